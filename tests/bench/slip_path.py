@@ -80,7 +80,7 @@ async def _throughput(system: System) -> list[Row]:
             "ratio",
             f"{ACCOUNTS} connections, {IN_FLIGHT} in flight each, legs on {LEGS} of {MARKETS} "
             f"market shells, 1 account shard, 1 gateway, wallet included; the reservation and "
-            f"every leg are synced before the answer; {SLIPS:,} slips and {BETS:,} singles per run, "
+            f"every leg are synced before the answer; {SLIPS:,} slips, {BETS:,} singles a run, "
             f"median of {RUNS}; latency under this load p50 "
             f"{slips.median_ms('p50_ms'):.1f} ms, p99 {slips.median_ms('p99_ms'):.1f} ms, of "
             f"singles {singles.median_ms('p50_ms'):.1f} and {singles.median_ms('p99_ms'):.1f}; "

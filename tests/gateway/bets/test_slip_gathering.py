@@ -104,6 +104,7 @@ def test_a_slip_held_at_the_odds_seen_is_answered_with_its_last_leg_and_asks_nob
     rows = [house.decide(leg, odds_milli=SEEN_MILLI) for leg in house.reserve(slip)]
     (answer,) = house.answers
     assert (answer.state, answer.bet_id, answer.reason) == ("accepted", 100, Reason.ACCEPTED)
+    assert [leg.bet_id for leg in answer.legs] == [101, 102, 103]
     assert [leg.odds_milli for leg in answer.legs] == [SEEN_MILLI] * 3
     assert not house.asked
     assert house.kept == [(1, b"".join(rows))], "the account has them with a later call"
