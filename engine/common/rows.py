@@ -250,4 +250,5 @@ BET_ROW: Final = row_struct(BET)
 DECISION_ROW: Final = row_struct(DECISION)
 RESERVATION_ROW: Final = row_struct(RESERVATION)
 RESERVED_ROW: Final = row_struct(RESERVED)
+SLIP_BET_ROW: Final = row_struct(SLIP_BET)
 """The same rows for `struct`, one row at a time: a `ref` is 32 bytes and padding takes no value."""

@@ -6,11 +6,11 @@ ref that is not known stays free.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from actors.back_off import BackOff
-from actors.peer import Peer, PeerError
+from actors.peer import PeerError
 from actors.routes import Routes, account_shell_name
 from gateway.bets.rows import reserve_arguments
 from gateway.bets.slip_ticket import SlipTicket
@@ -81,16 +81,21 @@ class KnownRefs:
         batch: list[Ticket | SlipTicket] = []
         rows = 0
         while waiting and (not batch or rows + waiting[0].rows <= self._rows_max):
-            rows += waiting[0].rows
-            batch.append(waiting.popleft())
-        return self._recall(queue, peer, batch)
+            ticket = waiting.popleft()
+            if not ticket.answered:
+                rows += ticket.rows
+                batch.append(ticket)
+        answer = peer.ask("recall", *reserve_arguments(batch), timeout_s=self._timeout_s)
+        return self._recall(queue, batch, answer)
 
     async def _recall(
-        self, queue: CallQueue[Ticket | SlipTicket], peer: Peer, batch: list[Ticket | SlipTicket]
+        self,
+        queue: CallQueue[Ticket | SlipTicket],
+        batch: list[Ticket | SlipTicket],
+        answer: Awaitable[bytes],
     ) -> bool:
         try:
-            rows = reserve_arguments(batch)
-            self._on_answer(batch, await peer.ask("recall", *rows, timeout_s=self._timeout_s))
+            self._on_answer(batch, await answer)
         except Exception as error:  # the queue must go on whatever happens
             if not isinstance(error, PeerError):  # a process that is gone is not a defect
                 logger.error("%s met a defect", queue.name, exc_info=error)

@@ -166,7 +166,7 @@ class BetPath:
         self.in_flight += legs
         self._legs_in_flight += legs
         self._slips_in_flight += 1
-        quarantined = any(self._routes.is_quarantined(leg.shell) for leg in slip.legs)
+        quarantined = any([self._routes.is_quarantined(leg.shell) for leg in slip.legs])
         self._receive(slip, quarantined=quarantined)
 
     def _receive(self, ticket: Ticket | SlipTicket, *, quarantined: bool) -> None:
@@ -328,8 +328,13 @@ class BetPath:
         rows = RESERVED_ROW.iter_unpack(answer)
         for ticket, row in zip(batch, rows, strict=True):
             if type(ticket) is SlipTicket:
-                for leg in self._slips.reserved(ticket, row, [next(rows) for _ in ticket.legs]):
-                    queues.setdefault(leg.shell, self._market_queue(leg.shell)).waiting.append(leg)
+                for leg in self._slips.reserved(
+                    ticket, row, [next(rows) for _ in range(ticket.rows - 1)]
+                ):
+                    queue = queues.get(leg.shell)
+                    if queue is None:
+                        queue = queues[leg.shell] = self._market_queue(leg.shell)
+                    queue.waiting.append(leg)
                 continue
             bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags = row
             if state == _PENDING and (ticket.verdict or flags & FLAG_UNMARKED):
@@ -457,13 +462,13 @@ class BetPath:
         if slip.answered:
             return
         slip.answered = True
-        slip.leave_markets()
         self.in_flight -= len(slip.legs)
         self._legs_in_flight -= len(slip.legs)
         self._slips_in_flight -= 1
         self.stats.observe(self._loop.time() - slip.received_s)
         self.stats.count(answer.state, answer.reason)
         slip.session.on_slip_answer(slip, answer)
+        slip.let_go()
 
     def _refuse(self, ticket: Ticket, reason: Reason) -> None:
         self.stats.answers[reason] = self.stats.answers.get(reason, 0) + 1

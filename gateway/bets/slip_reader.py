@@ -6,7 +6,7 @@ message always makes the same rows, or is always refused.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from actors.messages import MarketRoute
 from actors.routes import Routes
 from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import Policy, Rows
-from engine.common.units import ODDS_MILLI_ONE, Minor
+from engine.common.rows import SLIP_BET, SLIP_BET_ROW, Policy, Rows
+from engine.common.units import ODDS_MILLI_ONE, STAKE_MINOR_MAX, Minor
 from engine.slips.checks import CheckedSlip, SlipBounds, SlipFault, check_slip
 from engine.slips.owed_nb import WORK_I64S, owed_nb
 from engine.slips.structure import FULL_COVERS, Leg, SlipBet, event_numbers, named_sizes
@@ -30,11 +30,21 @@ _FOUND_MAX: Final = 256
 
 
 class _Structure(NamedTuple):
-    """What the lines of a slip depend on."""
+    """What the lines of a slip depend on: stakes and odds are not among it."""
 
     events: tuple[int, ...]
     positions: tuple[int, ...]
-    bets: tuple[BetLines, ...]
+    bets: tuple[tuple[Any, ...], ...]
+    """Sizes, positions, bankers and name of each bet."""
+
+
+class _Lines(NamedTuple):
+    """One bet of a checked structure, as its SLIP_BET row has it."""
+
+    sizes: int
+    positions: int
+    bankers: int
+    lines: int
 
 
 class SlipReader:
@@ -57,7 +67,7 @@ class SlipReader:
             legs=settings.slip_legs_max, bets=settings.slip_bets_max, lines=settings.slip_lines_max
         )
         self._work = np.zeros(WORK_I64S, np.int64)
-        self._found: dict[_Structure, CheckedSlip] = {}
+        self._found: dict[_Structure, tuple[_Lines, ...]] = {}
         """Structures that were checked lately: most slips have one of few."""
 
     def read(
@@ -84,32 +94,36 @@ class SlipReader:
                     for at, asked in enumerate(request.legs)
                 ]
             ),
-            bets=request.bets,
+            bets=tuple([(bet.sizes, bet.positions, bet.bankers, bet.name) for bet in request.bets]),
         )
         selections = {(asked.market, asked.outcome) for asked in request.legs}
-        checked: CheckedSlip | SlipFault | None = None
-        if len(selections) == len(markets):
-            checked = self._found.get(structure)
-        if checked is None:
+        found = self._found.get(structure) if len(selections) == len(markets) else None
+        stake_minor = 0
+        if found is not None:
+            for bet, lines in zip(request.bets, found, strict=True):
+                stake_minor += bet.stake_minor * lines.lines
+        if found is None or stake_minor > STAKE_MINOR_MAX:
             checked = self._check(request, structure)
-        if isinstance(checked, SlipFault):
-            return checked
+            if isinstance(checked, SlipFault):
+                return checked
+            stake_minor = checked.stake_minor
+            found = self._found[structure]
         allowed_minor = self._limits.slip_payout_minor_max(dict.fromkeys(fixtures))
         ticket = SlipTicket(
             session=session,
             ref=request.ref,
             ref_bytes=request.ref.encode(),
             account_no=account_no,
-            bets=self._bounded(request, structure, checked.rows, allowed_minor).tobytes(),
-            stake_minor=checked.stake_minor,
-            lines=sum(checked.lines),
+            bets=self._bet_rows(request, structure, found, allowed_minor),
+            stake_minor=Minor(stake_minor),
+            lines=sum([bet.lines for bet in found]),
             policy=SLIP_POLICY_NUMBERS[request.policy, request.policy_over],
         )
-        ticket.legs = _leg_tickets(ticket, request, structure, markets)
+        ticket.take_legs(_leg_tickets(ticket, request, structure, markets))
         return ticket
 
     def _check(self, request: PlaceSlip, structure: _Structure) -> CheckedSlip | SlipFault:
-        """Check a structure that was not seen lately, and keep it if it has no fault."""
+        """Check a slip whose structure was not seen lately, and keep that if it has no fault."""
         legs = [
             Leg(
                 market_no=asked.market,
@@ -127,24 +141,39 @@ class SlipReader:
             return bets
         checked = check_slip(legs, bets, bounds=self._bounds)
         if isinstance(checked, CheckedSlip):
-            checked.rows["lines"] = checked.lines
             if len(self._found) >= _FOUND_MAX:
                 self._found.clear()
-            self._found[structure] = checked
+            words = checked.rows[["sizes", "positions", "bankers"]].tolist()
+            self._found[structure] = tuple(
+                [_Lines(*word, lines) for word, lines in zip(words, checked.lines, strict=True)]
+            )
         return checked
 
-    def _bounded(
+    def _bet_rows(
+        self,
+        request: PlaceSlip,
+        structure: _Structure,
+        found: Sequence[_Lines],
+        allowed_minor: int,
+    ) -> bytes:
+        """Return the SLIP_BET rows: what the slip may pay is shared among its bets."""
+        bets = zip(request.bets, found, strict=True)
+        rows = b"".join(
+            [SLIP_BET_ROW.pack(bet.stake_minor, allowed_minor, *lines) for bet, lines in bets]
+        )
+        if len(found) == 1:
+            return rows
+        return self._shared(request, structure, np.frombuffer(rows, SLIP_BET), allowed_minor)
+
+    def _shared(
         self, request: PlaceSlip, structure: _Structure, rows: Rows, allowed_minor: int
-    ) -> Rows:
+    ) -> bytes:
         """Share what the slip may pay among its bets, by what each can pay at the odds seen.
 
         So all of them together never pay more, and a stake that passes for each bet passes for the
         slip.
         """
         bets: Rows = rows.copy()
-        if len(bets) == 1:
-            bets["payout_minor_max"] = allowed_minor
-            return bets
         legs = len(request.legs)
         positions = np.array(structure.positions, np.uint8)
         events = np.array(structure.events, np.uint8)
@@ -158,7 +187,7 @@ class SlipReader:
         bets["payout_minor_max"] = [
             max(1, allowed_minor * payout_minor // total_minor) for payout_minor in payouts_minor
         ]
-        return bets
+        return bets.tobytes()
 
 
 def _leg_tickets(

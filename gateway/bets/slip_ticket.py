@@ -104,6 +104,9 @@ class SlipTicket(Struct, kw_only=True, eq=False):
     ref_bytes: bytes
     account_no: AccountNo
     legs: tuple[LegTicket, ...] = ()
+    """None once it is answered."""
+    rows: int = 1
+    """RESERVATION rows that it takes: its head and its legs."""
     bets: bytes
     """SLIP_BET rows."""
     stake_minor: Minor
@@ -128,10 +131,16 @@ class SlipTicket(Struct, kw_only=True, eq=False):
     """The DECISION rows of its legs, which the account must take before it has the answer."""
     answered: bool = False
 
-    @property
-    def rows(self) -> int:
-        """RESERVATION rows that it takes: its head and its legs."""
-        return 1 + len(self.legs)
+    def take_legs(self, legs: tuple[LegTicket, ...]) -> None:
+        """Have these legs, which name the slip as theirs."""
+        self.legs = legs
+        self.rows = 1 + len(legs)
+
+    def let_go(self) -> None:
+        """Forget the legs of an answered slip: slip and legs name each other, and only the garbage
+        collector would free them."""
+        self.leave_markets()
+        self.legs = ()
 
     @property
     def weight(self) -> int:

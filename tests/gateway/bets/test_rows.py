@@ -87,7 +87,7 @@ def slip_of(count: int) -> SlipTicket:
         lines=3,
         policy=Policy.COMBINED_HIGHER,
     )
-    slip.legs = tuple(
+    legs = tuple(
         LegTicket(
             slip=slip,
             account_no=7,
@@ -104,6 +104,7 @@ def slip_of(count: int) -> SlipTicket:
         )
         for at in range(3)
     )
+    slip.take_legs(legs)
     return slip
 
 

@@ -38,7 +38,7 @@ def slip_of(legs: int = 2) -> SlipTicket:
         lines=1,
         policy=0,
     )
-    slip.legs = tuple(
+    legs = tuple(
         LegTicket(
             slip=slip,
             account_no=7,
@@ -52,6 +52,7 @@ def slip_of(legs: int = 2) -> SlipTicket:
         )
         for at in range(legs)
     )
+    slip.take_legs(legs)
     return slip
 
 
