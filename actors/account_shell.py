@@ -363,6 +363,7 @@ class AccountShell(Shell[DurableLedger]):
                     account_no=AccountNo(query.account_no),
                     after_bet_id=BetId(query.after_bet_id),
                     limit=query.limit,
+                    parts_max=query.parts_max,
                 )
         return encode(answer)
 

@@ -63,11 +63,16 @@ class BalanceQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="balanc
 
 
 class OpenBetsQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="open_bets"):
-    """Query the pending and the unsettled accepted bets: Slips, oldest first, after a bet id."""
+    """Query the pending and the unsettled accepted bets: Slips, oldest first, after a bet id.
+
+    At most `limit` slips; the one with which they have more than `parts_max` legs and bets is the
+    last one.
+    """
 
     account_no: AccountNo
     after_bet_id: int = 0
     limit: int = 100
+    parts_max: int = 1_024
 
 
 AccountQuery = StatusQuery | BalanceQuery | OpenBetsQuery

@@ -325,7 +325,12 @@ class LedgerMachine:
         return views.slip_at(self._tables, slot) if slot >= 0 else None
 
     def open_slips(
-        self, *, account_no: AccountNo, after_bet_id: BetId = _NO_BET, limit: int = 100
+        self,
+        *,
+        account_no: AccountNo,
+        after_bet_id: BetId = _NO_BET,
+        limit: int = 100,
+        parts_max: int = BETS_MAX,
     ) -> list[Slip]:
         """Return an account's slips that are PENDING or ACCEPTED, by rising bet id.
 
@@ -337,6 +342,8 @@ class LedgerMachine:
             The last bet id of the page before: only higher ids are listed.
         limit : int
             The highest number of slips to return.
+        parts_max : int
+            The slip with which more legs and bets of slips than these are returned is the last one.
         """
         tables = self._tables
         account = tables.account_slot(account_no)
@@ -345,7 +352,7 @@ class LedgerMachine:
         slots = np.empty(max(0, min(limit, tables.slips_len)), np.uint32)
         first = int(tables.accounts["open_first"][account])
         count = open_slots_nb(tables.slips, first, after_bet_id, slots)
-        return [views.slip_at(tables, slot) for slot in slots[:count].tolist()]
+        return views.slips_at(tables, slots[:count].tolist(), parts_max=parts_max)
 
     def pending_before(self, *, at_ns: Nanos, limit: int, after_bet_id: BetId = _NO_BET) -> Rows:
         """Return slips PENDING since before `at_ns` as BET rows with FLAG_FENCE, oldest first.

@@ -3,11 +3,30 @@
 Owns how rows become what bettors and the house see. Never changes a row.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 from engine.common.ids import AccountNo, BetId, MarketNo
 from engine.common.rows import BetResult, SlipKind, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
 from engine.common.views import Balance, LedgerTotals, Slip, SlipBetView, SlipLegView
 from engine.ledger.tables import LedgerTables, exact_sum
+
+# One conversion of all rows takes a fifth of the time of a conversion of each field.
+_LEG_FIELDS: Final = (
+    "bet_id",
+    "market_no",
+    "outcome",
+    "odds_milli",
+    "state",
+    "reason",
+    "stake_max_minor",
+    "result",
+    "payout_minor",
+    "back_den",
+    "event",
+    "position",
+)
 
 
 def balance(tables: LedgerTables, account_no: AccountNo) -> Balance | None:
@@ -53,41 +72,68 @@ def slip_at(tables: LedgerTables, slot: int) -> Slip:
     )
 
 
+def slips_at(tables: LedgerTables, slots: Sequence[int], *, parts_max: int) -> list[Slip]:
+    """Return the slips at some slots, up to the one with which their legs and bets pass a bound."""
+    slips: list[Slip] = []
+    parts = 0
+    for slot in slots:
+        if parts > parts_max:
+            break
+        slips.append(slip_at(tables, slot))
+        parts += len(slips[-1].legs) + len(slips[-1].bets)
+    return slips
+
+
 def _legs_of(tables: LedgerTables, slot: int) -> tuple[SlipLegView, ...]:
     """Return the legs of the head at a slot."""
     count = int(tables.slips["legs"][slot])
+    rows = tables.slips[slot + 1 : slot + 1 + count][list(_LEG_FIELDS)]
     return tuple(
         SlipLegView(
-            bet_id=BetId(int(leg["bet_id"])),
-            market_no=MarketNo(int(leg["market_no"])),
-            outcome=int(leg["outcome"]),
-            odds_milli=OddsMilli(int(leg["odds_milli"])),
-            state=SlipState(int(leg["state"])),
-            reason=int(leg["reason"]),
-            stake_max_minor=Minor(int(leg["stake_max_minor"])),
-            result=BetResult(int(leg["result"])),
-            back_num=int(leg["payout_minor"]),
-            back_den=int(leg["back_den"]),
-            event=int(leg["event"]),
-            position=int(leg["position"]),
+            bet_id=BetId(bet_id),
+            market_no=MarketNo(market_no),
+            outcome=outcome,
+            odds_milli=OddsMilli(odds_milli),
+            state=SlipState(state),
+            reason=reason,
+            stake_max_minor=Minor(stake_max_minor),
+            result=BetResult(result),
+            back_num=back_num,
+            back_den=back_den,
+            event=event,
+            position=position,
         )
-        for leg in tables.slips[slot + 1 : slot + 1 + count]
+        for (
+            bet_id,
+            market_no,
+            outcome,
+            odds_milli,
+            state,
+            reason,
+            stake_max_minor,
+            result,
+            back_num,
+            back_den,
+            event,
+            position,
+        ) in rows.tolist()
     )
 
 
 def _bets_of(tables: LedgerTables, slot: int) -> tuple[SlipBetView, ...]:
     """Return the bets of the head at a slot."""
     first, count = int(tables.slips["bets_first"][slot]), int(tables.slips["bets"][slot])
+    bets = tables.slip_bets[first : first + count].tolist()
     return tuple(
         SlipBetView(
-            stake_minor=Minor(int(bet["stake_minor"])),
-            sizes=_bits(int(bet["sizes"])),
-            positions=_bits(int(bet["positions"])),
-            bankers=_bits(int(bet["bankers"])),
-            lines=int(bet["lines"]),
-            payout_minor_max=Minor(int(bet["payout_minor_max"])),
+            stake_minor=Minor(stake_minor),
+            sizes=_bits(sizes),
+            positions=_bits(positions),
+            bankers=_bits(bankers),
+            lines=lines,
+            payout_minor_max=Minor(payout_minor_max),
         )
-        for bet in tables.slip_bets[first : first + count]
+        for stake_minor, payout_minor_max, sizes, positions, bankers, lines, _ in bets
     )
 
 

@@ -235,7 +235,7 @@ class BalanceAnswer(FromGateway, frozen=True, kw_only=True, tag="balance"):
 class OpenBetsAnswer(FromGateway, frozen=True, kw_only=True, tag="open_bets"):
     """A page of open bets; with `more`, ask for the next page after the last bet id.
 
-    A page holds 1,024 legs of slips at most, and ends before a slip that would pass that.
+    A page holds 1,024 legs and bets of slips at most, and ends before a slip that would pass that.
 
     `stale` when the account's journal is damaged: bets may be missing, or have gone further.
     """

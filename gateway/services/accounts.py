@@ -43,7 +43,7 @@ from gateway.messages.bettor import (
 )
 from gateway.messages.protocol import ServerMessage
 from gateway.services.slip_views import accepted_bet, accepted_slip, page_of, slip_view
-from gateway.settings import GatewaySettings
+from gateway.settings import OPEN_PARTS_MAX, GatewaySettings
 
 CATCH_UP_BETS_MAX: Final = 1_024
 """Pending bets whose verdicts one question of an account brings; more stay pending."""
@@ -120,9 +120,15 @@ class Accounts:
         )
 
     async def open_bets(self, account_no: AccountNo, request: AskOpenBets) -> ServerMessage:
-        """Return a page of open bets; the query asks for one more, which sets `more`."""
+        """Return a page of open bets; the query asks for one more, which sets `more`.
+
+        So does the bound of legs and bets: the account ends with the slip that passes it.
+        """
         query = OpenBetsQuery(
-            account_no=account_no, after_bet_id=request.after_bet_id, limit=request.limit + 1
+            account_no=account_no,
+            after_bet_id=request.after_bet_id,
+            limit=request.limit + 1,
+            parts_max=OPEN_PARTS_MAX,
         )
         raw = await self._query(account_no, query)
         if raw is None:

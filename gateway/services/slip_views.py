@@ -17,7 +17,7 @@ from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.messages.base import Stale
 from gateway.messages.bettor import BetLinesView, LegView, SlipView
-from gateway.settings import OPEN_LEGS_MAX
+from gateway.settings import OPEN_PARTS_MAX
 
 STATE_NAMES: Final[dict[int, str]] = {
     SlipState.NONE: "none",
@@ -55,12 +55,12 @@ def slip_view(slip: Slip, *, stale: Stale = "") -> SlipView:
 
 
 def page_of(slips: Iterable[Slip], *, limit: int) -> list[Slip]:
-    """Return the first slips: at most `limit`, and at most OPEN_LEGS_MAX legs of theirs."""
+    """Return the first slips: at most `limit`, with OPEN_PARTS_MAX legs and bets at most."""
     page: list[Slip] = []
-    legs = 0
+    parts = 0
     for slip in slips:
-        legs += len(slip.legs)
-        if len(page) == limit or (page and legs > OPEN_LEGS_MAX):
+        parts += len(slip.legs) + len(slip.bets)
+        if len(page) == limit or (page and parts > OPEN_PARTS_MAX):
             break
         page.append(slip)
     return page

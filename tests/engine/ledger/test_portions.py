@@ -80,6 +80,14 @@ def test_singles_unknown_bets_and_slips_of_few_lines_are_taken_all_at_once():
     assert ledger.resolved_at_once(np.concatenate([verdict(bet_id) for bet_id in ids])) == len(ids)
 
 
+def test_a_page_of_open_slips_ends_with_the_one_that_passes_its_legs_and_bets(held):
+    ledger, requests = held
+    for parts_max, slips in ((1, 1), (16, 1), (17, 2), (34, 3), (10_000, COUNT)):
+        page = ledger.open_slips(account_no=7, limit=99, parts_max=parts_max)
+        assert [slip.bet_id for slip in page] == [each.bet_id for each in requests[:slips]]
+    assert len(ledger.open_slips(account_no=7, limit=2, parts_max=10_000)) == 2
+
+
 def test_charges_of_slips_with_very_many_lines_come_in_pages_and_none_is_left_out():
     ledger = funded(amount_minor=10_000_000)
     requests = systems(ledger)

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.common.commands import OutcomeResult
 from engine.common.ids import BetId, MarketNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import RESERVED_ROW, BetResult, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
-from engine.common.views import Slip, SlipLegView
+from engine.common.views import Slip, SlipBetView, SlipLegView
 from gateway.bets.rows import bet_rows, reserve_arguments
 from gateway.bets.slip_ticket import SlipTicket, answer_of
 from gateway.client import (
@@ -30,7 +31,7 @@ from gateway.messages.bettor import BetEvent
 from gateway.messages.slips import PlaceSlip
 from gateway.services.slip_views import page_of, slip_view
 from gateway.session.tokens import Role
-from gateway.settings import OPEN_BETS_MAX, OPEN_LEGS_MAX
+from gateway.settings import OPEN_BETS_MAX, OPEN_PARTS_MAX
 from tests.gateway.bookmaker import BALANCE_MINOR, Bookmaker, bettor, open_bookmaker, trader
 from tests.gateway.price_gateway import token, until
 from tests.gateway.raw_client import json_frame, shaken
@@ -357,8 +358,18 @@ def slip_of(legs: int, bet_id: int = 1) -> Slip:
 def test_a_page_of_open_bets_ends_before_too_many_legs() -> None:
     many = [slip_of(63, at) for at in range(OPEN_BETS_MAX + 1)]
     page = page_of(many, limit=OPEN_BETS_MAX)
-    assert len(page) == OPEN_LEGS_MAX // 63
+    assert len(page) == OPEN_PARTS_MAX // 63
+    bet = SlipBetView(
+        stake_minor=Minor(1),
+        sizes=(1,),
+        positions=(0,),
+        bankers=(),
+        lines=1,
+        payout_minor_max=Minor(0),
+    )
+    of_bets = [replace(slip_of(1, at), bets=(bet,) * 50) for at in range(OPEN_BETS_MAX + 1)]
+    assert len(page_of(of_bets, limit=OPEN_BETS_MAX)) == OPEN_PARTS_MAX // 51
     singles = [slip_of(0, at) for at in range(OPEN_BETS_MAX + 1)]
     assert len(page_of(singles, limit=OPEN_BETS_MAX)) == OPEN_BETS_MAX
-    assert page_of([slip_of(OPEN_LEGS_MAX + 1)], limit=5), "the first one always fits"
+    assert page_of([slip_of(OPEN_PARTS_MAX + 1)], limit=5), "the first one always fits"
     assert [leg.state for leg in slip_view(slip_of(1)).legs] == ["released"]
