@@ -29,6 +29,7 @@ ALL_MODULES: Final = (
     "engine.slips.owed_nb",
     *SHELL_MODULES,
     "engine.pricing.football.calibration",
+    "engine.pricing.football.lead",
     "engine.pricing.football.rates",
     "engine.pricing.tennis.calibration",
     "engine.pricing.basketball.calibration",

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from engine.common.early import EarlyCommand
 from engine.common.ids import (
     ACCOUNT_NO_MAX,
     MARKET_KEY_BYTES_MAX,
@@ -394,6 +395,7 @@ FeedStep = (
     | RollBackCancel
     | RollBackSettlement
     | SetPhaseLimits
+    | EarlyCommand
 )
 
 
@@ -459,6 +461,7 @@ MarketCommand = (
     | SuspendWithAll
     | ResumeWithAll
     | SetPhaseLimits
+    | EarlyCommand
 )
 
 # --- ledger ------------------------------------------------------------------------------------

@@ -156,6 +156,22 @@ class SettlementRolledBack(_MarketEvent, frozen=True, tag="settlement_rolled_bac
     """The outcomes whose bets are concerned; none: those of all."""
 
 
+class PlayBegun(_MarketEvent, frozen=True, tag="play_begun"):
+    """Bets accepted from `from_ns` on are no pre-match bets; the earliest time that was given."""
+
+    from_ns: Nanos
+
+
+class EarlyPaid(_MarketEvent, frozen=True, tag="early_paid"):
+    """A side leads by `lead`; `bets` legs on it that were accepted before `until_ns` are marked."""
+
+    settlement_no: int
+    outcome: int
+    lead: int
+    until_ns: Nanos
+    bets: int
+
+
 FeedStepEvent = (
     Refused
     | MarketOpened
@@ -172,6 +188,8 @@ FeedStepEvent = (
     | BetsCancelled
     | CancelRolledBack
     | SettlementRolledBack
+    | PlayBegun
+    | EarlyPaid
 )
 
 
@@ -259,6 +277,8 @@ MarketEvent = (
     | BetsCancelled
     | CancelRolledBack
     | SettlementRolledBack
+    | PlayBegun
+    | EarlyPaid
     | FeedApplied
     | FeedRefused
     | SourceReset

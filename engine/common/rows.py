@@ -92,6 +92,8 @@ FLAG_LEG_OF_SLIP: Final = 2
 """On a RESERVATION row: a leg of the head before it; see LEG_RESERVATION."""
 FLAG_RELEASED: Final = 1
 """On a CHARGE row: the slip was refused, so that its leg no longer stands."""
+FLAG_PRE_MATCH: Final = 1
+"""In `early_flags` of a SETTLEMENT row: the leg was accepted before play began."""
 FLAG_KNOWN: Final = 1
 """On a DECISION or RESERVED row: the row repeats an earlier answer."""
 FLAG_UNMARKED: Final = 2
@@ -205,7 +207,9 @@ SETTLEMENT: Final = row_dtype(
     ("settlement_no", "<u4"),
     ("odds_milli", "<i4"),
     ("result", "u1"),
-    ("pad", "u1", (3,)),
+    ("early_lead", "u1"),
+    ("early_flags", "u1"),
+    ("pad", "u1"),
     ("back_den", "<u4"),
 )
 """How one bet ended, sent from a market's outbox to the account shard that gave the bet id.
@@ -214,7 +218,11 @@ verdict also carries the verdict. 0 in rows of journals older than layout 3, whi
 
 For a leg of a slip `payout_minor / back_den` is the fraction of the stake that the leg gives back,
 in lowest terms (odds of 2.500 that won: 5/2; refunded: 1/1; lost: 0/1). `back_den` is 0 when the
-leg is open again, and for every single."""
+leg is open again, and for every single.
+
+`early_lead` is the largest lead that the leg's side has reached after the leg was placed, 0 for
+none, and `early_flags` says when it was placed (see PayEarly). Neither depends on the result, and
+neither is taken back by a later row."""
 
 SETTLEMENT_2: Final = row_dtype(
     32,

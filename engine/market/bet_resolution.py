@@ -1,6 +1,6 @@
 """Resolution of a market's bets: which are refunded, settled or open, and each change of that.
 
-Owns the windows of cancelled bets, the deductions, and the five commands that resolve bets. A bet's
+Owns the windows of cancelled bets, the deductions, and the commands that resolve bets. A bet's
 resolution is a pure function of what stands: it is refunded while a window covers it or the market
 is CANCELLED; otherwise it is settled while its outcome has a result; otherwise it is open. Every
 change is a SETTLEMENT row with a higher settlement number; `BetResult.NONE` on a row opens the bet
@@ -27,6 +27,7 @@ from engine.common.commands import (
     RollBackSettlement,
     SettleMarket,
 )
+from engine.common.early import EarlyCommand
 from engine.common.events import (
     BetsCancelled,
     CancelRolledBack,
@@ -51,6 +52,7 @@ from engine.market.command_checks import (
     window_fault,
 )
 from engine.market.deductions import Deductions
+from engine.market.early_payouts import EarlyPayouts
 from engine.market.figures import Figures, count, write_figures
 from engine.market.outbox import ROWS_PER_BET_MAX, Outbox
 from engine.market.partial_results import PartialResults
@@ -65,7 +67,9 @@ from engine.market.settlement import (
     write_results,
 )
 
-ResolvingCommand = SettleMarket | CancelMarket | CancelBets | RollBackCancel | RollBackSettlement
+ResolvingCommand = (
+    SettleMarket | CancelMarket | CancelBets | RollBackCancel | RollBackSettlement | EarlyCommand
+)
 """The commands that resolve bets."""
 
 
@@ -95,6 +99,7 @@ class Resolutions:
         self._windows = CancelWindows(book)
         self._partial = PartialResults(book)
         self._deductions = Deductions(book)
+        self._early = EarlyPayouts(book)
 
     @property
     def rules(self) -> int:
@@ -111,6 +116,8 @@ class Resolutions:
             return self._cancel_bets(command, slot)
         if isinstance(command, RollBackCancel):
             return self._roll_back_cancel(command, slot, at_ns)
+        if isinstance(command, EarlyCommand):
+            return self._early.apply(command, slot, at_ns, refunded=self._refunded, send=self._send)
         return self._roll_back_settlement(command, slot, at_ns)
 
     def _settle(self, command: SettleMarket, slot: int, at_ns: Nanos) -> FeedStepEvent:
@@ -359,7 +366,7 @@ class Resolutions:
 
     def standing(self, slot: int, numbers: I32s) -> Standing:
         """Return what now stands for some bets of a market, given by their records' numbers."""
-        return settle_bets(
+        standing = settle_bets(
             self._book,
             slot,
             numbers,
@@ -367,6 +374,8 @@ class Resolutions:
             deductions=self._deductions.of(slot),
             partial=self._partial.of(slot),
         )
+        self._early.write(numbers, standing.rows)
+        return standing
 
     # --- figures ----------------------------------------------------------------------------------
 
@@ -422,6 +431,19 @@ class Resolutions:
         """Return the deductions in canonical form."""
         return self._deductions.dump()
 
+    def dump_early(self) -> dict[str, Any]:
+        """Return the marks of early payouts, and when play began, in canonical form."""
+        return {"early": self._early.dump(), "play": self._early.dump_play()}
+
+    def load_early(self, marks: Rows, play: Sequence[Any]) -> None:
+        """Read what `dump_early` returned; a ValueError names the field that does not fit."""
+        self._early.load(marks, play, self._slots())
+
+    def _slots(self) -> dict[int, int]:
+        """Return the slots of all markets by their numbers."""
+        numbers = self._book.markets["market_no"][: self._book.markets_len].tolist()
+        return {number: slot for slot, number in enumerate(numbers)}
+
     def load(
         self,
         *,
@@ -432,8 +454,7 @@ class Resolutions:
         with_outcomes: bool = True,
     ) -> None:
         """Read what the dumps returned; a ValueError names the field that does not fit."""
-        numbers = self._book.markets["market_no"][: self._book.markets_len].tolist()
-        slots = {number: slot for slot, number in enumerate(numbers)}
+        slots = self._slots()
         self._windows.load(windows, slots, with_outcomes=with_outcomes)
         self._windows.load_final(final, slots)
         self._partial.load(partial, slots)
@@ -450,6 +471,7 @@ class Resolutions:
         self._windows.check()
         self._partial.check()
         self._deductions.check()
+        self._early.check()
         assert not any(self._book.has_flag(slot, MARKET_RESULTS) for slot in self._partial.slots())
         assert all(self._results_of(slot) for slot in self._deductions.slots())
 

@@ -25,6 +25,7 @@ from engine.common.commands import (
     ResetSource,
     SettleMarket,
 )
+from engine.common.early import LEAD_MAX, BeginPlay, EarlyCommand
 from engine.common.events import Refused
 from engine.common.ids import MARKET_NO_MAX
 from engine.common.lifecycle import Action, Status
@@ -144,6 +145,22 @@ def outcomes_fault(named: tuple[int, ...] | UnsetType, *, outcomes: int) -> Refu
         if not 0 <= outcome < outcomes:
             message = f"the market has outcomes 0 to {outcomes - 1}"
             return Refused(reason=Reason.OUTCOME_UNKNOWN, field=f"outcomes[{at}]", message=message)
+    return None
+
+
+def early_fault(command: EarlyCommand, *, outcomes: int) -> Refused | None:
+    """Return why the fields of a command of early payouts are refused, for so many outcomes."""
+    name = "from_ns" if isinstance(command, BeginPlay) else "until_ns"
+    time_ns = getattr(command, name)
+    if not isinstance(time_ns, UnsetType) and not 0 <= time_ns <= TIME_NS_MAX:
+        return out_of_bounds(name, f"0 to {TIME_NS_MAX}")
+    if isinstance(command, BeginPlay):
+        return None
+    if not 1 <= command.lead <= LEAD_MAX:
+        return out_of_bounds("lead", f"1 to {LEAD_MAX}")
+    if not 0 <= command.outcome < outcomes:
+        message = f"the market has outcomes 0 to {outcomes - 1}"
+        return Refused(reason=Reason.OUTCOME_UNKNOWN, field="outcome", message=message)
     return None
 
 

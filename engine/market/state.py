@@ -4,7 +4,8 @@ Owns the layout of the dump and the invariants of the book. The dump also holds 
 from others, and loading compares them: a dump that contradicts itself is refused, never repaired.
 
 Layout 1 had no feed positions, windows, deductions or stakes per outcome. Layout 2 had no rules and
-no odds in the outbox, and its figures are those of the first rules. Layout 3 had no charges. Every
+no odds in the outbox, and its figures are those of the first rules. Layout 3 had no charges and no
+marks of early payouts. Every
 field that an older layout lacks follows from those it has, so a machine loaded from a dump of an
 older layout equals the machine that its journal replays to.
 """
@@ -48,6 +49,7 @@ from engine.market.book import (
     RETURNED,
     Book,
 )
+from engine.market.early_payouts import MARKED
 from engine.market.feed_positions import FeedPositions
 from engine.market.figures import Figures, write_figures
 from engine.market.figures_nb import audit_nb
@@ -79,7 +81,12 @@ _MARKET_FLAGS: Final = (
 _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 _FIELDS_3: Final = (*_FIELDS_2, "rules", "partial", "final")
-_FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: _FIELDS_3, 4: (*_FIELDS_3, "charges")}
+_FIELDS: Final = {
+    1: _FIELDS_1,
+    2: _FIELDS_2,
+    3: _FIELDS_3,
+    4: (*_FIELDS_3, "charges", "early", "play"),
+}
 """The fields of each layout."""
 
 
@@ -128,7 +135,9 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
         "partial": parts.resolutions.dump_partial(),
         "final": parts.resolutions.dump_final(),
     }
-    return common if layout == 3 else common | {"charges": charges.dump(book)}
+    if layout == 3:
+        return common
+    return common | {"charges": charges.dump(book)} | parts.resolutions.dump_early()
 
 
 def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
@@ -177,6 +186,9 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
             final=reader.items("final") if layout > 2 else (),
             with_outcomes=layout > 2,
         )
+        if layout > 3:
+            marks = reader.rows("early", MARKED, high=book.bets_len)
+            resolutions.load_early(marks, reader.items("play"))
         positions = FeedPositions.load(reader.items("positions"))
         if not _are_markets(positions.market_nos(), markets):
             raise reader.fail("positions", "of a market that is not in the dump")

@@ -23,9 +23,11 @@ from engine.common.commands import (
     SettleMarket,
     SuspendMarket,
 )
+from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import Refused
 
 __all__ = [
+    "BeginPlay",
     "CancelBets",
     "CancelMarket",
     "CloseMarket",
@@ -34,6 +36,7 @@ __all__ = [
     "LimitsPatch",
     "OpenMarket",
     "OutcomeResult",
+    "PayEarly",
     "Quote",
     "Refused",
     "ResetSource",

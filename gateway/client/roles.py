@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from engine.common.commands import (
     CancelBets,
@@ -28,6 +29,7 @@ from engine.common.commands import (
     SettleMarket,
     SuspendMarket,
 )
+from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import MarketEvent
 from engine.common.ids import MarketNo
 from engine.common.units import Nanos
@@ -154,6 +156,19 @@ class ControlSession(Session):
         """Roll back a settlement: payouts are reversed and bets are open again."""
         return await self._command(RollBackSettlement(market_no=MarketNo(market), why=why))
 
+    async def begin_play(self, market: MarketNo, *, from_ns: Nanos | None = None) -> MarketEvent:
+        """Note that a market's match is in play, since a time (UTC nanoseconds) or now."""
+        since = UNSET if from_ns is None else from_ns
+        return await self._command(BeginPlay(market_no=MarketNo(market), from_ns=since))
+
+    async def pay_early(
+        self, market: MarketNo, *, outcome: int, lead: int, until_ns: Nanos | None = None
+    ) -> MarketEvent:
+        """Say that an outcome's side leads by so much: offers pay what was placed before it."""
+        until = UNSET if until_ns is None else until_ns
+        pay = PayEarly(market_no=MarketNo(market), outcome=outcome, lead=lead, until_ns=until)
+        return await self._command(pay)
+
     async def reset_source(
         self, market: MarketNo, source: str, *, position: int = 0
     ) -> MarketEvent:
@@ -207,7 +222,9 @@ class ControlSession(Session):
         """Return a market's image with limits and liability per outcome."""
         return await self._request(AskBook, Book, market=market)
 
-    async def exposure(self, fixture: str, pricing: Any = None, *, goals: int = 8) -> Exposure:
+    async def exposure(
+        self, fixture: str, pricing: Any = None, *, goals: int = 8, lead: int = 0
+    ) -> Exposure:
         """Return the profit of a football fixture's open bets by score, in base currency.
 
         Parameters
@@ -219,6 +236,8 @@ class ControlSession(Session):
             state, impossible scores are left out; with a model, the expected profit is answered.
         goals : int
             Further goals of each side that the rows of `profit_minor` cover, 0 to 31.
+        lead : int
+            With a model: the lead in goals, 1 to 10, whose early payout is priced; 0 for none.
 
         Raises
         ------
@@ -227,7 +246,7 @@ class ControlSession(Session):
         """
         document = {} if pricing is None else msgspec.to_builtins(pricing)
         return await self._request(
-            AskExposure, Exposure, fixture=fixture, pricing=document, goals=goals
+            AskExposure, Exposure, fixture=fixture, pricing=document, goals=goals, lead=lead
         )
 
     async def arbitrage(self, fixture: str, state: Any = None) -> Arbitrage:

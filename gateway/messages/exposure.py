@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from engine.common.early import LEAD_GOALS_MAX
 from engine.common.ids import MarketNo
 from engine.common.units import Minor
 from engine.pricing.football.layout import GOALS
@@ -21,13 +22,14 @@ class AskExposure(FromClient, frozen=True, kw_only=True, tag="exposure"):
     `pricing` is an object of `state` (as in `reprice`: impossible scores are left out) and `model`,
     with which the expected profit is answered as well; either may be missing. `goals` is the number
     of further goals of each side that the rows of `profit_minor` cover; worst and best are over all
-    scores.
+    scores. With a `lead` and a model, what paying early at it costs is answered.
     """
 
     id: IdField = 0
     fixture: FixtureField
     pricing: Annotated[dict[str, Any], Meta(max_length=2)] = field(default_factory=dict)
     goals: GoalsField = 8
+    lead: Annotated[int, Meta(ge=0, le=LEAD_GOALS_MAX)] = 0
 
 
 class ScoreProfit(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -52,6 +54,18 @@ class OffGridMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     why: Literal["order", "extra_time", "room", "unknown"]
 
 
+class LeadChance(Struct, frozen=True, kw_only=True, gc=False):
+    """The chances of one side by the model, in millionths, in ninety minutes.
+
+    `reached_micro`: it leads by so many goals at some moment from now on. `not_won_micro`: it does,
+    and does not win; that is what paying a bet on it early costs for each unit of its payout.
+    """
+
+    reached_micro: int
+    not_won_micro: int
+    won_micro: int
+
+
 class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     """The house's profit on a fixture's open bets, in base currency.
 
@@ -61,7 +75,8 @@ class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     `markets` that the score settles. The `off_grid` markets can lose `off_grid_worst_minor` more,
     all at their worst together. Settled and cancelled markets are `decided` and not included. The
     shells of `unheard` markets did not answer: their last known bets are included, if any. Of
-    `stale` markets only the bets are included that their damaged journals still give.
+    `stale` markets only the bets are included that their damaged journals still give. `leads` are
+    home and away.
     """
 
     id: int = 0
@@ -72,6 +87,7 @@ class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     worst: ScoreProfit
     best: ScoreProfit
     expected_minor: Minor | None = None
+    leads: tuple[LeadChance, ...] = ()
     score_from: tuple[int, int] = (0, 0)
     profit_minor: tuple[tuple[int, ...], ...]
     off_grid_worst_minor: Minor = Minor(0)

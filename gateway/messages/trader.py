@@ -26,6 +26,7 @@ from engine.common.commands import (
     SuspendMarket,
     WhyField,
 )
+from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import MarketEvent
 from engine.common.ids import MarketNo
 from engine.common.units import Minor
@@ -46,6 +47,8 @@ TraderCommand = (
     | CancelBets
     | RollBackCancel
     | RollBackSettlement
+    | BeginPlay
+    | PayEarly
     | ResetSource
 )
 """The commands of a control session; it cannot create markets, the directory does."""

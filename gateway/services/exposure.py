@@ -18,11 +18,18 @@ from engine.common.reasons import Reason
 from engine.common.units import Minor
 from engine.common.views import BookImage
 from gateway.messages.base import Error
-from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
+from gateway.messages.exposure import (
+    AskExposure,
+    Exposure,
+    LeadChance,
+    OffGridMarket,
+    ScoreProfit,
+)
 from gateway.messages.protocol import ServerMessage
 
 if TYPE_CHECKING:
     from engine.pricing.football.exposure import Ending, FixtureExposure, Outlook
+    from engine.pricing.football.lead import LeadChances
 
 FIXTURES_MAX: Final = 64
 """Fixtures that are kept; past it the least recently requested one is dropped, and built again in
@@ -31,6 +38,7 @@ LINES_MAX: Final = 1_000
 """Most markets of each list (off grid, without an answer) in an answer; sums are of all."""
 
 _BOOKS_IN_CALL_MAX: Final = 1_024
+_MICRO: Final = 1_000_000
 _PRICING: Final = "engine.pricing.football.exposure"
 
 
@@ -125,9 +133,14 @@ def _answer(
     unanswered: list[int],
     stale: list[int],
 ) -> Exposure:
+    from engine.pricing.football.lead import lead_chances  # noqa: PLC0415 - see ExposureService
+
     profits = fixture.profits(outlook.state)
     model = outlook.model
     expected = None if model is None else fixture.expected_minor(model, outlook.state)
+    leads = None
+    if model is not None and request.lead:
+        leads = lead_chances(model, outlook.state, lead=request.lead)
     off_grid = fixture.off_grid()
     shown = profits.least_minor[: request.goals + 1, : request.goals + 1]
     return Exposure(
@@ -139,6 +152,7 @@ def _answer(
         worst=_score(profits.worst),
         best=_score(profits.best),
         expected_minor=None if expected is None else Minor(expected),
+        leads=() if leads is None else tuple(_lead(side) for side in leads),
         score_from=profits.lowest,
         profit_minor=tuple(tuple(row) for row in shown.tolist()),
         off_grid_worst_minor=Minor(sum(market.worst_minor for market in off_grid)),
@@ -154,6 +168,11 @@ def _answer(
         unheard=tuple(unanswered[:LINES_MAX]),
         stale=tuple(stale[:LINES_MAX]),
     )
+
+
+def _lead(chances: "LeadChances") -> LeadChance:
+    reached, not_won, won = (round(chance * _MICRO) for chance in chances)
+    return LeadChance(reached_micro=reached, not_won_micro=not_won, won_micro=won)
 
 
 def _score(ending: "Ending") -> ScoreProfit:

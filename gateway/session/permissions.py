@@ -18,6 +18,7 @@ from engine.common.commands import (
     SettleMarket,
     SuspendMarket,
 )
+from engine.common.early import BeginPlay, PayEarly
 from gateway.messages.access import Access
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.bettor import (
@@ -48,6 +49,8 @@ FEED_COMMANDS: Final = frozenset(
         CancelBets,
         RollBackCancel,
         RollBackSettlement,
+        BeginPlay,
+        PayEarly,
     }
 )
 """What a feed may command: every command of a fixture except limits."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.common.commands import AckOutbox, Deposit, SettleMarket, Withdraw
+from engine.common.early import BeginPlay, PayEarly
 from engine.common.ids import bet_id
 from engine.common.rows import (
     CHARGE,
@@ -68,7 +69,11 @@ def leg_steps(*, first: int, market_nos: tuple[int, int]) -> list[Step]:
         Step("charge", (released,)),
         Step("charge", (np.concatenate([released, charges((d, 250, 3), market_no=two)]),)),
         Step("place", (bets(e, market_no=two, flags=FLAG_LEG | FLAG_FENCE),)),
-        by_trader(SettleMarket(market_no=one, results=results(b % 3))),
+        by_trader(
+            BeginPlay(market_no=one),
+            *(PayEarly(market_no=one, outcome=outcome, lead=2) for outcome in range(3)),
+            SettleMarket(market_no=one, results=results(b % 3)),
+        ),
         Step("charge", (charges((b, 400, 2), market_no=one),)),
         by_trader(SettleMarket(market_no=one, results=results((b + 1) % 3))),
         Step("charge", (charges((d, 0, 4), market_no=two),)),

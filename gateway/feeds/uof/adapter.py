@@ -25,6 +25,7 @@ from gateway.feeds.uof.event_recoveries import EventRecoveries
 from gateway.feeds.uof.event_states import EventStates
 from gateway.feeds.uof.fixture_changes import FixtureChanges
 from gateway.feeds.uof.grammar import is_event_id
+from gateway.feeds.uof.leads import Leads
 from gateway.feeds.uof.lost_parts import LostParts, named_markets
 from gateway.feeds.uof.market_registry import MarketRegistry, is_source_of
 from gateway.feeds.uof.market_updates import status_update, suspension_of
@@ -140,6 +141,7 @@ class UofAdapter:
             passed_over=self._passed_over,
         )
         self._odds_changes: Final = self._make_odds_changes(settings, memory)
+        self._leads: Final = Leads(self._registry, clock=self._clock, goals=settings.early_lead)
         self._bet_stops: Final = BetStops(
             feed,
             registry=self._registry,
@@ -379,7 +381,8 @@ class UofAdapter:
     def _dispatch(self, message: AnyMessage, digest: int, at_ns: Nanos) -> Sequence[Action]:
         match message:
             case OddsChange():
-                return self._odds_changes.on_odds_change(message, digest)
+                updates = self._odds_changes.on_odds_change(message, digest)
+                return [*updates, *self._leads.on_odds_change(message)]
             case BetStop():
                 return self._bet_stops.on_bet_stop(message, digest)
             case BetSettlement() | BetCancel() | RollbackBetSettlement() | RollbackBetCancel():

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct, field
 
 from engine.common.commands import Limits
+from engine.common.early import LEAD_GOALS_MAX
 from engine.common.units import MARKETS_MAX
 from gateway.feeds.core.settings import (
     MARGIN_RULES_MAX,
@@ -128,6 +129,9 @@ class UofSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Producers that hand their markets over to live producers."""
     before_start_ms: Annotated[int, Meta(ge=0, le=_DAY_MS)] = 0
     """How long before the start that a fixture_change gives the event's pre-match markets stop."""
+    early_lead: Annotated[int, Meta(ge=0, le=LEAD_GOALS_MAX)] = 0
+    """The lead in goals at which the 1x2 market of a football match is told to pay early (see
+    PayEarly); 0: never."""
     watch: bool = True
     """Trust a producer by its alive messages. False: trust every producer, for a recording without
     alive messages."""

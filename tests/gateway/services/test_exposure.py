@@ -10,6 +10,7 @@ import pytest
 from engine.common.commands import OutcomeResult
 from engine.common.reasons import Reason
 from engine.pricing.football.exposure import Outlook
+from engine.pricing.football.lead import lead_chances
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from gateway.client import RefusedError, connect, connect_control
 from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
@@ -86,6 +87,20 @@ async def test_impossible_scores_are_left_out_and_a_model_gives_the_expected_pro
         assert -150 < answer.expected_minor < 100
         answer = await session.exposure("cup-0", {"state": over, "model": model})
         assert (answer.profit_minor, answer.expected_minor) == (((100,),), 100)
+
+
+async def test_a_lead_and_a_model_give_what_paying_early_costs(bookmaker: Bookmaker) -> None:
+    state = MatchState(period=Period.HALF_TIME, first_half=Score(home=1, away=0))
+    model = MatchModel(home_rate=1.5, away_rate=1.1)
+    expected = lead_chances(model, state, lead=2)
+    assert expected is not None
+    async with control(bookmaker) as session:
+        answer = await session.exposure("cup-0", Outlook(state=state, model=model), lead=2)
+        assert [
+            (side.reached_micro, side.not_won_micro, side.won_micro) for side in answer.leads
+        ] == [tuple(round(chance * 1e6) for chance in side) for side in expected]
+        assert (await session.exposure("cup-0", {"model": model})).leads == ()
+        assert (await session.exposure("cup-0", lead=2)).leads == ()
 
 
 async def test_exposure_follows_bets_and_settlements(bookmaker: Bookmaker) -> None:
