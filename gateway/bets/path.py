@@ -166,7 +166,7 @@ class BetPath:
         self.in_flight += legs
         self._legs_in_flight += legs
         self._slips_in_flight += 1
-        quarantined = any([self._routes.is_quarantined(leg.shell) for leg in slip.legs])
+        quarantined = any(self._routes.is_quarantined(leg.shell) for leg in slip.legs)
         self._receive(slip, quarantined=quarantined)
 
     def _receive(self, ticket: Ticket | SlipTicket, *, quarantined: bool) -> None:

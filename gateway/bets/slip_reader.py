@@ -143,9 +143,12 @@ class SlipReader:
         if isinstance(checked, CheckedSlip):
             if len(self._found) >= _FOUND_MAX:
                 self._found.clear()
-            words = checked.rows[["sizes", "positions", "bankers"]].tolist()
+            rows = zip(checked.rows, checked.lines, strict=True)
             self._found[structure] = tuple(
-                [_Lines(*word, lines) for word, lines in zip(words, checked.lines, strict=True)]
+                [
+                    _Lines(int(row["sizes"]), int(row["positions"]), int(row["bankers"]), lines)
+                    for row, lines in rows
+                ]
             )
         return checked
 

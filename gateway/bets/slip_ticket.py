@@ -137,8 +137,10 @@ class SlipTicket(Struct, kw_only=True, eq=False):
         self.rows = 1 + len(legs)
 
     def let_go(self) -> None:
-        """Forget the legs of an answered slip: slip and legs name each other, and only the garbage
-        collector would free them."""
+        """Forget the legs of an answered slip.
+
+        Slip and legs name each other, so that only the garbage collector would free them.
+        """
         self.leave_markets()
         self.legs = ()
 
