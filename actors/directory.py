@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from engine.common.commands import CreateMarket
 from engine.common.events import Refused
-from engine.common.ids import MARKET_NO_MAX, MalformedIdError, MarketNo, parse_market_key
+from engine.common.ids import BUILDER, MARKET_NO_MAX, MalformedIdError, MarketNo, parse_market_key
 from engine.common.reasons import Reason
 from engine.common.units import Nanos
 from persistence.chain import ChainReader, segment_paths
@@ -113,6 +113,8 @@ class Directory:
         self.generations: dict[str, int] = {}
         self.last_seqs: dict[str, int] = {}
         """The record at which each shell's journal last ended in order."""
+        self.builders: dict[str, int] = {}
+        """How many bet builders each fixture has that has any."""
         self._withdrawn: dict[MarketNo, str] = {}
         """The keys that withdrawn markets had."""
         self._highest_no = 0
@@ -292,13 +294,20 @@ class Directory:
                     self.markets[market.market_no] = Placed(command=market, shell=shell)
                     self.no_by_key[market.key] = market.market_no
                     self.shells[shell] = None
+                    self._count_builder(market.key, 1)
                     self._highest_no = max(self._highest_no, market.market_no)
             case MarketsWithdrawn():
                 for market_no in document.market_nos:
                     placed = self.markets.pop(market_no)
                     del self.no_by_key[placed.command.key]
                     self._withdrawn[market_no] = placed.command.key
+                    self._count_builder(placed.command.key, -1)
             case ProcessBegun():
                 self.generations[document.part] = document.generation
             case JournalsEnded():
                 self.last_seqs.update(document.last_seqs)
+
+    def _count_builder(self, key: str, change: int) -> None:
+        parsed = parse_market_key(key)
+        if parsed.type == BUILDER:
+            self.builders[parsed.fixture] = self.builders.get(parsed.fixture, 0) + change

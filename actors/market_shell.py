@@ -11,21 +11,28 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import numpy as np
 
+from actors.command_bounds import with_bounds
 from actors.failstop import ExitProcess, exit_at_once
-from actors.messages import AUDIT_ROWS_MAX, KnownMarket, decode_market_control, encode
+from actors.messages import (
+    AUDIT_ROWS_MAX,
+    KnownMarket,
+    decode_builder_request,
+    decode_market_control,
+    encode,
+)
 from actors.peer import Peer, PeerRefusedError
+from actors.quarantine_answers import quarantined, refuse_all
 from actors.reference_odds import MODEL, ReferenceOdds
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
 from actors.stated_results import BETS_MAX
-from engine.common.commands import CreateMarket, FeedUpdate, MarketCommand, OddsGuard, SetOdds
+from engine.common.commands import MarketCommand, OddsGuard
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
 from engine.common.ids import BetId, MarketNo, ShardNo
-from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import BET, CHARGE, DECISION, FLAG_FENCE, Rows
+from engine.common.reasons import Reason
+from engine.common.rows import BET, CHARGE, FLAG_FENCE, Rows
 from engine.common.units import NS_PER_MS, Nanos
 from engine.kernels import SHELL_MODULES, load_kernels
 from engine.market.market import MarketMachine
@@ -35,6 +42,7 @@ from persistence.durable import DurableMarkets, NotAppliedError
 from persistence.journal import JournalOptions
 
 if TYPE_CHECKING:
+    from actors.builders import Builders
     from engine.pricing.repricing import Repricer
 
 logger = logging.getLogger("overround.markets")
@@ -42,6 +50,8 @@ logger = logging.getLogger("overround.markets")
 UNRECORDED_MAX: Final = 1 << 16
 """Bets refused without a record that a shell remembers, so that a late copy is not accepted."""
 
+BUILDERS: Final = "builders"
+"""Who commands bet builders by what happens to their legs."""
 _IMAGES_IN_CALL_MAX: Final = 1_024
 
 
@@ -99,6 +109,7 @@ class MarketShell(Shell[DurableMarkets]):
                 progress=progress,
             )
 
+        self._builders: Builders | None = None
         super().__init__(
             name=name,
             open_durable=open_durable,
@@ -107,6 +118,8 @@ class MarketShell(Shell[DurableMarkets]):
             exit_process=exit_process,
             progress=progress,
         )
+        if self._serving() is not None:
+            self._take_over_builders()
 
     @staticmethod
     def warm_up() -> None:
@@ -157,7 +170,7 @@ class MarketShell(Shell[DurableMarkets]):
         bets = rows_of(rows, BET, rows_max=self._settings.batch_rows_max)
         durable = self._serving()
         if durable is None:
-            return _refuse_all(bets).tobytes()
+            return refuse_all(bets).tobytes()
         with self._fail_stop:
             decisions = durable.place(self._with_fences(bets), self._clock())
         if self._unrecorded or np.count_nonzero(decisions["reason"]):
@@ -277,7 +290,7 @@ class MarketShell(Shell[DurableMarkets]):
         a price.
         """
         if self._serving() is None:
-            return encode([_quarantined(self.why)])
+            return encode([quarantined(self.why)])
         from engine.pricing.repricing import Repricer, decode_reprice, unpriced_stops  # noqa: PLC0415 - see _load_kernels
 
         request = decode_reprice(payload)
@@ -286,6 +299,8 @@ class MarketShell(Shell[DurableMarkets]):
         own = frozenset(self._machine().market_nos())
         events = self._control(request.by, commands, modelled=own) if commands else []
         self._references.note(MODEL, commands, events, at_ns=Nanos(self._clock()))
+        if self._builders is not None:
+            self._builders.note_repriced(request)
         stops = unpriced_stops(request, commands, events)
         return encode([*events, *(self._control(request.by, stops) if stops else ())])
 
@@ -297,7 +312,7 @@ class MarketShell(Shell[DurableMarkets]):
         FeedUpdate).
         """
         if self._serving() is None:
-            return encode([_quarantined(self.why)])
+            return encode([quarantined(self.why)])
         from engine.pricing.following import decode_follow, follow_commands  # noqa: PLC0415 - see _load_kernels
 
         request = decode_follow(payload)
@@ -330,7 +345,7 @@ class MarketShell(Shell[DurableMarkets]):
         """Apply and publish commands; odds of the `modelled` markets are those of a model."""
         durable = self._serving()
         if durable is None:
-            return [_quarantined(self.why) for _ in commands]
+            return [quarantined(self.why) for _ in commands]
         if len(commands) > self._settings.commands_max:
             message = f"{len(commands)} commands, at most {self._settings.commands_max} in one call"
             return [Refused(reason=Reason.CAPACITY, field="commands", message=message)] * len(
@@ -348,11 +363,48 @@ class MarketShell(Shell[DurableMarkets]):
                 return guard
             return self._references.guard(guard, market_no, by=by, at_ns=at_ns)
 
-        bounded = [_with_bounds(command, position_max, guard_of) for command in commands]
+        bounded = [with_bounds(command, position_max, guard_of) for command in commands]
         with self._fail_stop:
             events = durable.control(by, bounded, at_ns)
         self._publish(events)
+        if self._builders is not None:
+            self._follow_legs(self._builders.follow(self._machine(), events, at_ns))
         return events
+
+    # --- bet builders ----------------------------------------------------------------------------
+    def build(self, payload: bytes) -> bytes:
+        """Return the market that sells some legs together: BuilderRequest to BuilderAnswer.
+
+        A builder without odds gets them, from its fixture's last repricing, and is opened.
+        """
+        self._healthy()
+        assert self._builders is not None, "a serving shell has them"
+        request = decode_builder_request(payload)
+        answer = self._builders.answer(request, self._machine())
+        if answer.market_no:
+            odds = self._builders.odds(answer.market_no, self._machine())
+            if odds is not None:
+                events = self._control(request.by, (odds,), modelled=(answer.market_no,))
+                self._references.note(MODEL, (odds,), events, at_ns=Nanos(self._clock()))
+                answer = self._builders.answer(request, self._machine())
+        return encode(answer)
+
+    def _take_over_builders(self) -> None:
+        from actors.builders import Builders  # noqa: PLC0415 - see _load_kernels
+        from engine.pricing.football.builder.settlement import VoidRule  # noqa: PLC0415
+
+        self._builders = Builders(void=VoidRule(self._settings.builder_void))
+        self._follow_legs(self._builders.take_over(self._machine(), self._clock()))
+
+    def _follow_legs(self, commands: Sequence[MarketCommand]) -> None:
+        """Apply and publish what bet builders need after a change of their legs, before any bet."""
+        durable, most = self._serving(), self._settings.commands_max
+        for start in range(0, len(commands), most):
+            assert durable is not None, "what it follows was applied"
+            with self._fail_stop:
+                part = commands[start : start + most]
+                events = durable.control(BUILDERS, part, self._clock())
+            self._publish(events)
 
     def _publish(self, events: Iterable[MarketEvent]) -> None:
         """Send every gateway what changed, encoded once: images of new markets, else deltas.
@@ -440,38 +492,3 @@ class MarketShell(Shell[DurableMarkets]):
         machine = self._reading().machine
         assert machine is not None, "_reading refuses without a machine"
         return machine
-
-
-def _with_bounds(
-    command: MarketCommand, position_max: int, guard_of: Callable[[MarketNo], OddsGuard]
-) -> MarketCommand:
-    """Write into a command what it is checked against, so that a replay needs no clock or settings.
-
-    A feed's command gets how far its position may be; odds get their guard.
-    """
-    if isinstance(command, FeedUpdate):
-        steps = tuple(
-            [
-                msgspec.structs.replace(step, guard=guard_of(command.market_no))
-                if isinstance(step, SetOdds)
-                else step
-                for step in command.steps
-            ]
-        )
-        return msgspec.structs.replace(command, position_max=position_max, steps=steps)
-    if isinstance(command, SetOdds | CreateMarket):
-        return msgspec.structs.replace(command, guard=guard_of(command.market_no))
-    return command
-
-
-def _quarantined(why: str) -> Refused:
-    message = f"{MESSAGES[Reason.QUARANTINED]} ({why})"
-    return Refused(reason=Reason.QUARANTINED, field="", message=message)
-
-
-def _refuse_all(bets: Rows) -> Rows:
-    decisions = np.zeros(len(bets), DECISION)
-    decisions["bet_id"] = bets["bet_id"]
-    decisions["odds_milli"] = bets["odds_milli"]
-    decisions["reason"] = Reason.QUARANTINED
-    return decisions

@@ -10,9 +10,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from engine.common.commands import CreateMarket, LedgerCommand, MarketCommand
+from engine.common.commands import CreateMarket, LedgerCommand, Limits, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent, Refused
 from engine.common.ids import AccountNo, MarketNo, ShardNo
+from engine.common.reasons import Reason
 from engine.common.views import Balance, BookImage, LedgerTotals, PriceDelta, PriceImage, Slip
 
 BATCH_ROWS_MAX: Final = 4_096
@@ -165,11 +166,44 @@ class MarketAnswer(Struct, frozen=True, kw_only=True):
 class CreateMarkets(Struct, frozen=True, kw_only=True):
     """Markets to place and create; a `market_no` of 0 lets the directory choose a number.
 
-    A key that exists is answered with its route, so the same request may be sent again.
+    A key that exists is answered with its route, so the same request may be sent again. With
+    `beside`, the number of a market, all of them go to that market's shell, as bet builders must.
     """
 
     by: str
     markets: tuple[CreateMarket, ...]
+    beside: MarketNo = MarketNo(0)
+
+
+class BuilderRequest(Struct, frozen=True, kw_only=True):
+    """Ask a market shell for the bet builder of some legs: its hosted markets and their outcomes.
+
+    `by` is the identity that asks.
+    """
+
+    by: str
+    legs: tuple[tuple[MarketNo, int], ...]
+
+
+class BuilderAnswer(Struct, frozen=True, kw_only=True):
+    """The market that sells some legs together, or why none does.
+
+    `market_no` is 0 where the market is not created yet: then `limits` are the least of its legs',
+    and `live` says whether the match has begun. `legs` are the canonical ones, or those that a
+    refusal names; `implied` those that add nothing to the others. `image` is the market as it is,
+    and of a market that is not created nothing.
+    """
+
+    key: str = ""
+    market_no: MarketNo = MarketNo(0)
+    outcome: int = 0
+    legs: tuple[tuple[MarketNo, int], ...] = ()
+    implied: tuple[tuple[MarketNo, int], ...] = ()
+    image: PriceImage | None = None
+    limits: Limits = Limits()
+    live: bool = False
+    reason: Reason = Reason.ACCEPTED
+    message: str = ""
 
 
 class KnownMarket(Struct, frozen=True, kw_only=True):
@@ -256,6 +290,8 @@ decode_book_images = msgspec.msgpack.Decoder(list[BookImage]).decode
 decode_health = msgspec.msgpack.Decoder(ShellHealth).decode
 decode_shell_statuses = msgspec.msgpack.Decoder(list[ShellStatus]).decode
 decode_create_markets = msgspec.msgpack.Decoder(CreateMarkets).decode
+decode_builder_request = msgspec.msgpack.Decoder(BuilderRequest).decode
+decode_builder_answer = msgspec.msgpack.Decoder(BuilderAnswer).decode
 decode_market_answers = msgspec.msgpack.Decoder(list[MarketAnswer]).decode
 decode_slips = msgspec.msgpack.Decoder(list[Slip]).decode
 decode_slip = msgspec.msgpack.Decoder(Slip | None).decode

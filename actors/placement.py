@@ -1,13 +1,14 @@
 """Decide which shell hosts a new market: a pure policy over counts and names.
 
 Owns the rule (fill a shell up to `markets_per_actor`, keep a fixture's markets together, fill an
-empty shell before a new one is named). Never stores a decision; the directory does.
+empty shell before a new one is named). A bet builder goes to its legs' shell, whatever room that
+has, and takes no other market's room. Never stores a decision; the directory does.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from engine.common.ids import parse_market_key
+from engine.common.ids import BUILDER, parse_market_key
 
 _PREFIX: Final = "market-"
 
@@ -53,7 +54,9 @@ class Placement:
         self._latest_of_fixture: dict[str, str] = {}
         self._latest: str | None = None
         for key, shell in placed:
-            self._note(parse_market_key(key).fixture, shell)
+            parsed = parse_market_key(key)
+            if parsed.type != BUILDER:
+                self._note(parsed.fixture, shell)
         self._empty = {shell: None for shell, load in self._load.items() if load == 0}
 
     def place(self, keys: Sequence[str]) -> list[str]:
@@ -75,8 +78,10 @@ class Placement:
             shells.append(shell)
         return shells
 
-    def withdraw(self, shell: str) -> None:
-        """Forget one market of a shell, which the directory has withdrawn."""
+    def withdraw(self, key: str, shell: str) -> None:
+        """Forget a market of a shell, which the directory has withdrawn."""
+        if parse_market_key(key).type == BUILDER:
+            return
         self._load[shell] -= 1
         if self._load[shell] == 0:
             self._empty[shell] = None

@@ -4,7 +4,7 @@ Owns names, defaults and bounds. Never reads a file or the environment; the gate
 does.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -71,6 +71,10 @@ class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     0 for any, also of decided outcomes."""
     odds_model_age_ms_max: _Millis = 60_000
     """How old odds of a model may be so that others are compared with them."""
+    builder_void: Literal["void_all", "lost_first"] = "void_all"
+    """What a void leg does to a bet builder created from now on: the builder is void, or void
+    unless another leg is lost. Paying at the odds of the legs left is not offered: a market's
+    result is one for all of its bets, and those odds differ from bet to bet."""
 
 
 class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +83,12 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     account_shards: Annotated[int, Meta(ge=1, le=SHARD_NO_MAX + 1)] = 2
     """Never changes for one data folder: an account's shard is its number modulo this."""
     markets_per_actor: Annotated[int, Meta(ge=1, le=MARKETS_MAX)] = 1
+    builders_per_fixture_max: Annotated[int, Meta(ge=0, le=MARKETS_MAX)] = 256
+    """Bet builders that one fixture may have; another is refused with CAPACITY. They are beside
+    `markets_per_actor`, in the shell of their legs."""
+    builders_max: Annotated[int, Meta(ge=0, le=MARKETS_MAX)] = 16_384
+    """Bet builders that the data folder may have, ended matches' included; another is refused with
+    CAPACITY."""
     tick_ms: _Millis = 250
     tick_deadline_ms: _Millis = 2_000
     """A shell that leaves a tick unanswered for this long is frozen: it is killed and replaced."""

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from actors.account_shell import AccountShell
 from actors.directory import MARKETS_IN_RECORD_MAX, Directory, record_bounds
 from actors.failstop import ExitProcess, FailStop, exit_at_once
+from actors.market_requests import check_markets
 from actors.market_shell import MarketShell
 from actors.messages import (
     MarketAnswer,
@@ -39,7 +40,6 @@ from actors.routes import account_shell_name
 from actors.settings import MarketShellSettings, SupervisorSettings
 from actors.shell_reports import peers_of, shell_route, shell_status
 from actors.tail_check import TailCheck
-from engine.common.commands import CreateMarket
 from engine.common.events import Refused
 from engine.common.ids import MarketNo, ShardNo
 from engine.common.reasons import RETRYABLE, Reason
@@ -260,8 +260,11 @@ class Supervisor:
         request = decode_create_markets(payload)
         directory = self._directory
         assert directory is not None, "started"
-        keys, fresh, refusals = _check(request.markets, directory)
-        shells = self._placement.place(list(fresh))
+        keys, fresh, refusals = check_markets(request, directory, settings=self._settings)
+        if request.beside and fresh:
+            shells = [directory.markets[request.beside].shell] * len(fresh)
+        else:
+            shells = self._placement.place(list(fresh))
         with self._fail_stop:
             directory.place(
                 list(fresh.values()), shells=shells, by=request.by, at_ns=Nanos(self._clock_ns())
@@ -329,11 +332,11 @@ class Supervisor:
                 withdrawn.append(market_no)
                 del self._refused[market_no]
         if withdrawn:
-            shells = [self._directory.markets[market_no].shell for market_no in withdrawn]
+            placed = [self._directory.markets[market_no] for market_no in withdrawn]
             with self._fail_stop:
                 self._directory.withdraw(withdrawn, at_ns=Nanos(self._clock_ns()))
-            for shell in shells:
-                self._placement.withdraw(shell)
+            for each in placed:
+                self._placement.withdraw(each.command.key, each.shell)
 
     # --- routes, gateways and feeds --------------------------------------------------------------
     async def subscribe_routes(self, name: str, peer: Peer, process_no: int = 0) -> None:
@@ -460,37 +463,3 @@ class Supervisor:
 
     def _on_change(self, shell: ShellProcess) -> None:
         self._publish_routes(shells=[shell], markets=[])
-
-
-def _check(
-    requested: Iterable[CreateMarket], directory: Directory
-) -> tuple[list[str], dict[str, CreateMarket], dict[str, Refused]]:
-    """Check requested markets against the directory and against one another.
-
-    Returns
-    -------
-    keys : list of str
-        The canonical key of every request, in order.
-    fresh : dict
-        The markets to place, by key.
-    refusals : dict
-        Why a market is not placed, by key; MARKET_EXISTS for a key that the directory has.
-    """
-    keys: list[str] = []
-    fresh: dict[str, CreateMarket] = {}
-    refusals: dict[str, Refused] = {}
-    numbers: set[int] = set()
-    for request in requested:
-        market, refused = directory.check(request)
-        keys.append(market.key)
-        if refused is not None:
-            refusals.setdefault(market.key, refused)
-        elif market.market_no and market.market_no in numbers:
-            message = f"{market.market_no} is asked for twice"
-            refusals[market.key] = Refused(
-                reason=Reason.MARKET_EXISTS, field="market_no", message=message
-            )
-        else:
-            fresh.setdefault(market.key, market)
-            numbers.add(market.market_no)
-    return keys, fresh, refusals

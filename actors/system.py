@@ -311,6 +311,7 @@ class System(SystemCalls):
         for gateway in self.gateways:
             with contextlib.suppress(PeerError):
                 await peer.ask("add_gateway", gateway.name, gateway, self._announced[gateway.name])
+                await gateway.ask("on_supervisor", peer)
 
     async def _reconciler_up(self, peer: Peer) -> None:
         no = next(self._process_nos)

@@ -37,6 +37,7 @@ from gateway.net.flush_queue import FlushQueue
 from gateway.net.listener import Listener
 from gateway.net.work_shares import WorkQueue
 from gateway.services.accounts import Accounts
+from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
 from gateway.services.http_pages import Pages, Readiness
 from gateway.services.metrics import GatewayMetrics
@@ -70,7 +71,7 @@ class Gateway:
     limits : LimitsSettings, optional
         The house cap on limits that traders set.
     supervisor : Peer, optional
-        Receives reports (`suspect`) of shells that do not answer.
+        Receives reports (`suspect`) of shells that do not answer, and creates bet builders.
     clock_s : callable, optional
         Seconds since 1970, for the expiry of tokens.
     work_clock_ns : callable, optional
@@ -130,6 +131,7 @@ class Gateway:
             slips=SlipReader(routes=self.routes, settings=settings, limits=self._limits),
             fanout=self.fanout,
             accounts=accounts,
+            builders=self._builder_service(),
             control=control,
             feeds=self.feeds,
         )
@@ -178,6 +180,15 @@ class Gateway:
             self._ports[name] = await listener.start(host, port)
         self._fetch_images(self.fanout.missing())
         return dict(self._ports)
+
+    def _builder_service(self) -> BuilderService:
+        return BuilderService(
+            routes=self.routes,
+            fanout=self.fanout,
+            settings=self.settings,
+            limits=self._limits,
+            supervisor=lambda: self._suspected.supervisor,
+        )
 
     async def stop(self) -> None:
         """Answer the bets in flight, close every session, and close the ports."""
@@ -241,6 +252,10 @@ class Gateway:
         }
         self.fanout.quarantined(of_state[ShellState.QUARANTINED])
         self._fetch_images(self.fanout.released(of_state[ShellState.SERVING]))
+
+    def on_supervisor(self, supervisor: Peer) -> None:
+        """Use this supervisor from now on: the one before is gone."""
+        self._suspected.supervisor = supervisor
 
     def on_created(self, payload: bytes) -> None:
         """Take the images of new markets."""

@@ -169,6 +169,13 @@ class LimitRules:
         return ""
 
 
+def tighter(limits: Limits, other: Limits) -> Limits:
+    """Return the lower of each limit; the smallest stake is the higher, within the largest."""
+    lower = {name: min(getattr(limits, name), getattr(other, name)) for name in _CAPPED}
+    smallest = max(limits.stake_minor_min, other.stake_minor_min)
+    return Limits(stake_minor_min=min(smallest, lower["stake_minor_max"]), **lower)
+
+
 def patch_of(limits: Limits) -> LimitsPatch:
     """Return the patch that names every limit."""
     return LimitsPatch(**asdict(limits))

@@ -125,6 +125,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     slip_legs_max: Annotated[int, Meta(ge=1, le=SLIP_LEGS_MAX)] = 20
     slip_bets_max: Annotated[int, Meta(ge=1, le=SLIP_BETS_MAX)] = SLIP_BETS_MAX
     slip_lines_max: Annotated[int, Meta(ge=1, le=SLIP_LINES_MAX)] = SLIP_LINES_MAX
+    builders_a_minute: Count = 60
     bet_deadline_ms: Millis = 4_000
     call_timeout_ms: Millis = 1_500
     control_timeout_ms: Millis = 5_000
@@ -192,6 +193,8 @@ LIMITS: Final[dict[str, str]] = {
     "slip_bets_max": "`slip_bet` rejected with reason 203 (BETS_OVER_BOUND)",
     "slip_lines_max": "`slip_bet` rejected with reason 204 (LINES_OVER_BOUND), as is a slip whose "
     f"lines have more than {SLIP_LINE_LEGS_MAX} legs together",
+    "builders_a_minute": "`builder` with reason 907 (RATE_LIMITED); an account may ask for so many "
+    "bet builders a minute at this gateway, and for so many at once",
     "bet_deadline_ms": "`bet` or `slip_bet` unknown with reason 903 (UNKNOWN); ask `status` for "
     "the ref",
     "call_timeout_ms": "`error` with code 909 (UNAVAILABLE) for queries; the gateway sends bets "

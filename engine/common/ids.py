@@ -28,6 +28,8 @@ BET_EPOCH_MAX: Final = (1 << (SHARD_BITS - EPOCH_SERIAL_BITS)) - 1
 SHARD_NO_MAX: Final = (1 << 15) - 1
 """Highest account shard: one bit is unused, so that a bet id also fits a signed 64-bit integer."""
 BET_REF_BYTES_MAX: Final = 32
+BUILDER: Final = "builder"
+"""The market type of bet builders, which follow the markets of their legs."""
 MARKET_KEY_BYTES_MAX: Final = 128
 
 _REF: Final = re.compile(r"[!-~]{1,32}")

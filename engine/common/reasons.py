@@ -31,6 +31,8 @@ class Reason(IntEnum):
     NO_LINE = 209
     LEG_REFUSED = 210
     STAKE_MISMATCH = 211
+    LEGS_CONTRADICT = 212
+    LEGS_NOT_JOINED = 213
 
     # 30x stake, odds and bounds
     STAKE_TOO_SMALL = 301
@@ -147,6 +149,8 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.NO_LINE: "a bet of the slip has no line",
     Reason.LEG_REFUSED: "a leg of the slip was refused",
     Reason.STAKE_MISMATCH: "the stake of the slip is not the sum of its lines' stakes",
+    Reason.LEGS_CONTRADICT: "no match wins all of these legs",
+    Reason.LEGS_NOT_JOINED: "these legs are not sold together",
     Reason.STAKE_TOO_SMALL: "the stake is below the market's smallest",
     Reason.STAKE_OVER_LIMIT: "the stake is over the limit for one bet",
     Reason.ODDS_OUT_OF_BOUNDS: "the odds are outside 1.001 to 10000",

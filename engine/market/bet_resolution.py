@@ -79,6 +79,13 @@ class _Sent(NamedTuple):
     payout_minor: Minor
 
 
+class Resolved(NamedTuple):
+    """What stands for a market's bets: results by outcome, and windows of cancelled bets."""
+
+    results: Mapping[int, OutcomeResult]
+    windows: tuple[Window, ...]
+
+
 class Resolutions:
     """Resolve the bets of every market.
 
@@ -410,6 +417,10 @@ class Resolutions:
     def windows_of(self, slot: int) -> int:
         """Return how many windows of cancelled bets a market has."""
         return self._windows.count(slot)
+
+    def resolved_of(self, slot: int) -> Resolved:
+        """Return the results of a market's outcomes, and its windows of cancelled bets."""
+        return Resolved(self._results_of(slot), self._windows.of(slot))
 
     def decided(self, slot: int) -> Mapping[int, OutcomeResult]:
         """Return the outcomes of a market that have a result while others have none."""

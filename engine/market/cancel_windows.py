@@ -63,6 +63,10 @@ class CancelWindows:
         """Return how many windows a market has."""
         return len(self._windows.get(slot, ()))
 
+    def of(self, slot: int) -> tuple[Window, ...]:
+        """Return a market's windows that can be rolled back."""
+        return tuple(self._windows.get(slot, ()))
+
     def slots(self) -> list[int]:
         """Return the markets of which windows may refund bets."""
         return sorted({slot for slot, each in self._windows.items() if each} | set(self._final))

@@ -53,7 +53,7 @@ from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
 from engine.common.views import BookImage, PriceDelta, PriceImage
 from engine.market import charges, lookup, state
-from engine.market.bet_resolution import Resolutions, ResolvingCommand
+from engine.market.bet_resolution import Resolutions, Resolved, ResolvingCommand
 from engine.market.book import (
     MARKET_AWAITS_FEED,
     MARKET_FEED_STOPPED,
@@ -416,6 +416,10 @@ class MarketMachine:
         KeyError when there is no such market.
         """
         return tuple(self._resolutions.decided(self._slot_of[market_no]))
+
+    def resolved(self, market_no: MarketNo) -> Resolved:
+        """Return the results and windows that stand; KeyError when there is no such market."""
+        return self._resolutions.resolved_of(self._slot_of[market_no])
 
     # --- state as a document ----------------------------------------------------------------------
 

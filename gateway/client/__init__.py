@@ -29,6 +29,7 @@ from gateway.client.reconnecting_bettor import ReconnectingBettor
 from gateway.client.roles import ControlSession, FeedSession
 from gateway.client.slips import accumulator, each_way, named_bet, system
 from gateway.messages.bettor import Bet, BetLinesView, LegView, Place, Selection, SlipView
+from gateway.messages.builders import Builder, BuilderLeg
 from gateway.messages.market import Market, Seen
 from gateway.messages.slips import BetLines, Leg, LegAnswer, SlipBet
 
@@ -58,6 +59,8 @@ __all__ = [
     "Bet",
     "BetLines",
     "BetLinesView",
+    "Builder",
+    "BuilderLeg",
     "Leg",
     "LegAnswer",
     "LegView",

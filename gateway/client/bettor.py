@@ -35,6 +35,7 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
+from gateway.messages.builders import BuildBet, Builder, BuilderLeg
 from gateway.messages.slips import BetLines, Leg, PlaceSlip, PolicyOver, SlipBet
 
 _NO_BET: Final = BetId(0)
@@ -142,6 +143,13 @@ class BettorSession(Session):
             )
         )
         return self._slips.add(ref)
+
+    async def build_bet(self, legs: Sequence[BuilderLeg]) -> Builder:
+        """Return the market that sells some legs of one match together, or why there is none.
+
+        `place` then takes its number, outcome and odds, as those of any market.
+        """
+        return await self._request(BuildBet, Builder, legs=tuple(legs))
 
     def send_place(self, bet: Place) -> None:
         """Place a bet whose answer goes to `on_bet`; the cheapest way to generate load."""

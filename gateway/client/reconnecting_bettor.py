@@ -35,6 +35,7 @@ from gateway.messages.bettor import (
     SlipView,
     Watching,
 )
+from gateway.messages.builders import Builder, BuilderLeg
 from gateway.messages.slips import BetLines, Leg, PolicyOver, SlipBet
 
 _NO_BET: Final = BetId(0)
@@ -195,6 +196,10 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
         return await self._resolve(
             ref, lambda session: session.place_slip_nowait(ref=ref, **fields), within_s=within_s
         )
+
+    async def build_bet(self, legs: Sequence[BuilderLeg]) -> Builder:
+        """Return the market that sells some legs of one match together, or why there is none."""
+        return await self._ask(lambda session: session.build_bet(legs))
 
     async def _resolve(
         self,

@@ -35,6 +35,7 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
+from gateway.messages.builders import BuildBet, Builder
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
     AskFeedFacts,
@@ -69,6 +70,7 @@ from gateway.settings import CLOSE_MEANINGS, LIMITS, CloseCode, GatewaySettings
 _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     Place: (Bet, Error),
     PlaceMany: (Bet, Error),
+    BuildBet: (Builder, Error),
     PlaceSlip: (SlipBet, Error),
     AskStatus: (SlipAnswer, Error),
     AskBalance: (BalanceAnswer, Error),
@@ -132,6 +134,10 @@ A slip (`place_slip`) holds legs and bets on combinations of them. It is one sta
 answer says of each leg why, at which odds it is offered now, and what stake its market would take.
 What is said above of refs, `final` and `unknown` holds for slips too, and a bet and a slip of one
 account never share a ref. `status`, `open_bets` and `bet_event` show slips with their legs.
+
+`build_bet` joins up to twelve legs of one football match. Its answer, `builder`, names the market
+that sells them together, which is created at the first such request; it is then one selection like
+any other. Legs that contradict one another are refused, legs that others imply are named.
 
 Prices: `market` is an image, `odds` a change. Both carry absolute values and the market's
 version, which only rises. A slow reader skips versions and always ends with the latest. After a

@@ -20,6 +20,7 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
+from gateway.messages.builders import BuildBet, Builder
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
     AskFeedFacts,
@@ -53,6 +54,7 @@ ClientMessage = (
     Place
     | PlaceMany
     | PlaceSlip
+    | BuildBet
     | AskStatus
     | AskBalance
     | AskOpenBets
@@ -82,6 +84,7 @@ ServerMessage = (
     | Odds
     | Bet
     | SlipBet
+    | Builder
     | SlipAnswer
     | BalanceAnswer
     | OpenBetsAnswer

@@ -29,6 +29,7 @@ from gateway.messages.bettor import (
     PlaceMany,
     WatchAccount,
 )
+from gateway.messages.builders import BuildBet
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Unsubscribe
@@ -66,7 +67,7 @@ _READ: Final = _FOLLOW | {ListMarkets, AskBook}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage}
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.BETTOR): _FOLLOW
-    | {Place, PlaceMany, PlaceSlip, AskStatus, AskBalance, AskOpenBets, WatchAccount},
+    | {Place, PlaceMany, PlaceSlip, BuildBet, AskStatus, AskBalance, AskOpenBets, WatchAccount},
     ("bets", Role.TRADER): _FOLLOW,
     ("bets", Role.FEED): _FOLLOW,
     ("bets", Role.QUANT): _FOLLOW,

@@ -15,6 +15,7 @@ from gateway.bets.slip_reader import SlipReader
 from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
 from gateway.services.accounts import Accounts
+from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
 from gateway.services.price_fanout import Fanout
 from gateway.settings import GatewaySettings
@@ -74,6 +75,8 @@ class Services:
         Prices and subscriptions.
     accounts : Accounts
         Queries and events of accounts.
+    builders : BuilderService
+        Bet builders.
     control : ControlService
         Commands, lists and books of markets.
     feeds : FeedIngress
@@ -89,6 +92,7 @@ class Services:
         slips: SlipReader,
         fanout: Fanout,
         accounts: Accounts,
+        builders: BuilderService,
         control: ControlService,
         feeds: FeedIngress,
     ) -> None:
@@ -98,6 +102,7 @@ class Services:
         self.slips = slips
         self.fanout = fanout
         self.accounts = accounts
+        self.builders = builders
         self.control = control
         self.feeds = feeds
         self.tasks = TaskGroup()

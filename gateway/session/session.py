@@ -35,6 +35,7 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
+from gateway.messages.builders import BuildBet
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
@@ -302,6 +303,10 @@ class ClientSession:
     def _open_bets(self, request: AskOpenBets) -> None:
         self._query(request.id, "", self._services.accounts.open_bets(self._account, request))
 
+    def _build_bet(self, request: BuildBet) -> None:
+        by = self.claims.identity
+        self._query(request.id, "", self._services.builders.build(self._account, by, request))
+
     def _control(self, request: Control) -> None:
         stops = only_stops(request)
         if self.claims.role is Role.FEED:
@@ -319,15 +324,13 @@ class ClientSession:
         self._query(request.id, "", work, stops=True)
 
     def _resume_all(self, request: ResumeAll) -> None:
-        self._query(
-            request.id, "", self._services.control.resume_all(self.claims.identity, request)
-        )
+        work = self._services.control.resume_all(self.claims.identity, request)
+        self._query(request.id, "", work)
 
     def _reprice(self, request: Reprice) -> None:
         fed = self.claims.role is Role.FEED
-        self._query(
-            request.id, "", self._services.control.reprice(self.claims.identity, request, fed=fed)
-        )
+        work = self._services.control.reprice(self.claims.identity, request, fed=fed)
+        self._query(request.id, "", work)
 
     def _book(self, request: AskBook) -> None:
         self._query(request.id, "", self._services.control.book(request))
@@ -356,12 +359,8 @@ class ClientSession:
 
         What only stops betting is not held up by requests that do not.
         """
-        settings = self._services.settings
-        bound = (
-            settings.control_in_flight_max
-            if Control in self._allowed
-            else settings.queries_in_flight_max
-        )
+        settings, controls = self._services.settings, Control in self._allowed
+        bound = settings.control_in_flight_max if controls else settings.queries_in_flight_max
         if self._queries >= (bound + STOPS_IN_FLIGHT_MAX if stops else bound):
             work.close()
             self._services.counters.busy += 1
@@ -476,6 +475,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     Place: ClientSession._place,
     PlaceMany: ClientSession._place_many,
     PlaceSlip: ClientSession._place_slip,
+    BuildBet: ClientSession._build_bet,
     AskStatus: ClientSession._status,
     AskBalance: ClientSession._balance,
     AskOpenBets: ClientSession._open_bets,

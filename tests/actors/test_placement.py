@@ -56,7 +56,7 @@ def test_a_shell_whose_markets_were_withdrawn_is_filled_before_a_new_one_is_name
     keys = ["a/1x2", "b/1x2", "c/1x2"]
     placement = Placement(markets_per_actor=1)
     assert placement.place(keys) == named
-    placement.withdraw(named[1])
+    placement.withdraw(keys[1], named[1])
     restarted = Placement(
         markets_per_actor=1, placed=[(keys[n], named[n]) for n in (0, 2)], shells=named
     )
@@ -81,7 +81,7 @@ def test_withdrawals_and_restarts_never_fill_a_shell_beyond_its_bound(
         placed.update(zip(keys, shells, strict=True))
         named.update(dict.fromkeys(shells))
         for key in rng.sample(sorted(placed), k=rng.randint(0, len(placed))):
-            placement.withdraw(placed.pop(key))
+            placement.withdraw(key, placed.pop(key))
         if rng.random() < 0.5:
             placement = Placement(
                 markets_per_actor=markets_per_actor, placed=placed.items(), shells=named

@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from engine.common.ids import MarketKey
+from engine.common.ids import BUILDER, MarketKey
 from engine.pricing.chances import CHANCES, WIN
 from engine.pricing.football.builder.compiled_builders import CompiledBuilders
 from engine.pricing.football.builder.legs import Leg
-from engine.pricing.football.builder.selection import BUILDER, YES, builder_legs
-from engine.pricing.football.builder.settlement import settle
+from engine.pricing.football.builder.selection import YES, builder_legs, void_rule
+from engine.pricing.football.builder.settlement import VoidRule, settle
 from engine.pricing.football.compiled_markets import CompiledMarkets
 from engine.pricing.football.market_types import MARKET_TYPES, MarketRules, market_rules
 from engine.pricing.football.model import (
@@ -36,9 +36,10 @@ class _Market(NamedTuple):
 
 
 class _Builder(NamedTuple):
-    """The canonical legs of a bet builder."""
+    """The canonical legs of a bet builder, and its rule for void ones."""
 
     legs: tuple[Leg, ...]
+    void: VoidRule
 
 
 class Football:
@@ -59,7 +60,9 @@ class Football:
         del names
         if market_type == BUILDER:
             legs = builder_legs(specifiers)
-            return SportMarket((YES,), WINNERS_VARY, _Builder(legs), len(legs))
+            return SportMarket(
+                (YES,), WINNERS_VARY, _Builder(legs, void_rule(specifiers)), len(legs)
+            )
         rules = market_rules(market_type, specifiers)
         listed = _Market(str(MarketKey("fixture", market_type, specifiers)), rules)
         return SportMarket(tuple(rule.name for rule in rules.outcomes), rules.winners, listed)
@@ -105,7 +108,7 @@ class Football:
                 None if results is None else results[leg.outcome]
                 for leg, results in zip(market.rules.legs, legs, strict=True)
             ]
-            decided = settle(of_legs).result
+            decided = settle(of_legs, rule=market.rules.void).result
             return None if decided is None else (decided,)
         rules: MarketRules = market.rules.rules
         return _results(rules, state)

@@ -43,6 +43,7 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
+from gateway.messages.builders import BuildBet, Builder, BuilderLeg
 from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
 from gateway.messages.feed import (
     AskFeedFacts,
@@ -158,6 +159,7 @@ FROM_CLIENT: list[ClientMessage] = [
         id=1,
         bets=(Selection(ref="a2", market=42, outcome=0, stake_minor=1, odds_milli=1_001),),
     ),
+    BuildBet(id=9, legs=(BuilderLeg(market=42, outcome=2), BuilderLeg(market=43, outcome=0))),
     PlaceSlip(
         ref="s1",
         legs=(
@@ -252,6 +254,23 @@ FROM_GATEWAY: list[ServerMessage] = [
         message="the stake is over the limit for one bet",
         retryable=True,
         stake_max_minor=10_000,
+    ),
+    Builder(
+        id=9,
+        market=77,
+        key="cup-1/builder?legs=1a,18a2.5",
+        odds_milli=3_250,
+        status="active",
+        offered=True,
+        version=3,
+        legs=(BuilderLeg(market=42, outcome=0), BuilderLeg(market=43, outcome=0)),
+        implied=(BuilderLeg(market=44, outcome=1),),
+    ),
+    Builder(
+        id=9,
+        legs=(BuilderLeg(market=42, outcome=0), BuilderLeg(market=42, outcome=2)),
+        reason=212,
+        message="legs: cannot all be won: 1x2 home; 1x2 away",
     ),
     SlipBet(
         ref="s1",

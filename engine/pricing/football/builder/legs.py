@@ -126,6 +126,17 @@ def checked_leg(market_type: str, specifiers: Specifiers, outcome: int) -> Leg:
     return Leg(market_type, _specifiers(market_type, _parameter(market_type, specifiers)), outcome)
 
 
+def canonical_specifiers(market_type: str, specifiers: Specifiers) -> Specifiers:
+    """Return a market's specifiers as the legs on it have them: equal lines have one form.
+
+    Raises
+    ------
+    MarketTypeError
+        When football has no such market.
+    """
+    return _specifiers(market_type, _parameter(market_type, specifiers))
+
+
 def leg_code(leg: Leg) -> str:
     """Return a leg's code."""
     letters = chr(97 + leg.outcome % 26)

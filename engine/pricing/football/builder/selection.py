@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from engine.common.ids import MARKET_KEY_BYTES_MAX, MarketKey
+from engine.common.ids import BUILDER, MARKET_KEY_BYTES_MAX, MarketKey
 from engine.pricing.football.builder.cells import LEG_SETS, LegCells, common_cells
 from engine.pricing.football.builder.layout import AWAY_SCORES, HOME_SCORES
 from engine.pricing.football.builder.legs import (
@@ -21,11 +21,14 @@ from engine.pricing.football.builder.legs import (
     leg_order,
     parse_leg,
 )
+from engine.pricing.football.builder.settlement import VOID_RULES, VoidRule
 from engine.pricing.football.market_types import Specifiers
 
-BUILDER: Final = "builder"
-"""The type of a builder's market, which has one specifier, `LEGS`, and one outcome, `YES`."""
 LEGS: Final = "legs"
+"""The specifier of a builder's market with the codes of its legs. It has one outcome, `YES`."""
+VOID: Final = "void"
+"""The specifier with the rule for void legs, where it is not `VoidRule.VOID_ALL`: bets of a market
+keep the rule under which they were placed, whatever rule later builders get."""
 YES: Final = "yes"
 _CACHED: Final = 4096
 """Builders whose parsed legs are kept; past it the least recently used is parsed again."""
@@ -40,7 +43,9 @@ class Selection(NamedTuple):
     """The canonical legs."""
 
 
-def selection(fixture: str, legs: Iterable[Leg]) -> Selection:
+def selection(
+    fixture: str, legs: Iterable[Leg], *, rule: VoidRule = VoidRule.VOID_ALL
+) -> Selection:
     """Return the market that sells some legs of one fixture.
 
     Legs that imply all others cost what the first cost by themselves: where one leg remains, the
@@ -50,13 +55,19 @@ def selection(fixture: str, legs: Iterable[Leg]) -> Selection:
     ------
     BuilderError
         When legs contradict each other, are too many, or one is not sold in a builder.
+    ValueError
+        When the rule is `VoidRule.DROP`, which no market can pay by.
     """
+    if rule not in VOID_RULES:
+        raise ValueError(f"rule: one of {', '.join(VOID_RULES)}, not {rule.value}")
     canonical = canonical_legs(legs)
     if len(canonical) == 1:
         (leg,) = canonical
         return Selection(str(MarketKey(fixture, leg.type, leg.specifiers)), leg.outcome, canonical)
-    codes = ",".join(map(leg_code, canonical))
-    key = str(MarketKey(fixture, BUILDER, ((LEGS, codes),)))
+    specifiers: Specifiers = ((LEGS, ",".join(map(leg_code, canonical))),)
+    if rule is not VoidRule.VOID_ALL:
+        specifiers = (*specifiers, (VOID, rule.value))
+    key = str(MarketKey(fixture, BUILDER, specifiers))
     if len(key) > MARKET_KEY_BYTES_MAX:
         raise BuilderError(
             Refusal.KEY_TOO_LONG,
@@ -76,7 +87,7 @@ def builder_legs(specifiers: Specifiers) -> tuple[Leg, ...]:
         When the specifiers are not the canonical legs of a builder of two or more.
     """
     given = dict(specifiers)
-    if set(given) != {LEGS}:
+    if set(given) - {VOID} != {LEGS}:
         raise BuilderError(Refusal.MALFORMED, f"{BUILDER}: specifiers must be: {LEGS}")
     codes = given[LEGS].split(",")
     if len(codes) > LEGS_MAX:
@@ -86,6 +97,23 @@ def builder_legs(specifiers: Specifiers) -> tuple[Leg, ...]:
     if canonical != given[LEGS] or len(legs) < 2:
         raise BuilderError(Refusal.MALFORMED, f"the canonical form is {canonical}", legs)
     return legs
+
+
+def void_rule(specifiers: Specifiers) -> VoidRule:
+    """Return a builder's rule for void legs.
+
+    Raises
+    ------
+    BuilderError
+        When it is none by which a market can pay, or is given though it is the default.
+    """
+    given = dict(specifiers).get(VOID)
+    if given is None:
+        return VoidRule.VOID_ALL
+    if given not in VOID_RULES[1:]:
+        message = f"{VOID}: one of {', '.join(VOID_RULES[1:])}, or left out"
+        raise BuilderError(Refusal.MALFORMED, message)
+    return VoidRule(given)
 
 
 def canonical_legs(legs: Iterable[Leg]) -> tuple[Leg, ...]:

@@ -5,7 +5,7 @@ Owns the rules for void legs. Never knows a market or a score, and never an amou
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.common.commands import OutcomeResult
 
@@ -20,6 +20,11 @@ class VoidRule(StrEnum):
     DROP = "drop"
     """The leg drops out, and the builder is one of the legs left, at their odds when it was
     placed."""
+
+
+VOID_RULES: Final = (VoidRule.VOID_ALL, VoidRule.LOST_FIRST)
+"""The rules by which a market can pay: its result is one for all of its bets, and `DROP` needs the
+odds of the legs left at the time of each."""
 
 
 class BuilderResult(NamedTuple):

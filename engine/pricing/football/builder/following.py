@@ -1,0 +1,364 @@
+"""Keep bet builders in step with the markets of their legs: offer, limits, settlement, refunds.
+
+A builder takes bets exactly while each of its legs does, is limited as its closest limited leg is,
+and settles by its legs' results; whoever commands a leg so commands the builder. A trader's hold or
+cancellation of a builder itself stands. Owns which commands a shell's builders need after a change;
+never a price (builders are repriced with their fixture) and never applies a command.
+"""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from engine.common.commands import (
+    CancelBets,
+    FeedStep,
+    FeedUpdate,
+    Limits,
+    LimitsPatch,
+    MarketCommand,
+    OutcomeResult,
+    RollBackCancel,
+    RollBackSettlement,
+    SetLimits,
+    SetStatus,
+    SettleMarket,
+)
+from engine.common.events import (
+    BetsCancelled,
+    CancelRolledBack,
+    FeedApplied,
+    LimitsSet,
+    MarketEvent,
+    Refused,
+)
+from engine.common.ids import BUILDER, MarketKey, MarketNo, parse_market_key
+from engine.common.lifecycle import Status
+from engine.common.units import NS_PER_MS, Nanos
+from engine.market.cancel_windows import Window
+from engine.market.market import MarketMachine
+from engine.pricing.football.builder.legs import Leg, canonical_specifiers
+from engine.pricing.football.builder.selection import builder_legs, void_rule
+from engine.pricing.football.builder.settlement import VoidRule, settle
+from engine.pricing.football.market_types import MARKET_TYPES, market_rules
+from engine.pricing.lines import MarketTypeError
+
+SOURCE: Final = "legs"
+"""The source of the FeedUpdates by which builders follow: they neither set nor end a hold."""
+_STOPPED: Final = (Status.INACTIVE, Status.SUSPENDED, Status.HANDED_OVER)
+_VOID: Final = OutcomeResult(won=False, void_halves=2)
+_LIMITS: Final = tuple(name for name in Limits.__struct_fields__ if name != "stake_minor_min")
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+MarketLeg = tuple[MarketNo, int]
+"""A market that a shell hosts, and an outcome of it."""
+
+
+class _Builder(NamedTuple):
+    legs: tuple[MarketLeg, ...]
+    void: VoidRule
+
+
+class _Standing(NamedTuple):
+    """What stands for a leg."""
+
+    offered: bool
+    result: OutcomeResult | None
+    windows: tuple[Window, ...]
+    """Those that cover bets on its outcome."""
+
+
+class BuilderMarkets:
+    """The builders that a shell hosts, and the markets of its fixtures that their legs are on."""
+
+    def __init__(self) -> None:
+        self._builders: dict[MarketNo, _Builder] = {}
+        self._on: dict[MarketNo, list[MarketNo]] = {}
+        """The builders with a leg on a market."""
+        self._leg_markets: dict[tuple[str, str, object], MarketNo] = {}
+        """Football markets by fixture, type and canonical specifiers; of equal ones the first."""
+        self._legs: dict[MarketNo, MarketKey] = {}
+        """The same by number, with canonical specifiers."""
+        self._numbers: dict[str, MarketNo] = {}
+        """Builders by key."""
+        self._noted: set[MarketNo] = set()
+        self._updates = 0
+
+    def note(self, machine: MarketMachine) -> None:
+        """Take note of the markets that the machine has had since the last call.
+
+        A builder one of whose legs is on no market of this machine is not followed: it is never
+        opened, and a trader settles it.
+        """
+        builders: list[tuple[MarketNo, MarketKey]] = []
+        for number in machine.market_nos():
+            if number in self._noted:
+                continue
+            self._noted.add(number)
+            image = machine.price_image(number)
+            key = parse_market_key(image.key)
+            if key.type == BUILDER:
+                builders.append((number, key))
+            elif key.type in MARKET_TYPES:
+                self._note_leg_market(number, key, image.outcomes)
+        for number, key in builders:
+            self._note_builder(number, key)
+
+    def _note_leg_market(self, number: MarketNo, key: MarketKey, names: tuple[str, ...]) -> None:
+        try:
+            rules = market_rules(key.type, key.specifiers)
+            specifiers = canonical_specifiers(key.type, key.specifiers)
+        except MarketTypeError:
+            return
+        if names == tuple(rule.name for rule in rules.outcomes):
+            first = self._leg_markets.setdefault((key.fixture, key.type, specifiers), number)
+            if first == number:
+                self._legs[number] = key._replace(specifiers=specifiers)
+
+    def _note_builder(self, number: MarketNo, key: MarketKey) -> None:
+        try:
+            legs, void = builder_legs(key.specifiers), void_rule(key.specifiers)
+        except MarketTypeError:
+            return
+        found = [self.market_leg(key.fixture, leg) for leg in legs]
+        if None in found:
+            return
+        here = tuple(leg for leg in found if leg is not None)
+        self._numbers[str(key)] = number
+        self._builders[number] = _Builder(here, void)
+        for market_no, _ in here:
+            self._on.setdefault(market_no, []).append(number)
+
+    def number_of(self, key: str) -> MarketNo | None:
+        """Return the number of a followed builder."""
+        return self._numbers.get(key)
+
+    def market_leg(self, fixture: str, leg: Leg) -> MarketLeg | None:
+        """Return the hosted market and outcome that a leg is; None where none is hosted."""
+        number = self._leg_markets.get((fixture, leg.type, leg.specifiers))
+        return None if number is None else (number, leg.outcome)
+
+    def leg(self, market_no: MarketNo, outcome: int) -> tuple[str, Leg] | None:
+        """Return the fixture and leg of a hosted market's outcome, None where it is no leg.
+
+        The leg is not checked: `selection` refuses those that no builder takes.
+        """
+        key = self._legs.get(market_no)
+        return None if key is None else (key.fixture, Leg(key.type, key.specifiers, outcome))
+
+    # --- what changes --------------------------------------------------------------------------
+
+    def all_commands(self, machine: MarketMachine, at_ns: Nanos) -> list[MarketCommand]:
+        """Return what every builder needs, as a process does that takes over a journal."""
+        return self._commands(machine, self._builders, at_ns, limits=True, windows=True)
+
+    def commands(
+        self, machine: MarketMachine, events: Sequence[MarketEvent], at_ns: Nanos
+    ) -> list[MarketCommand]:
+        """Return what builders need after commands of which these are the events.
+
+        Builders without a change on them or on a leg need nothing. The same state and events give
+        the same commands, and once they are applied none.
+        """
+        touched: dict[MarketNo, None] = {}
+        limits = False
+        cancelled: list[BetsCancelled | CancelRolledBack] = []
+        for event in events:
+            if isinstance(event, Refused) or not hasattr(event, "market_no"):
+                continue
+            number = event.market_no
+            if number in self._builders:
+                touched[number] = None
+            touched |= dict.fromkeys(self._on.get(number, ()))
+            for step in event.events if isinstance(event, FeedApplied) else (event,):
+                limits = limits or isinstance(step, LimitsSet)
+                if isinstance(step, BetsCancelled | CancelRolledBack):
+                    cancelled.append(step)
+        if not touched:
+            return []
+        commands = self._window_commands(machine, cancelled, at_ns)
+        return commands + self._commands(machine, touched, at_ns, limits=limits, windows=False)
+
+    def _commands(
+        self,
+        machine: MarketMachine,
+        numbers: Iterable[MarketNo],
+        at_ns: Nanos,
+        *,
+        limits: bool,
+        windows: bool,
+    ) -> list[MarketCommand]:
+        stand: dict[MarketLeg, _Standing] = {}
+        commands: list[MarketCommand] = []
+        for number in numbers:
+            builder = self._builders[number]
+            for leg in builder.legs:
+                if leg not in stand:
+                    stand[leg] = _standing(machine, leg)
+            legs = [stand[leg] for leg in builder.legs]
+            steps = _steps(machine, number, builder, legs)
+            if windows:
+                steps = [*_missing_windows(machine, number, legs), *steps]
+            if steps:
+                commands.append(self._update(machine, number, steps, at_ns))
+            if limits:
+                commands += self._limit_commands(machine, number)
+        return commands
+
+    def _window_commands(
+        self,
+        machine: MarketMachine,
+        events: Iterable[BetsCancelled | CancelRolledBack],
+        at_ns: Nanos,
+    ) -> list[MarketCommand]:
+        """Return the refunds and roll-backs of windows that some events on legs had."""
+        commands: list[MarketCommand] = []
+        for event in events:
+            for number in self._on.get(event.market_no, ()):
+                builder = self._builders[number]
+                if not _concerns(event, builder.legs):
+                    continue
+                times = (event.from_ns, event.until_ns)
+                stands = any(
+                    (window.from_ns, window.until_ns) == times
+                    for leg in builder.legs
+                    for window in _standing(machine, leg).windows
+                )
+                step: FeedStep
+                if stands and isinstance(event, BetsCancelled):
+                    step = CancelBets(
+                        market_no=number,
+                        from_ns=event.from_ns,
+                        until_ns=event.until_ns,
+                        why=event.why,
+                        accepted_before_ns=event.accepted_before_ns,
+                    )
+                elif not stands and times in _times(machine.resolved(number).windows):
+                    step = RollBackCancel(
+                        market_no=number,
+                        from_ns=event.from_ns,
+                        until_ns=event.until_ns,
+                        why=event.why,
+                    )
+                else:
+                    continue
+                commands.append(self._update(machine, number, [step], at_ns))
+        return commands
+
+    def _update(
+        self, machine: MarketMachine, number: MarketNo, steps: Sequence[FeedStep], at_ns: Nanos
+    ) -> FeedUpdate:
+        """Return steps as one message; the digest tells those of one millisecond apart."""
+        self._updates += 1
+        content = (machine.price_delta(number).version, self._updates, tuple(steps))
+        return FeedUpdate(
+            market_no=number,
+            source=SOURCE,
+            position=at_ns // NS_PER_MS,
+            steps=tuple(steps),
+            digest=zlib.crc32(_encode(content)),
+        )
+
+    def _limit_commands(self, machine: MarketMachine, number: MarketNo) -> list[MarketCommand]:
+        given = machine.book_image(number).limits
+        least = self.least_limits(machine, [leg for leg, _ in self._builders[number].legs])
+        over = {
+            name: getattr(least, name)
+            for name in _LIMITS
+            if getattr(given, name) > getattr(least, name)
+        }
+        if not over:
+            return []
+        if given.stake_minor_min > over.get("stake_minor_max", given.stake_minor_max):
+            over["stake_minor_min"] = over["stake_minor_max"]
+        return [SetLimits(market_no=number, limits=LimitsPatch(**over))]
+
+    def least_limits(self, machine: MarketMachine, market_nos: Iterable[MarketNo]) -> Limits:
+        """Return the least of each limit over some markets; the smallest stake is the highest."""
+        of_legs = [machine.book_image(number).limits for number in market_nos]
+        least = {name: min(getattr(each, name) for each in of_legs) for name in _LIMITS}
+        highest = max(each.stake_minor_min for each in of_legs)
+        return Limits(stake_minor_min=min(highest, least["stake_minor_max"]), **least)
+
+
+def _standing(machine: MarketMachine, leg: MarketLeg) -> _Standing:
+    market_no, outcome = leg
+    image, resolved = machine.price_delta(market_no), machine.resolved(market_no)
+    cancelled = image.status is Status.CANCELLED
+    return _Standing(
+        offered=image.status is Status.ACTIVE and image.active[outcome],
+        result=_VOID if cancelled else resolved.results.get(outcome),
+        windows=tuple(
+            window
+            for window in resolved.windows
+            if not window.outcomes or outcome in window.outcomes
+        ),
+    )
+
+
+def _steps(
+    machine: MarketMachine, number: MarketNo, builder: _Builder, legs: Sequence[_Standing]
+) -> list[FeedStep]:
+    """Return the steps that bring one builder where its legs are; none where it is there."""
+    image, resolved = machine.price_delta(number), machine.resolved(number)
+    if image.status is Status.CANCELLED:
+        return []
+    steps: list[FeedStep] = []
+    result = _result([leg.result for leg in legs], builder.void)
+    stands = resolved.results.get(0)
+    if result != stands:
+        if result is not None:
+            return [SettleMarket(market_no=number, results=(result,))]
+        steps.append(RollBackSettlement(market_no=number, why="a leg was rolled back"))
+    elif result is not None:
+        return []
+    offered = all(leg.offered for leg in legs)
+    if image.status is Status.ACTIVE and not offered:
+        why = "a leg takes no bets"
+        steps.append(SetStatus(market_no=number, status=Status.SUSPENDED, why=why))
+    elif (
+        offered
+        and image.active[0]
+        and (stands is not None or image.status in _STOPPED)
+        and not machine.book_image(number).held
+    ):
+        steps.append(SetStatus(market_no=number, status=Status.ACTIVE))
+    return steps
+
+
+def _missing_windows(
+    machine: MarketMachine, number: MarketNo, legs: Iterable[_Standing]
+) -> list[FeedStep]:
+    """Return the refunds of windows that a builder's legs have and the builder does not."""
+    known = _times(machine.resolved(number).windows)
+    missing = dict.fromkeys(times for leg in legs for times in _times(leg.windows))
+    return [
+        CancelBets(market_no=number, from_ns=times[0], until_ns=times[1], why="as a leg's")
+        for times in missing
+        if times not in known
+    ]
+
+
+def _result(results: Sequence[OutcomeResult | None], void: VoidRule) -> OutcomeResult | None:
+    """Return a builder's result; None while it is open, and where a leg won or lost in part.
+
+    No market of a builder's legs does so by its rules: a trader who settles one so settles the
+    builder too.
+    """
+    try:
+        return settle(results, rule=void).result
+    except ValueError:
+        return None
+
+
+def _concerns(event: BetsCancelled | CancelRolledBack, legs: Iterable[MarketLeg]) -> bool:
+    return any(
+        market_no == event.market_no and (not event.outcomes or outcome in event.outcomes)
+        for market_no, outcome in legs
+    )
+
+
+def _times(windows: Iterable[Window]) -> list[tuple[Nanos | None, Nanos | None]]:
+    return [(window.from_ns, window.until_ns) for window in windows]

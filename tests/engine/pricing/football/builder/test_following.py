@@ -1,0 +1,181 @@
+"""Builders in step with their legs: after any commands, and again after none."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.common.commands import (
+    CancelBets,
+    CancelMarket,
+    CreateMarket,
+    FeedStep,
+    FeedUpdate,
+    MarketCommand,
+    OpenMarket,
+    OutcomeResult,
+    Quote,
+    ResumeMarket,
+    RollBackCancel,
+    RollBackSettlement,
+    SetOdds,
+    SettleMarket,
+    SuspendMarket,
+)
+from engine.common.events import FeedApplied, Refused
+from engine.common.ids import MarketNo
+from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
+from engine.common.rows import BetResult
+from engine.market.market import MarketMachine
+from engine.pricing.football.builder.following import BuilderMarkets
+from engine.pricing.football.builder.selection import selection
+from engine.pricing.football.builder.settlement import VoidRule
+from tests.engine.market.builders import AT_NS, WIDE, bet, bet_rows, do
+from tests.engine.pricing.football.builder.builder_twin import legs_of
+
+WON, LOST = OutcomeResult(won=True), OutcomeResult(won=False)
+VOID = OutcomeResult(won=False, void_halves=2)
+KEYS = {1: "m/1x2", 2: "m/total?total=3.5", 3: "m/both_teams_to_score"}
+NAMES = {1: ("home", "draw", "away"), 2: ("over", "under"), 3: ("yes", "no")}
+BUILDERS = {
+    4: selection("m", legs_of("1x2 home", "total?total=3.5 over")),
+    5: selection(
+        "m", legs_of("1x2 home", "both_teams_to_score yes", "total?total=3.5 over"),
+        rule=VoidRule.LOST_FIRST,
+    ),
+}  # fmt: skip
+
+
+class Followed:
+    """A machine whose builders follow their legs after every command, as a shell has them."""
+
+    def __init__(self) -> None:
+        self.machine = MarketMachine()
+        self.builders = BuilderMarkets()
+        self.at_ns = AT_NS
+        keys = KEYS | {number: sold.market_key for number, sold in BUILDERS.items()}
+        for number, key in keys.items():
+            names = NAMES.get(number, ("yes",))
+            do(
+                self.machine,
+                CreateMarket(
+                    market_no=MarketNo(number), key=key, outcomes=names,
+                    odds_milli=(3_000,) * len(names), limits=WIDE,
+                ),
+            )  # fmt: skip
+        self.builders.note(self.machine)
+        for number in KEYS:
+            self.do(OpenMarket(market_no=MarketNo(number)))
+
+    def do(self, command: MarketCommand) -> bool:
+        """Apply a command and what follows from it; return whether it was refused."""
+        self.at_ns += 1
+        event = self.machine.apply(command, self.at_ns)
+        for each in self.builders.commands(self.machine, [event], self.at_ns):
+            applied = self.machine.apply(each, self.at_ns)
+            assert isinstance(applied, FeedApplied), applied
+            refused = [step.reason for step in applied.events if isinstance(step, Refused)]
+            assert set(refused) <= {Reason.WINDOW_KNOWN}, applied
+        assert self.builders.all_commands(self.machine, self.at_ns) == []
+        return isinstance(event, Refused)
+
+    def status(self, number: int) -> Status:
+        return self.machine.price_image(MarketNo(number)).status
+
+    def result(self, number: int) -> OutcomeResult | None:
+        return self.machine.resolved(MarketNo(number)).results.get(0)
+
+
+def fed(number: int, *steps: FeedStep, at: int) -> FeedUpdate:
+    return FeedUpdate(market_no=MarketNo(number), source="uof", position=at, steps=steps)
+
+
+def test_a_feeds_message_to_a_leg_stops_and_starts_its_builders() -> None:
+    it = Followed()
+    assert it.status(4) == it.status(5) == Status.ACTIVE
+    it.do(fed(1, SuspendMarket(market_no=1), at=1))
+    assert it.status(4) == it.status(5) == Status.SUSPENDED
+    it.do(fed(1, ResumeMarket(market_no=1), at=2))
+    assert it.status(4) == it.status(5) == Status.ACTIVE
+    off = SetOdds(market_no=3, quotes=(Quote(outcome=0, odds_milli=3_000, active=False),))
+    it.do(fed(3, off, at=3))
+    assert (it.status(4), it.status(5)) == (Status.ACTIVE, Status.SUSPENDED)
+
+
+def test_a_window_of_a_leg_refunds_the_builders_bets_until_no_leg_has_it() -> None:
+    it = Followed()
+    rows = bet_rows([bet(1, market=4, odds=3_000), bet(2, market=5, odds=3_000)])
+    assert it.machine.place(rows, it.at_ns)["reason"].tolist() == [0, 0]
+
+    def refunded(number: int) -> bool:
+        (row,) = it.machine.present_resolutions(MarketNo(number))
+        return bool(row["result"] == BetResult.CANCELLED)
+
+    window = {"from_ns": None, "until_ns": AT_NS + 1_000}
+    it.do(CancelBets(market_no=1, outcomes=(1, 2), **window))
+    assert (refunded(4), refunded(5)) == (False, False)
+    it.do(CancelBets(market_no=3, outcomes=(0,), **window))
+    assert (refunded(4), refunded(5)) == (False, True)
+    it.do(CancelBets(market_no=2, **window))
+    assert (refunded(4), refunded(5)) == (True, True)
+    it.do(RollBackCancel(market_no=2, **window))
+    assert (refunded(4), refunded(5)) == (False, True), "another leg of 5 has the window still"
+    it.do(RollBackCancel(market_no=3, outcomes=(0,), **window))
+    assert (refunded(4), refunded(5)) == (False, False)
+
+
+def test_a_builder_that_a_trader_cancelled_stays_so() -> None:
+    it = Followed()
+    it.do(CancelMarket(market_no=4))
+    it.do(SettleMarket(market_no=1, results=(LOST, WON, LOST)))
+    assert it.status(4) is Status.CANCELLED
+    it.do(RollBackCancel(market_no=4))
+    assert (it.status(4), it.result(4)) == (Status.SETTLED, LOST)
+
+
+COMMANDS = st.builds(
+    lambda kind, number, first: kind(number, first),
+    st.sampled_from(
+        [
+            lambda no, _: SuspendMarket(market_no=no),
+            lambda no, _: ResumeMarket(market_no=no),
+            lambda no, _: CancelMarket(market_no=no),
+            lambda no, _: RollBackCancel(market_no=no),
+            lambda no, _: RollBackSettlement(market_no=no),
+            lambda no, first: SettleMarket(
+                market_no=no,
+                results=tuple(WON if at == first else LOST for at in range(len(NAMES[no]))),
+            ),
+        ]
+    ),
+    st.sampled_from(list(KEYS)),
+    st.integers(0, 1),
+)
+
+
+@given(st.lists(COMMANDS, max_size=12))
+def test_builders_have_what_their_legs_say_after_any_commands(
+    commands: list[MarketCommand],
+) -> None:
+    """Compared with the rules as the house states them, not with how they are followed."""
+    it = Followed()
+    for command in commands:
+        it.do(command)
+    for number, markets in ((4, {1: 0, 2: 0}), (5, {1: 0, 2: 0, 3: 0})):
+        images = {no: it.machine.price_image(MarketNo(no)) for no in markets}
+        stands = [
+            VOID
+            if images[no].status is Status.CANCELLED
+            else it.machine.resolved(MarketNo(no)).results.get(at)
+            for no, at in markets.items()
+        ]
+        shown = it.result(number)
+        if VOID in stands and (number == 4 or not {LOST, None} & {*stands}):
+            assert shown == VOID
+        elif LOST in stands:
+            assert shown == LOST
+        elif None in stands:
+            assert shown is None
+            taking = all(image.status is Status.ACTIVE for image in images.values())
+            assert (it.status(number) is Status.ACTIVE) == taking
+        else:
+            assert shown == WON
