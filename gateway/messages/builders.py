@@ -47,7 +47,7 @@ class Builder(FromGateway, frozen=True, kw_only=True, tag="builder"):
     refunded, another match's, another shell's), 401, 407 and 408 one that is not there or takes no
     bets now. 905 (CAPACITY) says that the match or the house has as many builders as it may, 907
     (RATE_LIMITED) that the account asks too often, 909 (UNAVAILABLE) that the match has no price
-    now. `retryable` says whether the same legs may be sold later.
+    now or its shell is down. `retryable` says whether the same legs may be sold later.
     """
 
     id: int = 0

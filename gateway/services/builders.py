@@ -25,10 +25,8 @@ from engine.common.ids import AccountNo, MarketNo
 from engine.common.reasons import MESSAGES, RETRYABLE, Reason
 from engine.common.units import ODDS_MILLI_MIN, OddsMilli
 from gateway.market_limits import LIVE, PREMATCH, LimitRules, tighter
-from gateway.messages.base import Error
 from gateway.messages.builders import BuildBet, Builder, BuilderLeg
 from gateway.messages.market import STATUS_NAMES
-from gateway.messages.protocol import ServerMessage
 from gateway.services.price_fanout import Fanout
 from gateway.settings import GatewaySettings
 
@@ -76,7 +74,7 @@ class BuilderService:
         self._left: dict[AccountNo, tuple[float, float]] = {}
         """By account, how many it might ask for at a time of the loop's clock."""
 
-    async def build(self, account_no: AccountNo, by: str, request: BuildBet) -> ServerMessage:
+    async def build(self, account_no: AccountNo, by: str, request: BuildBet) -> Builder:
         """Return the market that sells some legs, created if nobody has asked for them before."""
         if not self._within_rate(account_no):
             return _refused(request, Reason.RATE_LIMITED)
@@ -103,8 +101,7 @@ class BuilderService:
                     return _refused(request, reason, message=message)
                 answer = await self._ask(first.shell, asked)
         except (PeerError, PeerRefusedError):
-            reason = Reason.UNAVAILABLE
-            return Error(code=int(reason), message=MESSAGES[reason], id=request.id)
+            return _refused(request, Reason.UNAVAILABLE)
         if answer.reason is Reason.ACCEPTED and answer.market_no:
             self._note(answer, shell=first.shell)
         return _message(request, answer)
