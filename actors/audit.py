@@ -202,9 +202,15 @@ def _compare(
         )
         for shard, ledger in ledgers.items()
     ]
-    found = [line for shard in shards for line in SlipCheck(shard.slips, shard.bets).check()[0]]
+    checks = [SlipCheck(shard.slips, shard.bets).check() for shard in shards]
+    found = [line for checked in checks for line in checked.differences]
     slips = np.concatenate([np.zeros(0, SLIP), *(shard.slips for shard in shards)])
     legs = slips[slips["kind"] == SlipKind.LEG]
     charges = [np.zeros(0, CHARGE), *(each.charges_of(legs["bet_id"]) for each in markets.values())]
     found += charge_differences(legs, np.concatenate(charges))
-    return compare_bets_and_slips(bets=np.concatenate(bets), shards=shards, further=found)
+    return compare_bets_and_slips(
+        bets=np.concatenate(bets),
+        shards=shards,
+        further=found,
+        charges_waiting=sum(checked.waiting for checked in checks),
+    )

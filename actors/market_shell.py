@@ -486,6 +486,7 @@ class MarketShell(Shell[DurableMarkets]):
             "markets": len(machine.market_nos()),
             "bets": machine.bets_len,
             "ids_reused": self._ids_reused,
+            "charges_unfit": machine.charges_unfit,
         }
 
     def _machine(self) -> MarketMachine:

@@ -104,6 +104,8 @@ class ShellHealth(Struct, frozen=True, kw_only=True):
     """Settlements that an account shard holds because it had refused the bet or never knew it."""
     ids_reused: int = 0
     """Bets that a market shell refused since its start because another bet had their id."""
+    charges_unfit: int = 0
+    """Charges that a market shell received since its start of legs that it never accepted."""
     why: str = ""
 
 
@@ -238,6 +240,8 @@ class ReconcilerStatus(Struct, frozen=True, kw_only=True):
     """Settlements in dispute, in all account shards; the supervisor adds it."""
     ids_reused: int = 0
     """Bets refused because another bet had their id; the supervisor adds it."""
+    charges_unfit: int = 0
+    """Charges of legs that their market never accepted; the supervisor adds it."""
     road_strangers: int = 0
     """Connections that shells closed out as strangers'; the supervisor adds it."""
 
@@ -256,10 +260,11 @@ class PartsStatus(Struct, frozen=True, kw_only=True):
 class ReconciliationReport(Struct, frozen=True, kw_only=True):
     """The result of comparing markets' bets with accounts' slips, bet by bet.
 
-    `in_flight` counts bets whose verdict has not reached their account yet: neither agreement nor
-    difference. `quiet` says that no shard changed while its slips were read; only then are
-    `at_stake_minor` and `pending_minor` compared with the slips. `differences` describes the first
-    few of `differences_found` differences.
+    `in_flight` counts bets whose verdict has not reached their account yet, and charges of legs
+    that have not reached the legs' markets: neither agreement nor difference. `quiet` says that no
+    shard changed while its slips were read; only then are `at_stake_minor` and `pending_minor`
+    compared with the slips. `differences` describes the first few of `differences_found`
+    differences.
     """
 
     market_bets: int

@@ -42,7 +42,11 @@ class ShardSlips(NamedTuple):
 
 
 def compare_bets_and_slips(
-    *, bets: Rows, shards: Sequence[ShardSlips], further: Sequence[str] = ()
+    *,
+    bets: Rows,
+    shards: Sequence[ShardSlips],
+    further: Sequence[str] = (),
+    charges_waiting: int = 0,
 ) -> ReconciliationReport:
     """Compare every accepted bet with its slip, and the slips with the ledger totals.
 
@@ -57,6 +61,8 @@ def compare_bets_and_slips(
         All account shards.
     further : sequence of str
         Differences that were found elsewhere, to be reported with these.
+    charges_waiting : int
+        Charges of legs that are on the way to the legs' markets.
     """
     slips = _by_bet_id(np.concatenate([np.zeros(0, SLIP), *(shard.slips for shard in shards)]))
     heads = slips["kind"] == SlipKind.HEAD
@@ -85,7 +91,7 @@ def compare_bets_and_slips(
         market_bets=len(bets),
         slips=int(heads.sum() + (slips["kind"] == SlipKind.SINGLE).sum()),
         accepted=len(accepted),
-        in_flight=late + int((state == SlipState.PENDING).sum()),
+        in_flight=late + int((state == SlipState.PENDING).sum()) + charges_waiting,
         differences=tuple(differences[:DIFFERENCES_SHOWN_MAX]),
         differences_found=len(differences),
         totals=totals,

@@ -153,7 +153,7 @@ class RunningComparison:
             limit = min(AUDIT_ROWS_MAX, first + count - start)
             raw += await self._ask(account, "slip_bets", start, limit)
         check = SlipCheck(page, np.frombuffer(raw, SLIP_BET), bets_first=first)
-        return await in_portions(check, rows)
+        return (await in_portions(check, rows)).differences
 
     async def _market_slice(self, market: str, start: int) -> tuple[int, list[str]]:
         """Look a market's accepted bets up in their accounts, which gave every bet id."""

@@ -1,7 +1,8 @@
 """Check slips of several legs by counting their lines: arrays in, differences out.
 
 Owns this comparison: that a head's legs stand as it does, that its stake and its legs' charges are
-those of its lines, and that it was paid what its legs make of them. It counts line by line with
+those of its lines, at first and as its legs are settled, and that it was paid what its legs make of
+them. What the legs' markets charge is compared elsewhere. It counts line by line with
 Python's integers and shares no code with the ledger's machine or the kernels of slips, so that a
 defect of either is not repeated here. Never fetches a row.
 """
@@ -31,6 +32,7 @@ _LEG_STATES: Final = {
     SlipState.REFUSED: (SlipState.REFUSED, SlipState.RELEASED, SlipState.PENDING),
 }
 """The states that a leg can have by the state of its head."""
+_POSTED: Final = (SlipState.ACCEPTED, SlipState.SETTLED)
 _STAKE_BACK: Final = (BetResult.REFUNDED, BetResult.CANCELLED)
 
 
@@ -39,6 +41,8 @@ class Checked(NamedTuple):
 
     differences: list[str]
     stop: int
+    waiting: int
+    """Legs whose markets are not known to have their present charge: it is on the way."""
 
 
 class _Leg(NamedTuple):
@@ -54,6 +58,8 @@ class _Leg(NamedTuple):
     stake_minor: int
     payout_minor: int
     back_den: int
+    charge_no: int
+    charged_minor: int
 
 
 class _Bet(NamedTuple):
@@ -83,11 +89,15 @@ class _Head(NamedTuple):
 
 
 class _Count(NamedTuple):
-    """What a slip's lines come to; `owed_minor` is None while an open leg can change it."""
+    """What a slip's lines come to; `owed_minor` is None while an open leg can change it.
+
+    `charges_minor` is by leg the stake of its lines, `running_minor` what runs on it if it is open.
+    """
 
     lines: list[int]
     stake_minor: int
     charges_minor: list[int]
+    running_minor: list[int]
     owed_minor: int | None
 
 
@@ -126,18 +136,19 @@ class SlipCheck:
         """
         stop = len(self._slips) if stop is None else stop
         differences: list[str] = []
-        counted = 0
+        counted = waiting = 0
         first, last = np.searchsorted(self._heads, (start, stop)).tolist()
         for at in self._heads[first:last].tolist():
             head = self._head(at)
             work = _combinations(head)
             if combinations_max is not None and counted and counted + work > combinations_max:
-                return Checked(differences, at)
+                return Checked(differences, at, waiting)
             counted += work
-            countable = work <= COMBINATIONS_MAX
             name = f"bet {head.row['bet_id']}"
-            differences += [f"{name}: {text}" for text in _differences(head, countable=countable)]
-        return Checked(differences, stop)
+            count = _count(head) if work <= COMBINATIONS_MAX else None
+            differences += [f"{name}: {text}" for text in _differences(head, count)]
+            waiting += _waiting(head, count)
+        return Checked(differences, stop, waiting)
 
     def _head(self, at: int) -> _Head:
         row = self._slips[at]
@@ -152,40 +163,46 @@ def _bet(row: tuple[int, ...]) -> _Bet:
     return _Bet(stake_minor, lines, _bits(sizes), _bits(bankers), _bits(positions & ~bankers))
 
 
-async def in_portions(check: SlipCheck, rows: int) -> list[str]:
-    """Return the differences of the heads among the first rows of a page.
+async def in_portions(check: SlipCheck, rows: int) -> Checked:
+    """Compare the heads among the first rows of a page.
 
     The lines are counted portion by portion: the event loop goes on in between.
     """
     differences: list[str] = []
-    start = 0
+    start = waiting = 0
     while start < rows:
         checked = check.check(start, rows, combinations_max=PORTION_COMBINATIONS)
         differences += checked.differences
-        start = checked.stop
+        start, waiting = checked.stop, waiting + checked.waiting
         await asyncio.sleep(0)
-    return differences
+    return Checked(differences, start, waiting)
 
 
 # --- what is compared -----------------------------------------------------------------------------
 
 
-def _differences(head: _Head, *, countable: bool) -> Iterator[str]:
-    row, legs = head.row, head.legs
+def _is_whole(head: _Head) -> bool:
+    """Return whether the rows behind a head are its legs, and its bets are there."""
+    row = head.row
     expected = [(int(row["bet_id"]) + place, place) for place in range(1, int(row["legs"]) + 1)]
-    found = [(leg.bet_id, leg.legs) for leg in legs if leg.kind == SlipKind.LEG]
-    if found != expected or len(head.bets) != row["bets"]:
+    found = [(leg.bet_id, leg.legs) for leg in head.legs if leg.kind == SlipKind.LEG]
+    return bool(found == expected and len(head.bets) == row["bets"])
+
+
+def _differences(head: _Head, count: _Count | None) -> Iterator[str]:
+    row, legs = head.row, head.legs
+    if not _is_whole(head):
         yield "its legs or its bets are not those of its slip"
         return
     state = SlipState(int(row["state"]))
     for leg in legs:
         if leg.state not in _LEG_STATES[state]:
             yield f"{state.name}, and its leg {leg.bet_id} is {SlipState(leg.state).name}"
-    if countable:
-        count = _count(head)
+    if count is not None:
         yield from _sums(head, count)
-        if state in (SlipState.ACCEPTED, SlipState.SETTLED):
+        if state in _POSTED:
             yield from _payment(head, count)
+            yield from _running(head, count)
 
 
 def _sums(head: _Head, count: _Count) -> Iterator[str]:
@@ -198,6 +215,32 @@ def _sums(head: _Head, count: _Count) -> Iterator[str]:
     for leg, charge in zip(head.legs, count.charges_minor, strict=True):
         if leg.stake_minor != min(charge, STAKE_MINOR_MAX):
             yield f"its leg {leg.bet_id} was charged {leg.stake_minor}, counted are {charge}"
+
+
+def _running(head: _Head, count: _Count) -> Iterator[str]:
+    """Yield which open legs are charged otherwise than by what runs on them, and not told so.
+
+    A leg whose market has noted the last change of its slip was told the charge after it.
+    """
+    for leg, running_minor in zip(head.legs, count.running_minor, strict=True):
+        present = leg.charge_no == head.row["charge_no"]
+        if leg.state == SlipState.ACCEPTED and present and leg.charged_minor != running_minor:
+            text = f"its leg {leg.bet_id} is charged {leg.charged_minor}"
+            yield f"{text}, what runs on it is {running_minor}"
+
+
+def _waiting(head: _Head, count: _Count | None) -> int:
+    """Return of how many legs the market is still to be told its charge."""
+    if count is None or not _is_whole(head):
+        return 0
+    waiting = 0
+    for leg, running_minor in zip(head.legs, count.running_minor, strict=True):
+        behind = int(head.row["charge_no"]) - leg.charge_no
+        if leg.state == SlipState.RELEASED:
+            waiting += leg.charged_minor != 0
+        elif leg.state == SlipState.ACCEPTED and head.row["state"] in _POSTED:
+            waiting += behind > 1 or (behind == 1 and leg.charged_minor != running_minor)
+    return waiting
 
 
 def _payment(head: _Head, count: _Count) -> Iterator[str]:
@@ -237,6 +280,7 @@ def _count(head: _Head) -> _Count:
     dens = [leg.back_den if is_settled else 1 for leg, is_settled in pairs]
     lines: list[int] = []
     charges = [0] * len(events)
+    running = [0] * len(events)
     owed = 0
     undecided = False
     for bet in head.bets:
@@ -246,12 +290,18 @@ def _count(head: _Head) -> _Count:
             for leg in line:
                 charges[leg] += bet.stake_minor
             num = prod([nums[leg] for leg in line])
-            if num and not all(settled[leg] for leg in line):
+            if not num:
+                continue
+            line_minor = bet.stake_minor * num // prod([dens[leg] for leg in line])
+            still_open = [leg for leg in line if not settled[leg]]
+            for leg in still_open:
+                running[leg] = min(running[leg] + line_minor, STAKE_MINOR_MAX)
+            if still_open:
                 undecided = True
-            elif num:
-                owed += bet.stake_minor * num // prod([dens[leg] for leg in line])
+            else:
+                owed += line_minor
     stake_minor = sum(bet.stake_minor * count for bet, count in zip(head.bets, lines, strict=True))
-    return _Count(lines, stake_minor, charges, None if undecided else owed)
+    return _Count(lines, stake_minor, charges, running, None if undecided else owed)
 
 
 def _lines(bet: _Bet, ways: dict[int, list[int]], events: list[int]) -> Iterator[tuple[int, ...]]:

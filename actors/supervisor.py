@@ -387,6 +387,7 @@ class Supervisor:
             decode_reconciler_status(payload),
             disputes=sum(health.disputes for health in healths),
             ids_reused=sum(health.ids_reused for health in healths),
+            charges_unfit=sum(health.charges_unfit for health in healths),
             road_strangers=sum(health.road_strangers for health in healths),
         )
         self._reconciliation = encode(status)

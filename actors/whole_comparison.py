@@ -41,10 +41,15 @@ async def whole_comparison(routes: Routes, ask: Ask) -> ReconciliationReport:
         if shell.kind == "market":
             bets += await _pages(ask, shell.name, "bets", BET_RECORD)
     found: list[str] = []
+    waiting = 0
     for shard in shards:
-        found += await in_portions(SlipCheck(shard.slips, shard.bets), len(shard.slips))
+        checked = await in_portions(SlipCheck(shard.slips, shard.bets), len(shard.slips))
+        found += checked.differences
+        waiting += checked.waiting
         found += await _charge_differences(routes, ask, shard.slips)
-    return compare_bets_and_slips(bets=np.concatenate(bets), shards=shards, further=found)
+    return compare_bets_and_slips(
+        bets=np.concatenate(bets), shards=shards, further=found, charges_waiting=waiting
+    )
 
 
 async def _slips(ask: Ask, account: str, shard: ShardNo) -> ShardSlips:

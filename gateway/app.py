@@ -371,6 +371,7 @@ class Gateway:
             "accounts_watched": 0 if services is None else services.accounts.watched,
             "settlements_disputed": self._reconciliation.disputes,
             "bet_ids_reused": self._reconciliation.ids_reused,
+            "charges_unfit": self._reconciliation.charges_unfit,
             "book_differences": self._reconciliation.differences_found,
             "reconciler_troubles": len(self._reconciliation.troubles),
             "parts_down": len(self._parts.down),
@@ -412,6 +413,7 @@ def _alarms(status: ReconcilerStatus) -> tuple[str, ...]:
     counted = {
         "settlements in dispute": status.disputes,
         "bets refused because another bet has their id": status.ids_reused,
+        "charges of legs that their market never accepted": status.charges_unfit,
         "differences between accounts and markets": status.differences_found,
         "tasks of the reconciler that fail and are tried again": len(status.troubles),
     }

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from actors.messages import ReconcilerStatus, decode_reconciler_status
+from actors.messages import ReconcilerStatus, decode_health, decode_reconciler_status
 from engine.common.commands import ResumeMarket, RollBackSettlement, SuspendMarket
 from engine.common.reasons import Reason
-from engine.common.rows import BetResult, SlipState
+from engine.common.rows import CHARGE, BetResult, SlipState
 from tests.actors.slip_shells import (
     ACCOUNT,
     FUNDS_MINOR,
@@ -331,6 +331,17 @@ def test_a_full_disk_takes_no_charge_and_takes_it_when_it_is_freed(shells: SlipS
     disk.capacity = None
     assert shells.step()["charged"] == 1
     assert shells.compare().agree
+
+
+def test_a_charge_of_a_leg_that_its_market_never_accepted_is_in_the_shells_health(
+    shells: SlipShells,
+) -> None:
+    shells.place(treble())
+    charge = np.zeros(1, CHARGE)
+    charge["bet_id"], charge["market_no"], charge["charge_no"] = shells.slip("s").bet_id, 1, 1
+    assert shells.market(1).charge(charge.tobytes()) == 0
+    assert decode_health(shells.market(1).tick()).charges_unfit == 1
+    assert decode_health(shells.market(2).tick()).charges_unfit == 0
 
 
 # --- running comparison ----------------------------------------------------------------------

@@ -48,6 +48,7 @@ def slip_of(
     head["state"] = SlipState.ACCEPTED if paid_minor is None else SlipState.SETTLED
     head["stake_minor"] = (bets["stake_minor"] * bets["lines"]).sum()
     head["bets_first"], head["bets"] = bets_first, len(bets)
+    head["charge_no"] = any(back != OPEN for back in backs)
     if paid_minor is not None:
         head["payout_minor"] = paid_minor
         head["result"] = BetResult.WON if paid_minor else BetResult.LOST
@@ -68,7 +69,7 @@ def bet_over(legs: int, sizes: Sequence[int], *, stake_minor: int, bankers: int 
 
 
 def with_charges(slips: Rows, charges: Sequence[int]) -> Rows:
-    slips["stake_minor"][1:] = charges
+    slips["stake_minor"][1:] = slips["charged_minor"][1:] = charges
     return slips
 
 
@@ -201,6 +202,35 @@ def test_singles_and_the_legs_of_a_head_before_the_page_are_passed_over() -> Non
     assert differences(np.concatenate([slips[1:], single]), bets) == []
 
 
+def checked(slips: Rows, bets: Rows) -> tuple[list[str], int]:
+    differences, _, waiting = SlipCheck(slips, bets).check()
+    return differences, waiting
+
+
+def test_an_open_leg_is_charged_what_runs_on_it_once_its_market_was_told() -> None:
+    """A Trixie of 10 a line with a winner at 2.5: 25 + 10 + 25 run on each other leg."""
+    bets = bet_over(3, [2, 3], stake_minor=10)
+    slips = slip_of([Fraction(5, 2), OPEN, OPEN], bets, paid_minor=None, lines=[4])
+    with_charges(slips, [30, 30, 30])
+    assert checked(slips, bets) == ([], 2), "the charges after the first result are on the way"
+    slips["charged_minor"][2:], slips["charge_no"][2:] = 60, 1
+    assert checked(slips, bets) == ([], 0)
+    slips["charged_minor"][3] = 59
+    assert checked(slips, bets)[0] == ["bet 1: its leg 4 is charged 59, what runs on it is 60"]
+    slips["charge_no"][0] = 2
+    assert checked(slips, bets) == ([], 1), "told again, but for the leg that has it already"
+    slips["charge_no"][0] = 3
+    assert checked(slips, bets) == ([], 2), "a charge may have been told in between"
+
+
+def test_a_released_leg_waits_until_its_market_charges_nothing() -> None:
+    slips, bets = double(OPEN, OPEN, paid_minor=None)
+    slips["state"] = (SlipState.REFUSED, SlipState.RELEASED, SlipState.REFUSED)
+    assert checked(slips, bets) == ([], 1)
+    slips["charged_minor"][1] = 0
+    assert checked(slips, bets) == ([], 0)
+
+
 def test_a_page_is_checked_portion_by_portion_to_its_last_head() -> None:
     pages = []
     for number in range(6):
@@ -208,15 +238,18 @@ def test_a_page_is_checked_portion_by_portion_to_its_last_head() -> None:
         slips = slip_of(
             [OPEN, OPEN], bets, paid_minor=None, lines=[1], first=1 + 3 * number, bets_first=number
         )
-        pages.append((with_charges(slips, [100, 99]), bets))
+        slips = with_charges(slips, [100, 99])
+        slips["charged_minor"][2] = 100
+        pages.append((slips, bets))
     slips = np.concatenate([slips for slips, _ in pages])
     check = SlipCheck(slips, np.concatenate([bets for _, bets in pages]))
     part = check.check(combinations_max=2)
     assert (len(part.differences), part.stop) == (2, 6), "the third head is left to the next call"
     assert check.check(part.stop, 12).stop == 12
-    assert check.check().differences == run_virtual(in_portions(check, len(slips)))
+    assert check.check().differences == run_virtual(in_portions(check, len(slips))).differences
     assert len(check.check().differences) == 6
-    assert len(run_virtual(in_portions(check, 13))) == 5, "the head whose row is within the page"
+    found = run_virtual(in_portions(check, 13)).differences
+    assert len(found) == 5, "the head whose row is within the page"
 
 
 def test_a_slip_of_more_combinations_than_are_counted_is_checked_by_its_states_alone() -> None:

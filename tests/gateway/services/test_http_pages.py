@@ -69,6 +69,7 @@ async def test_readiness_counts_what_is_wrong_and_shows_anyone_no_bet_and_no_err
             differences_found=3,
             troubles=("settlements of market-a: TypeError()",),
             road_strangers=2,
+            charges_unfit=5,
         )
         system.gateway.on_reconciliation(encode(status))
         assert system.gateway.stats()["road_strangers"] == 2, "those of the shells"
@@ -76,6 +77,7 @@ async def test_readiness_counts_what_is_wrong_and_shows_anyone_no_bet_and_no_err
         _, _, body = await get(system, "/readyz")
         shown = json.loads(body)
         assert shown["alarms"] == [
+            "5 charges of legs that their market never accepted",
             "3 differences between accounts and markets",
             "1 tasks of the reconciler that fail and are tried again",
         ]
