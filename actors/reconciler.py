@@ -46,6 +46,9 @@ STATUS_EVERY_S: Final = 5.0
 """Longest time between two notifications of the status."""
 CHARGE_PORTIONS_MAX: Final = 32
 """Portions of one account's charges that one step reads."""
+CHARGES_REST: Final = 3
+"""Rest after a step has read an account's charges, as a multiple of the time that the account took:
+charges whose market is down are worked out again at each reading, for as long as it is down."""
 _NOT_NOW = (PeerError, PeerRefusedError)
 """Errors that leave the work to the next step."""
 _UNRECORDED = np.array(sorted(UNRECORDED), np.uint16)
@@ -115,6 +118,8 @@ class Reconciler:
         self._works: dict[str, _Work] = {}
         self._ages: dict[str, BetAges] = {}
         self._charge_turns: dict[str, _ChargeTurn] = {}
+        self._charges_rest_until_s: dict[str, float] = {}
+        """By account, the time of the event loop before which its charges are not read again."""
         self._comparison = RunningComparison(
             routes=self._routes, rows=settings.compare_rows, ask=self._ask
         )
@@ -217,7 +222,9 @@ class Reconciler:
                 self._begin(name, partial(self._carry_settlements, name))
             else:
                 self._begin(name, partial(self._resolve_orphans, name))
-                self._begin(f"charges of {name}", partial(self._carry_charges, name))
+                rest_until_s = self._charges_rest_until_s.get(name, 0.0)
+                if self._at_once or asyncio.get_running_loop().time() >= rest_until_s:
+                    self._begin(f"charges of {name}", partial(self._carry_charges, name))
 
     def _begin_slice(self) -> None:
         names = sorted(self._serving())
@@ -406,13 +413,18 @@ class Reconciler:
 
         Each portion starts behind the last one, so charges whose market is down or quarantined do
         not hold back others. However many of them wait, a step reads at most CHARGE_PORTIONS_MAX
-        portions; the next step goes on behind them.
+        portions; the next step goes on behind them, after a rest.
         """
+        clock_s = asyncio.get_running_loop().time
+        taken_s = 0.0
         turn = self._charge_turns.setdefault(account, _ChargeTurn())
         prefix = f"charges of {account} to "
         limit = self._settings.chunk_rows
         for _ in range(CHARGE_PORTIONS_MAX):
+            asked_s = clock_s()
             data, after = await self._ask(account, "charges", turn.after_bet_id, limit)
+            taken_s += clock_s() - asked_s
+            self._charges_rest_until_s[account] = clock_s() + CHARGES_REST * taken_s
             rows: Rows = np.frombuffer(data, CHARGE)
             await self._each_market(rows, partial(self._charge_at, account), prefix, turn.begun)
             if not after:
