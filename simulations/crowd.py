@@ -1,8 +1,9 @@
 """Bettors with profiles: which selections they bet on, with which stakes, and how often.
 
-Owns the profiles, their behaviour, and the drawing of orders from both. Pure and seeded: the caller
-passes the generator, and the same generator state, board and profile give the same orders. Never
-sends a bet and never checks limits or balances, so some of the bets will be refused.
+Owns the profiles, their behaviour, and the drawing of orders from both; simulations.crowd_slips
+draws slips of several legs. Pure and seeded: the caller passes the generator, and the same
+generator state, board and profile give the same orders. Never sends a bet and never checks limits
+or balances, so some of the bets will be refused.
 """
 
 from collections.abc import Iterable, Sequence
@@ -57,6 +58,11 @@ _FAMILIES: Final = {
 }
 
 
+WIN_TYPE: Final = "win"
+PLACE_TYPES: Final = ("each_way", "place")
+"""Market types of races that an each-way bet is on: the winner, and the places."""
+
+
 class Profile(IntEnum):
     """Kind of bettor; `BEHAVIOURS` has its figures."""
 
@@ -73,6 +79,24 @@ class Profile(IntEnum):
     """Bets as soon as a goal is scored, on the odds from before the goal."""
     FAT_FINGER = 7
     """Sometimes types a stake with three zeros too many."""
+    ACCUMULATOR_BACKER = 8
+    """Places doubles to five-folds on favourites."""
+    SYSTEM_PLAYER = 9
+    """Places full covers and other systems, some with bankers or alternatives."""
+    EACH_WAY_BACKER = 10
+    """Backs outsiders to win and to be placed; in doubles to win where no place is offered."""
+
+
+SLIP_PROFILES: Final = (
+    Profile.ACCUMULATOR_BACKER,
+    Profile.SYSTEM_PLAYER,
+    Profile.EACH_WAY_BACKER,
+)
+"""The profiles that place slips of several legs; they bet single selections where a board has too
+few events for a slip."""
+SLIPS_SHARE: Final = 0.6
+"""Share of a crowd's bettors that have one of `SLIP_PROFILES`, unless asked otherwise: with it
+slips are about half of the turnover, as they are for bookmakers (0.4 to 0.66 by match)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +109,14 @@ class Behaviour:
     Attributes
     ----------
     share : float
-        Share of a crowd that has the profile.
+        Share that has the profile: of a crowd's bettors who place slips, or of the others.
     think_s : float
         Mean pause between two rounds of betting, in seconds.
     bets_max : int
         Most bets placed in one round.
     stake_minor, stake_spread : int, float
-        Median stake in minor units, and the standard deviation of the stake's logarithm.
+        Median stake in minor units, of a slip on all lines together, and the standard deviation of
+        the stake's logarithm.
     bankroll_stakes : int
         Median bankroll, in median stakes.
     policies : tuple of float
@@ -213,6 +238,39 @@ BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
         family_appeal=_ANYTHING,
         fat_finger_chance=0.15,
     ),
+    Profile.ACCUMULATOR_BACKER: Behaviour(
+        share=0.62,
+        think_s=0.8,
+        bets_max=1,
+        stake_minor=Minor(5_000),
+        stake_spread=0.7,
+        bankroll_stakes=200,
+        policies=(0.2, 0.5, 0.3),
+        tilt=0.7,
+        family_appeal=(5.0, 1.0, 1.0, 2.0, 0.5, 1.0, 0.0, 0.0, 0.5),
+    ),
+    Profile.SYSTEM_PLAYER: Behaviour(
+        share=0.26,
+        think_s=1.2,
+        bets_max=1,
+        stake_minor=Minor(8_000),
+        stake_spread=0.6,
+        bankroll_stakes=150,
+        policies=(0.2, 0.5, 0.3),
+        tilt=0.5,
+        family_appeal=(5.0, 0.5, 1.0, 2.0, 1.0, 1.0, 0.1, 0.2, 0.5),
+    ),
+    Profile.EACH_WAY_BACKER: Behaviour(
+        share=0.12,
+        think_s=1.0,
+        bets_max=1,
+        stake_minor=Minor(3_000),
+        stake_spread=0.6,
+        bankroll_stakes=150,
+        policies=(0.1, 0.6, 0.3),
+        tilt=-0.4,
+        family_appeal=(3.0, 0.2, 0.5, 1.0, 0.5, 0.5, 0.2, 0.0, 3.0),
+    ),
 }
 
 assert set(BEHAVIOURS) == set(Profile), "every profile has a behaviour"
@@ -245,28 +303,54 @@ class Board:
     images : iterable of PriceImage
         The markets' published prices. Markets that are not active and outcomes that are not
         offered are left out.
+
+    Attributes
+    ----------
+    event : Ints
+        Number of each selection's fixture, by first appearance.
     """
 
     def __init__(self, images: Iterable[PriceImage]) -> None:
-        offered = [
-            (image.market_no, outcome, odds, _family(image.key), name == "draw")
-            for image in images
-            if image.status is Status.ACTIVE
-            for outcome, (name, odds, active) in enumerate(
-                zip(image.outcomes, image.odds_milli, image.active, strict=True)
-            )
-            if active
-        ]
-        columns = np.array(offered, np.int64).reshape(-1, 5)
-        self.market_no, self.outcome, self.odds_milli, self.family, self.draw = columns.T
-        self._attractions: dict[Profile, Floats] = {}
+        offered: list[tuple[int, int, int, int, bool, int]] = []
+        events: dict[str, int] = {}
+        to_win: dict[tuple[str, str], int] = {}
+        to_be_placed: dict[tuple[str, str], int] = {}
+        for image in images:
+            if image.status is not Status.ACTIVE:
+                continue
+            key = parse_market_key(image.key)
+            family = _FAMILIES.get(key.type, Family.OTHER)
+            event = events.setdefault(key.fixture, len(events))
+            for outcome, name in enumerate(image.outcomes):
+                if not image.active[outcome]:
+                    continue
+                if key.type in (WIN_TYPE, *PLACE_TYPES):
+                    side = to_win if key.type == WIN_TYPE else to_be_placed
+                    side.setdefault((key.fixture, name), len(offered))
+                odds = image.odds_milli[outcome]
+                draw = name == "draw"
+                offered.append((image.market_no, outcome, odds, family, draw, event))
+        columns = np.array(offered, np.int64).reshape(-1, 6)
+        self.market_no, self.outcome, self.odds_milli, self.family, self.draw, self.event = (
+            columns.T
+        )
+        self.place_of: Final = {
+            at: to_be_placed[runner] for runner, at in to_win.items() if runner in to_be_placed
+        }
+        """The place in the columns of each winner's selection, and that of the same runner's
+        selection to be placed, where both are offered."""
+        self._attractions: dict[tuple[Profile, bool], Floats] = {}
+        self._events: dict[tuple[Profile, bool], int] = {}
 
     def __len__(self) -> int:
         return len(self.market_no)
 
-    def attraction(self, profile: Profile) -> Floats:
-        """Return the running sum of the selections' appeal to a profile; the last is the total."""
-        attraction = self._attractions.get(profile)
+    def attraction(self, profile: Profile, *, each_way: bool = False) -> Floats:
+        """Return the running sum of the selections' appeal to a profile; the last is the total.
+
+        With `each_way` only selections of `place_of` have an appeal.
+        """
+        attraction = self._attractions.get((profile, each_way))
         if attraction is None:
             behaviour = BEHAVIOURS[profile]
             appeal = (
@@ -274,16 +358,26 @@ class Board:
                 * (1_000 / self.odds_milli) ** behaviour.tilt
             )
             appeal[self.draw == 1] *= behaviour.draw_appeal
-            attraction = self._attractions[profile] = np.cumsum(appeal)
+            if each_way:
+                to_win = np.zeros(len(self), np.bool_)
+                to_win[list(self.place_of)] = True
+                appeal[~to_win] = 0.0
+            attraction = self._attractions[profile, each_way] = np.cumsum(appeal)
+            self._events[profile, each_way] = len(np.unique(self.event[appeal > 0.0]))
         return attraction
 
+    def events(self, profile: Profile, *, each_way: bool = False) -> int:
+        """Return how many events have a selection with an appeal, as `attraction` counts it."""
+        self.attraction(profile, each_way=each_way)
+        return self._events[profile, each_way]
 
-def _family(key: str) -> Family:
-    return _FAMILIES.get(parse_market_key(key).type, Family.OTHER)
 
-
-def crowd(count: int, *, rng: Random, first_account_no: int = 1) -> list[Bettor]:
+def crowd(
+    count: int, *, rng: Random, first_account_no: int = 1, slips: float = SLIPS_SHARE
+) -> list[Bettor]:
     """Return bettors: one of each profile as far as `count` allows, the others by their shares.
+
+    A crowd too small for all profiles has those with the largest shares.
 
     Parameters
     ----------
@@ -293,16 +387,26 @@ def crowd(count: int, *, rng: Random, first_account_no: int = 1) -> list[Bettor]
         Draws and shuffles the profiles and varies the bankrolls.
     first_account_no : int
         Account of the first bettor; the others follow.
+    slips : float
+        Share of the bettors that place slips of several legs, 0 to 1.
 
     Raises
     ------
     ValueError
-        If `count` is outside its bounds.
+        If `count` or `slips` is outside its bounds.
     """
     if not 1 <= count <= BETTORS_MAX:
         raise ValueError(f"bettors: 1 to {BETTORS_MAX}, not {count}")
-    profiles = list(Profile)[:count]
-    shares = np.array([BEHAVIOURS[profile].share for profile in Profile])
+    if not 0.0 <= slips <= 1.0:
+        raise ValueError(f"slips: 0 to 1, not {slips}")
+    shares = np.array(
+        [
+            BEHAVIOURS[profile].share * (slips if profile in SLIP_PROFILES else 1.0 - slips)
+            for profile in Profile
+        ]
+    )
+    ranked = sorted(Profile, key=lambda profile: -float(shares[profile]))
+    profiles = [profile for profile in ranked if shares[profile] > 0.0][:count]
     drawn = rng.choice(len(shares), size=count - len(profiles), p=shares / shares.sum())
     profiles += [Profile(number) for number in drawn.tolist()]
     rng.shuffle(profiles)
