@@ -104,7 +104,7 @@ def audit(
         expected = np.concatenate(
             [
                 _payouts(decided[singles], results),
-                _head_payouts(heads, booked, results, slip_bets or {}),
+                slip_payouts_minor(heads, booked, results, slip_bets or {}),
             ]
         )
     if expected is not None:
@@ -181,14 +181,29 @@ def _compare_legs(found: list[str], heads: Rows, slips: Rows) -> None:
     _add(found, "paid although unsettled", heads["bet_id"][unsettled & paid])
 
 
-def _head_payouts(
+def slip_payouts_minor(
     heads: Rows,
-    booked: Rows,
+    slips: Rows,
     results: Mapping[int, Sequence[OutcomeResult]],
     slip_bets: Mapping[ShardNo, Rows],
 ) -> Ints:
-    """Return each slip's payout in minor units by the results; `UNKNOWN` without all of them."""
-    legs = {int(row["bet_id"]): row for row in _legs(booked)}
+    """Return what each slip of several legs is owed by the results, in minor units.
+
+    Parameters
+    ----------
+    heads, slips : Rows
+        SLIP rows: the heads, and rows among which their legs are.
+    results : mapping
+        Results by market number.
+    slip_bets : mapping
+        The SLIP_BET rows of each account shard.
+
+    Returns
+    -------
+    Ints
+        By head; `UNKNOWN` where a leg, its result or the bets are missing.
+    """
+    legs = {int(row["bet_id"]): row for row in _legs(slips)}
     payouts = np.full(len(heads), UNKNOWN, np.int64)
     for number, head in enumerate(heads):
         bet_id, first = int(head["bet_id"]), int(head["bets_first"])

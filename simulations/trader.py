@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from engine.common.commands import (
     CloseMarket,
     CreateMarket,
@@ -138,11 +140,13 @@ class MatchTrader:
         self._board: Final = FixtureBoard(self.keys)
         self._decided: tuple[MatchState, frozenset[str]] | None = None
 
-    def create(self, state: MatchState, *, first_market_no: int = 0) -> list[CreateMarket]:
+    def create(
+        self, state: MatchState, *, first_market_no: int = 0, liability_factor: int = 1
+    ) -> list[CreateMarket]:
         """Return the commands that create the fixture's markets, with odds for `state`.
 
         Market numbers rise from `first_market_no`; with 0 the receiver of the commands numbers the
-        markets.
+        markets. Limits on liability are `liability_factor` times the usual ones.
         """
         quotes = self._board.quotes(self.model, state, MARGIN)
         return [
@@ -151,7 +155,7 @@ class MatchTrader:
                 key=key,
                 outcomes=self._board.outcomes(key),
                 odds_milli=tuple(quote.odds_milli for quote in quotes[key]),
-                limits=_LIMITS.get(parse_market_key(key).type, _ON_THE_REST),
+                limits=_limits(parse_market_key(key).type, liability_factor),
             )
             for number, key in enumerate(self.keys)
         ]
@@ -238,6 +242,15 @@ class MatchTrader:
                 commands.append(CloseMarket(market_no=image.market_no))
             commands.append(SettleMarket(market_no=image.market_no, results=results[image.key]))
         return commands
+
+
+def _limits(market_type: str, liability_factor: int) -> Limits:
+    limits = _LIMITS.get(market_type, _ON_THE_REST)
+    return replace(
+        limits,
+        outcome_liability_minor_max=limits.outcome_liability_minor_max * liability_factor,
+        market_liability_minor_max=limits.market_liability_minor_max * liability_factor,
+    )
 
 
 def _changed(image: PriceImage, quotes: Sequence[Quote]) -> tuple[Quote, ...]:
