@@ -16,7 +16,7 @@ from actors.exit_codes import EXIT_FAILED, EXIT_WRONG_ARGUMENTS
 from gateway.cli.arguments import add_command, number, whole
 from gateway.cli.kernels import load_all_kernels
 from gateway.configuration.config import Config
-from gateway.demo.options import NEVER, PROCESSES, DemoOptions
+from gateway.demo.options import NEVER, PROCESSES, SLIPS, DemoOptions
 
 if TYPE_CHECKING:
     from gateway.cli.arguments import Commands
@@ -25,6 +25,7 @@ SPEED_MAX: Final = 100_000.0
 BETTORS_MAX: Final = 2_000
 MARKETS_MAX: Final = 125
 MARKETS: Final = 15
+BESIDE_MAX: Final = 4
 MINUTE_MAX: Final = 89
 
 
@@ -52,6 +53,22 @@ def _add_options(add: Callable[..., object]) -> None:
         metavar="N",
         help=f"how many the fixture offers, up to its whole board of {MARKETS_MAX} "
         f"(default {MARKETS})",
+    )
+    add(
+        "--beside",
+        type=whole(0, BESIDE_MAX),
+        default=BESIDE_MAX,
+        metavar="N",
+        help="matches that are played beside it, for slips to be on, with two markets each "
+        f"(default {BESIDE_MAX})",
+    )
+    add(
+        "--slips",
+        type=number(0.0, 1.0),
+        default=SLIPS,
+        metavar="SHARE",
+        help="share of the bettors that place slips of several legs, 0 to 1 "
+        f"(default {SLIPS:g}: about half of the turnover)",
     )
     add(
         "--markets-per-actor",
@@ -105,6 +122,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
         speed=args.speed,
         bettors=args.bettors,
         markets=args.markets,
+        beside=args.beside,
+        slips=args.slips,
         markets_per_actor=args.markets_per_actor,
         seed=args.seed,
         kill_minute=args.kill_minute,

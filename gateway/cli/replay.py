@@ -15,6 +15,7 @@ from actors.exit_codes import EXIT_FAILED, EXIT_WRONG_ARGUMENTS
 from gateway.cli.arguments import add_command, number, whole
 from gateway.cli.kernels import load_all_kernels
 from gateway.configuration.config import Config
+from gateway.demo.options import SLIPS
 from gateway.feeds.core.settings import FEEDS
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
 
@@ -75,6 +76,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="times that a bettor comes to bet during the recording, on average (default 25)",
     )
     add(
+        "--slips",
+        type=number(0.0, 1.0),
+        default=SLIPS,
+        metavar="SHARE",
+        help="share of the bettors that place slips of several legs where the recording has "
+        f"several events, or a race's places, 0 to 1 (default {SLIPS:g})",
+    )
+    add(
         "--markets-per-actor",
         type=whole(1, MARKETS_PER_ACTOR_MAX),
         default=256,
@@ -111,6 +120,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         speed=args.speed,
         bettors=args.bettors,
         visits=args.visits,
+        slips=args.slips,
         markets_per_actor=args.markets_per_actor,
         seed=args.seed,
         base_port=args.base_port,

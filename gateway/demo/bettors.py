@@ -1,20 +1,17 @@
 """The demo's bettors: each has a WebSocket of its own and bets by its profile until betting stops.
 
-Owns their sessions, the answers they received and the bets without an answer. It uses the public
-protocol only.
+Owns their sessions and the bets without an answer. It uses the public protocol only.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
-from msgspec import Struct
 
 from engine.common.ids import AccountNo, MarketNo
 from engine.common.lifecycle import Status
-from engine.common.reasons import Reason
+from engine.common.rows import Policy
 from engine.common.units import Minor, OddsMilli
 from engine.common.views import PriceImage
 from gateway.client import (
@@ -24,11 +21,27 @@ from gateway.client import (
     RefusedError,
     connect,
 )
-from gateway.messages.bettor import POLICY_NUMBERS, Bet, BetEvent, Place, PolicyName
+from gateway.demo.answers import Answers, reason_text
+from gateway.messages.bettor import POLICY_NUMBERS, BetEvent, Place, PolicyName
 from gateway.messages.market import Market
+from gateway.messages.slips import (
+    SLIP_POLICY_NUMBERS,
+    BetLines,
+    Leg,
+    PlaceSlip,
+    PolicyOver,
+)
 from simulations.crowd import Bettor, Board, Profile, bets_at_once, draw_orders, think_s
+from simulations.crowd_slips import SlipOrder, draw_slip
 
 _POLICY_NAMES: Final[dict[int, PolicyName]] = {0: "none", 1: "higher", 2: "any"}
+_SLIP_POLICIES: Final[dict[Policy, tuple[PolicyName, PolicyOver]]] = {
+    Policy.NONE: ("none", "legs"),
+    Policy.HIGHER: ("higher", "legs"),
+    Policy.ANY: ("any", "legs"),
+    Policy.COMBINED_NONE: ("none", "combined"),
+    Policy.COMBINED_HIGHER: ("higher", "combined"),
+}
 _RETRY_S: Final = 0.2
 _OPEN_DEADLINE_S: Final = 60.0
 _RESOLVE_PERIOD_S: Final = 0.25
@@ -36,14 +49,7 @@ CHASE_S: Final = 0.4
 """Mean time from a goal to the bet of a chaser, in seconds."""
 
 assert {name: number for number, name in _POLICY_NAMES.items()} == POLICY_NUMBERS
-
-
-class ReceivedAnswer(Struct, frozen=True):
-    """The answer that a bettor received for a bet."""
-
-    accepted: bool
-    odds_milli: int
-    reason: int
+assert all(SLIP_POLICY_NUMBERS[names] == policy for policy, names in _SLIP_POLICIES.items())
 
 
 class Bettors:
@@ -55,8 +61,8 @@ class Bettors:
         The bettors; their accounts must exist.
     url : str
         The gateway's bets listener.
-    fixture : str
-        The fixture they follow and bet on; empty for all markets, also later ones.
+    fixtures : sequence of str
+        The fixtures they follow and bet on; empty for all markets, also later ones.
     token : callable
         Gives a bettor's token by account number.
     seed : sequence of int
@@ -70,20 +76,19 @@ class Bettors:
         bettors: Sequence[Bettor],
         *,
         url: str,
-        fixture: str,
+        fixtures: Sequence[str],
         token: Callable[[AccountNo], str],
         seed: Sequence[int],
         start_no: int,
     ) -> None:
-        self.answers: Counter[str] = Counter()
-        self.received: dict[int, ReceivedAnswer] = {}
-        self.answered = 0
+        self.answers: Final = Answers()
         self.in_flight = 0
         self.settlements = 0
-        self.paid_minor = 0
+        self.paid_minor = Minor(0)
+        self.slips_paid_minor = Minor(0)
         self._bettors: Final = tuple(bettors)
         self._url = url
-        self._fixture = fixture
+        self._fixtures = tuple(fixtures)
         self._token = token
         self._seed = tuple(seed)
         self._start_no = start_no
@@ -172,8 +177,8 @@ class Bettors:
             try:
                 token = self._token(bettor.account_no)
                 async with connect(self._url, token=token) as session:
-                    if self._fixture:
-                        await session.subscribe(fixtures=[self._fixture])
+                    if self._fixtures:
+                        await session.subscribe(fixtures=self._fixtures)
                     else:
                         await session.subscribe(all_markets=True)
                     await session.watch_account()
@@ -192,7 +197,10 @@ class Bettors:
         async for event in session.events():
             if isinstance(event, BetEvent) and event.event == "settled":
                 self.settlements += 1
-                self.paid_minor += event.slip.payout_minor
+                paid_minor = event.slip.payout_minor
+                self.paid_minor = Minor(self.paid_minor + paid_minor)
+                if event.slip.legs:
+                    self.slips_paid_minor = Minor(self.slips_paid_minor + paid_minor)
 
     async def _bet(
         self,
@@ -207,12 +215,13 @@ class Bettors:
             if self._whistle.is_set() or session.lost is not None:
                 return
             board = self._before_goal if chasing else self._board_of(session)
-            orders = draw_orders(
-                bettor.profile, board, count=bets_at_once(bettor.profile, rng=rng), rng=rng
-            )
+            count = bets_at_once(bettor.profile, rng=rng)
+            drawn = [draw_slip(bettor.profile, board, rng=rng) for _ in range(count)]
+            slips = [slip for slip in drawn if slip is not None]
+            orders = draw_orders(bettor.profile, board, count=count - len(slips), rng=rng)
             bets = [
                 Place(
-                    ref=f"{self._start_no}-{bettor.account_no}-{next(numbers)}",
+                    ref=self._ref(bettor, numbers),
                     market=market_no,
                     outcome=outcome,
                     stake_minor=stake_minor,
@@ -223,7 +232,16 @@ class Bettors:
                     *(column.tolist() for column in orders), strict=True
                 )
             ]
-            await asyncio.gather(*(self._place(bettor, session, bet) for bet in bets))
+            await asyncio.gather(
+                *(self._place(bettor, session, bet) for bet in bets),
+                *(
+                    self._place(bettor, session, slip_message(slip, self._ref(bettor, numbers)))
+                    for slip in slips
+                ),
+            )
+
+    def _ref(self, bettor: Bettor, numbers: Iterator[int]) -> str:
+        return f"{self._start_no}-{bettor.account_no}-{next(numbers)}"
 
     async def _pause(self, profile: Profile, rng: np.random.Generator) -> bool:
         """Pause before the next bets; return whether a goal ended the pause of a chaser."""
@@ -245,40 +263,54 @@ class Bettors:
             self._board = Board(map(image_of, session.prices.values()))
         return self._board
 
-    async def _place(self, bettor: Bettor, session: BettorSession, bet: Place) -> None:
+    async def _place(self, bettor: Bettor, session: BettorSession, bet: Place | PlaceSlip) -> None:
+        """Place a bet or a slip, and keep its answer."""
         refs = self._open_refs[bettor.account_no]
         refs[bet.ref] = None
         self.in_flight += 1
         try:
-            answer = await session.place(
-                ref=bet.ref,
-                market=bet.market,
-                outcome=bet.outcome,
-                stake_minor=bet.stake_minor,
-                odds_milli=bet.odds_milli,
-                policy=bet.policy,
-            )
+            if isinstance(bet, PlaceSlip):
+                unknown = await self._answered_slip(session, bet)
+            else:
+                unknown = await self._answered_bet(session, bet)
         except RefusedError as error:
-            self._count(reason_text(error.reason))
-            del refs[bet.ref]
-            return
+            self.answers.count(reason_text(error.reason))
+            unknown = False
         finally:
             self.in_flight -= 1
-        self._on_answer(bettor, answer)
+        if unknown:
+            self.answers.count("unknown, asked again")
+        else:
+            del refs[bet.ref]
 
-    def _on_answer(self, bettor: Bettor, bet: Bet) -> None:
-        if bet.state == "unknown":
-            self._count("unknown, asked again")
-            return
-        del self._open_refs[bettor.account_no][bet.ref]
-        accepted = bet.state == "accepted"
-        self._count("accepted" if accepted else reason_text(Reason(bet.reason)))
-        if bet.bet_id:
-            self.received[bet.bet_id] = ReceivedAnswer(accepted, bet.odds_milli, bet.reason)
+    async def _answered_bet(self, session: BettorSession, bet: Place) -> bool:
+        """Place a bet; return whether its answer is unknown."""
+        answer = await session.place(
+            ref=bet.ref,
+            market=bet.market,
+            outcome=bet.outcome,
+            stake_minor=bet.stake_minor,
+            odds_milli=bet.odds_milli,
+            policy=bet.policy,
+        )
+        if answer.state == "unknown":
+            return True
+        self.answers.add_bet(answer)
+        return False
 
-    def _count(self, what: str) -> None:
-        self.answers[what] += 1
-        self.answered += 1
+    async def _answered_slip(self, session: BettorSession, slip: PlaceSlip) -> bool:
+        """Place a slip; return whether its answer is unknown."""
+        answer = await session.place_slip(
+            ref=slip.ref,
+            legs=slip.legs,
+            bets=slip.bets,
+            policy=slip.policy,
+            policy_over=slip.policy_over,
+        )
+        if answer.state == "unknown":
+            return True
+        self.answers.add_slip(answer, tuple(leg.market for leg in slip.legs))
+        return False
 
     # --- bets without an answer ------------------------------------------------------------------
 
@@ -297,14 +329,35 @@ class Bettors:
                     del refs[ref]
                 elif slip.state in ("accepted", "settled"):
                     del refs[ref]
-                    self.received[slip.bet_id] = ReceivedAnswer(
-                        accepted=True, odds_milli=slip.odds_milli, reason=0
-                    )
+                    self.answers.add_status(slip)
 
 
-def reason_text(reason: Reason) -> str:
-    """Return a reason's name with spaces."""
-    return reason.name.lower().replace("_", " ")
+def slip_message(slip: SlipOrder, ref: str) -> PlaceSlip:
+    """Return a slip as the message that places it."""
+    policy, over = _SLIP_POLICIES[slip.policy]
+    return PlaceSlip(
+        ref=ref,
+        legs=tuple(
+            Leg(
+                market=leg.market_no,
+                outcome=leg.outcome,
+                odds_milli=leg.odds_milli,
+                position=leg.position,
+            )
+            for leg in slip.legs
+        ),
+        bets=tuple(
+            BetLines(
+                stake_minor=bet.stake_minor,
+                sizes=bet.sizes,
+                positions=bet.positions,
+                bankers=bet.bankers,
+            )
+            for bet in slip.bets
+        ),
+        policy=policy,
+        policy_over=over,
+    )
 
 
 def image_of(market: Market) -> PriceImage:

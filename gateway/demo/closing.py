@@ -19,18 +19,21 @@ from actors.messages import (
     decode_totals,
 )
 from actors.peer import PeerError, PeerRefusedError
+from actors.routes import account_shell_name
 from actors.system import System
 from engine.common.commands import OutcomeResult
+from engine.common.ids import ShardNo
 from engine.common.reasons import Reason
-from engine.common.rows import Rows
+from engine.common.rows import SLIP_BET, Rows, SlipKind, SlipState
 from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
-from gateway.demo.bettors import ReceivedAnswer, reason_text
+from gateway.demo.answers import Answers, ReceivedAnswer, ReceivedSlip, reason_text
 from gateway.demo.figures import money, pad
 from persistence.chain import JournalDamagedError
 from persistence.disk import LocalDisk
 from persistence.recovery import MarketReplay, rebuild, replay_hash
-from simulations.audit import Audit, audit, sums_to_zero
+from simulations.audit import UNKNOWN, Audit, audit, slip_payouts_minor, sums_to_zero
+from simulations.slip_figures import SlipFigures, slip_figures
 
 _POLL_S: Final = 0.05
 _TRIES_MAX: Final = 400
@@ -52,6 +55,7 @@ class ClosedBooks(Struct, frozen=True, kw_only=True):
     """The audited books and the outcome of every check."""
 
     audit: Audit
+    slips: SlipFigures
     checks: tuple[Check, ...]
     currency: str
 
@@ -62,7 +66,7 @@ class ClosedBooks(Struct, frozen=True, kw_only=True):
 
     def lines(self) -> list[str]:
         """Return the lines to print."""
-        book = self.audit
+        book, slips = self.audit, self.slips
         refused = book.bets - book.accepted
         figures = [
             ("bets", f"{book.accepted:,} accepted, {refused:,} refused by their markets"),
@@ -70,6 +74,16 @@ class ClosedBooks(Struct, frozen=True, kw_only=True):
             ("payout", f"{money(book.payout_minor)} {self.currency}"),
             ("hold", f"{money(book.hold_minor)} {self.currency} ({book.hold:.1%} of turnover)"),
         ]
+        if slips.accepted or slips.refused:
+            share = slips.share_of(book.turnover_minor)
+            figures.append(
+                (
+                    "slips",
+                    f"{slips.accepted:,} of the bets, with {slips.legs:,} legs: "
+                    f"{money(slips.turnover_minor)} {self.currency} staked "
+                    f"({share:.1%} of turnover), {money(slips.payout_minor)} paid",
+                )
+            )
         return [*pad(figures), *(f"check {check}" for check in self.checks)]
 
 
@@ -97,11 +111,14 @@ async def _left(system: System) -> str:
             for name in _shells(system, "account")
             for one in decode_totals(await system.peer(name).ask("totals"))
         ]
+        charged = await _accounts_with_charges(system)
     except (PeerError, PeerRefusedError) as error:
         await system.refresh()
         return str(error)
     if waiting:
         return f"{waiting} outboxes are not empty"
+    if charged:
+        return f"markets must be told charges of {', '.join(charged)}"
     pending = sum(one.pending_minor for one in totals)
     at_stake = sum(one.at_stake_minor for one in totals)
     return f"{money(pending)} pending, {money(at_stake)} at stake" if pending or at_stake else ""
@@ -113,7 +130,7 @@ async def close_books(
     data_dir: Path,
     results: Mapping[int, Sequence[OutcomeResult]] | None = None,
     expected_payouts_minor: Mapping[int, int] | None = None,
-    received: Mapping[int, ReceivedAnswer],
+    received: Answers,
     currency: str,
 ) -> ClosedBooks:
     """Check the books and add them up.
@@ -128,21 +145,43 @@ async def close_books(
         Results by market number, from which every payout is computed again.
     expected_payouts_minor : mapping, optional
         What every accepted bet is owed, by bet id, where results alone do not determine it.
-    received : mapping
-        The answers that bettors received, by bet id.
+    received : Answers
+        The answers that bettors received.
     currency : str
         For the figures.
     """
     report = await system.compare_bets_and_slips()
     records = await _rows(system, "market", "bets", BET_RECORD)
     slips = await _rows(system, "account", "slips", SLIP)
-    found = audit(records, slips, results, expected_payouts_minor=expected_payouts_minor)
+    slip_bets = {
+        ShardNo(number): await _pages(
+            system, account_shell_name(ShardNo(number)), "slip_bets", SLIP_BET
+        )
+        for number in range(len(_shells(system, "account")))
+    }
+    found = audit(
+        records,
+        slips,
+        results,
+        slip_bets=slip_bets,
+        expected_payouts_minor=expected_payouts_minor,
+    )
+    heads = slips[slips["kind"] == SlipKind.HEAD]
+    if expected_payouts_minor is not None:
+        ids = heads["bet_id"].tolist()
+        expected = [expected_payouts_minor.get(bet_id, UNKNOWN) for bet_id in ids]
+    else:
+        expected = slip_payouts_minor(heads, slips, results or {}, slip_bets).tolist()
+    untrue = contradicted_answers(records, received.bets)
+    untrue += contradicted_slips(slips, received.slips)
     checks = (
         _sums(report),
-        _agree(report, found, contradicted_answers(records, received), len(received)),
+        _agree(report, found, untrue, len(received.bets) + len(received.slips)),
         await _replays(system, data_dir),
+        slips_paid(heads, expected),
+        await _charges(system, slips),
     )
-    return ClosedBooks(audit=found, checks=checks, currency=currency)
+    return ClosedBooks(audit=found, slips=slip_figures(slips), checks=checks, currency=currency)
 
 
 def _sums(report: ReconciliationReport) -> Check:
@@ -193,6 +232,75 @@ def contradicted_answers(records: Rows, received: Mapping[int, ReceivedAnswer]) 
     return [f"{len(wrong)} answers differ from what is booked, first bet {wrong[0]}"]
 
 
+def contradicted_slips(slips: Rows, received: Mapping[int, ReceivedSlip]) -> list[str]:
+    """Describe the answers on slips of several legs that differ from their accounts' rows.
+
+    An accepted slip stands with the odds that its bettor was told; a refused one does not stand.
+    """
+    places = {bet_id: at for at, bet_id in enumerate(slips["bet_id"].tolist())}
+    wrong = []
+    for bet_id, answer in received.items():
+        at = places.get(bet_id, -1)
+        head = slips[at] if at >= 0 and slips[at]["kind"] == SlipKind.HEAD else None
+        stands = head is not None and head["state"] in (SlipState.ACCEPTED, SlipState.SETTLED)
+        if answer.accepted != stands:
+            wrong.append(bet_id)
+        elif answer.accepted:
+            legs = slips[at + 1 : at + 1 + int(slips[at]["legs"])]
+            answered = (list(answer.market_nos), list(answer.odds_milli))
+            if answered != (legs["market_no"].tolist(), legs["odds_milli"].tolist()):
+                wrong.append(bet_id)
+    if not wrong:
+        return []
+    return [f"{len(wrong)} answers on slips differ from what is booked, first slip {wrong[0]}"]
+
+
+def slips_paid(heads: Rows, expected: Sequence[int]) -> Check:
+    """Compare what each slip of several legs was paid with what its lines are owed."""
+    stand = np.isin(heads["state"], (SlipState.ACCEPTED, SlipState.SETTLED)).tolist()
+    settled = (heads["state"] == SlipState.SETTLED).tolist()
+    paid = heads["payout_minor"].tolist()
+    wrong = [
+        bet_id
+        for at, bet_id in enumerate(heads["bet_id"].tolist())
+        if (not settled[at] or paid[at] != expected[at] if stand[at] else paid[at] != 0)
+    ]
+    total = money(sum(paid))
+    return Check(
+        name="every slip is paid what its lines are owed",
+        passed=not wrong,
+        detail=f"{len(wrong)} are not, first slip {wrong[0]}"
+        if wrong
+        else f"{sum(stand):,} slips, {total} paid; refused ones nothing",
+    )
+
+
+async def _charges(system: System, slips: Rows) -> Check:
+    """Check that markets know what slips charge their legs, and that no released leg is charged."""
+    due = await _accounts_with_charges(system)
+    legs = slips[slips["kind"] == SlipKind.LEG]
+    released = legs[legs["state"] == SlipState.RELEASED]
+    charged = int((released["charged_minor"] != 0).sum())
+    wrong = [f"{name} has charges that markets do not know" for name in due]
+    if charged:
+        wrong.append(f"{charged} released legs are charged")
+    return Check(
+        name="markets charge what slips say, and released legs nothing",
+        passed=not wrong,
+        detail="; ".join(wrong) or f"{len(legs):,} legs, {len(released):,} of them released",
+    )
+
+
+async def _accounts_with_charges(system: System) -> list[str]:
+    """Return the account shells with charges that a market must still be told."""
+    found = []
+    for name in _shells(system, "account"):
+        rows, after_bet_id = await system.peer(name).ask("charges", 0, 1)
+        if rows or after_bet_id:
+            found.append(name)
+    return found
+
+
 async def _replays(system: System, data_dir: Path) -> Check:
     unlike = []
     names = _shells(system, "market") + _shells(system, "account")
@@ -241,21 +349,42 @@ def _shells(system: System, kind: str) -> list[str]:
     return [shell.name for shell in system.routes.shells.values() if shell.kind == kind]
 
 
+async def market_records(system: System, shell: str) -> Rows:
+    """Return all records (BET_RECORD rows) of a market shell."""
+    return await _pages(system, shell, "bets", BET_RECORD)
+
+
 async def _rows(system: System, kind: str, method: str, dtype: "np.dtype[Any]") -> Rows:
     """Return all rows of every shell of a kind."""
-    pages: list[Rows] = [np.zeros(0, dtype)]
-    for name in _shells(system, kind):
-        start = 0
-        while True:
-            page = np.frombuffer(await system.peer(name).ask(method, start, AUDIT_ROWS_MAX), dtype)
-            pages.append(page)
-            start += len(page)
-            if len(page) < AUDIT_ROWS_MAX:
-                break
+    pages = [await _pages(system, name, method, dtype) for name in _shells(system, kind)]
+    return np.concatenate([np.zeros(0, dtype), *pages])
+
+
+async def _pages(system: System, shell: str, method: str, dtype: "np.dtype[Any]") -> Rows:
+    """Return all rows that a method of a shell gives page by page."""
+    pages: list[Rows] = []
+    while not pages or len(pages[-1]) == AUDIT_ROWS_MAX:
+        data = await system.peer(shell).ask(method, sum(map(len, pages)), AUDIT_ROWS_MAX)
+        pages.append(np.frombuffer(data, dtype))
     return np.concatenate(pages)
 
 
-def refusal_lines(found: Audit) -> list[str]:
-    """Return the markets' refusals with their counts, the most frequent first."""
-    ranked = sorted(found.refusals.items(), key=lambda item: -item[1])
-    return pad([(f"{count:,}", reason_text(Reason(reason))) for reason, count in ranked])
+def refusal_lines(found: Audit, slips: SlipFigures) -> list[str]:
+    """Return the markets' refusals with their counts, the most frequent first.
+
+    Of slips it says as well for what their legs were refused.
+    """
+    legs = ", ".join(f"{text} {count}" for count, text in _ranked(slips.leg_refusals))
+    reason_of_slips = reason_text(Reason.LEG_REFUSED)
+    return pad(
+        [
+            (count, f"{text}: {legs}" if text == reason_of_slips else text)
+            for count, text in _ranked(found.refusals)
+        ]
+    )
+
+
+def _ranked(refusals: Mapping[int, int]) -> list[tuple[str, str]]:
+    """Return counts and reasons as texts, the most frequent first."""
+    ranked = sorted(refusals.items(), key=lambda item: -item[1])
+    return [(f"{count:,}", reason_text(Reason(reason))) for reason, count in ranked]

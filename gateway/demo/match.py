@@ -1,13 +1,11 @@
 """One demo match: start the system, play, kill and recover a market, close the books.
 
-Owns the order of these steps and how an interruption ends them. Odds come from the trader and the
+Owns the order of these steps and how an interruption ends them. Odds come from the traders and the
 shells, bets from the bettors; nothing of either is decided here.
 """
 
 import asyncio
 import contextlib
-import os
-import signal
 from typing import Final
 
 import numpy as np
@@ -15,8 +13,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from actors.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
-from actors.messages import ShellState, ShellStatus, decode_health
 from actors.peer import PeerError
+from engine.common.commands import CreateMarket
 from engine.common.ids import MarketNo
 from engine.common.units import Minor
 from gateway.client import GatewayError, connect_control
@@ -29,7 +27,6 @@ from gateway.demo.closing import (
     ClosedBooks,
     close_books,
     refusal_lines,
-    same_as_journal,
     settled_and_paid,
 )
 from gateway.demo.environment import (
@@ -41,28 +38,28 @@ from gateway.demo.environment import (
     own_config,
 )
 from gateway.demo.figures import money
+from gateway.demo.market_kill import KillFailedError, MarketKill
 from gateway.demo.options import NEVER, PROCESSES, DemoOptions
 from gateway.demo.run_folder import Progress, RunFolder, choose_run
 from gateway.demo.scene import Scene
-from gateway.demo.trader import Trader
+from gateway.demo.traders import Traders
 from gateway.demo.view import make_view
 from gateway.demo.view_model import SceneUpdater, exposure_of
 from gateway.market_limits import LimitsSettings, patch_of
 from gateway.session.tokens import Role
 from gateway.signals import STOPS, TakenSignals
 from simulations.crowd import Bettor, crowd
+from simulations.programme import Fixture, programme
 from simulations.timeline import Event, EventKind, MatchTimeline, match_by_id
-from simulations.trader import RESULT, MatchTrader, by_market_no, market_keys
+from simulations.trader import MatchTrader
 
 POLL_S: Final = 0.05
-RECOVERY_POLL_S: Final = 0.01
 SAVE_S: Final = 1.0
 REPRICE_S: Final = 1.5
 """Longest time between two repricings of the fixture, in seconds."""
 REPRICE_PLAYED_S: Final = 180
 """The same bound in seconds of play; the shorter one holds."""
 REPRICE_S_MIN: Final = 0.2
-RECOVERY_DEADLINE_S: Final = 90.0
 SETTLE_DEADLINE_S: Final = 90.0
 ANSWER_DEADLINE_S: Final = 20.0
 _STOPPED: Final = "stopped; `overround demo --resume` plays on"
@@ -79,6 +76,8 @@ async def play(options: DemoOptions, config: Config, signals: TakenSignals) -> i
         seed=options.seed,
         bettors=options.bettors,
         markets=options.markets,
+        beside=options.beside,
+        slips=options.slips,
     )
     match_by_id(options.match)
     folder, progress = choose_run(options.data_dir, asked, resume=options.resume)
@@ -121,14 +120,14 @@ class Demo:
         self._folder = folder
         self._progress = progress
         self._console = console
-        self._keys = market_keys(match, markets=progress.markets)
+        self._fixtures = programme(match, markets=progress.markets, beside=progress.beside)
         config = self._own(config)
         self._system = system_of(config)
         self._tokens = RunTokens(config, sub="trader")
         self._interrupted = asyncio.Event()
         self._stopped = False
         self._played_s = progress.played_s
-        self._trader: Trader
+        self._traders: Traders
         self._bettors: Bettors
         self._crowd: list[Bettor] = []
         self._result_no = MarketNo(0)
@@ -141,12 +140,13 @@ class Demo:
             currency=CURRENCY,
             speed=options.speed,
         )
-        self._show = SceneUpdater(scene, make_view(console, plain=options.plain), match)
+        self._show = SceneUpdater(scene, make_view(console, plain=options.plain), self._fixtures)
         self._show.set_clock(progress.played_s)
 
     def _own(self, config: Config) -> Config:
         """Return the settings of this run's system."""
-        shared = self._options.markets_per_actor or -(-self._progress.markets // PROCESSES)
+        markets = sum(len(fixture.keys) for fixture in self._fixtures)
+        shared = self._options.markets_per_actor or -(-markets // PROCESSES)
         return own_config(
             config,
             data_dir=self._folder.data_dir,
@@ -171,7 +171,7 @@ class Demo:
                 self._show.view.close()
                 self._console.print(_STOPPED, highlight=False)
             return code
-        except (DemoFailedError, GatewayError, PeerError, TimeoutError) as error:
+        except (DemoFailedError, KillFailedError, GatewayError, PeerError, TimeoutError) as error:
             self._show.view.close()
             self._console.print(f"the demo failed: {error or 'out of time'}", highlight=False)
             return EXIT_FAILED
@@ -215,11 +215,11 @@ class Demo:
             f"ws://127.0.0.1:{ports['control']}", token=self._tokens.of(Role.TRADER)
         )
         async with control as session:
-            self._trader = Trader(self._match, self._keys, session)
+            self._traders = Traders(self._fixtures, session)
             self._bettors = self._make_bettors(ports["bets"])
             try:
-                await self._trader.follow()
-                await self._trader.prepare(self._progress.played_s)
+                await self._traders.follow()
+                await self._traders.prepare(self._progress.played_s)
                 await self._bettors.open()
                 starting.cancel()
                 if await self._play():
@@ -231,14 +231,19 @@ class Demo:
                 if self._kill is not None:
                     self._kill.cancel()
                 await self._bettors.close()
-                await self._trader.close()
+                await self._traders.close()
                 await self._show.close()
 
     async def _open_books(self) -> None:
         """Create the markets, accounts and deposits that do not exist yet."""
         rng = np.random.default_rng([self._progress.seed])
-        self._crowd = crowd(self._progress.bettors, rng=rng, first_account_no=FIRST_ACCOUNT)
-        commands = MatchTrader(self._match, self._keys).create(self._match.state_at(-1))
+        self._crowd = crowd(
+            self._progress.bettors,
+            rng=rng,
+            first_account_no=FIRST_ACCOUNT,
+            slips=self._progress.slips,
+        )
+        commands = [command for one in self._fixtures for command in _create(one)]
         opening = Opening(
             markets=tuple(
                 OpeningMarket(
@@ -251,13 +256,13 @@ class Demo:
             ),
             accounts=accounts_of(self._crowd),
         )
-        self._show.log(f"starting {len(self._keys)} markets and opening the books")
+        self._show.log(f"starting {len(commands)} markets and opening the books")
         refused = await open_books(self._system, opening, limits=LimitsSettings())
         if refused and self._progress.starts == 1:
             raise DemoFailedError(f"the books could not be opened: {'; '.join(refused)}")
         if self._progress.starts > 1:
             await self._log_recovery()
-        self._result_no = self._system.routes.market_no_by_key[self._keys[0]]
+        self._result_no = self._system.routes.market_no_by_key[self._fixtures[0].keys[0]]
 
     async def _log_recovery(self) -> None:
         statuses = await self._system.statuses()
@@ -273,7 +278,7 @@ class Demo:
         return Bettors(
             self._crowd,
             url=f"ws://127.0.0.1:{port}",
-            fixture=self._match.match,
+            fixtures=[one.match.match for one in self._fixtures],
             token=self._tokens.bettor,
             seed=[self._progress.seed],
             start_no=self._progress.starts,
@@ -290,7 +295,7 @@ class Demo:
         begin_s, began_s = self._progress.played_s, loop.time()
         if begin_s >= match.regular_s:
             return True
-        due = [event for event in match.events() if begin_s <= event.played_s < match.regular_s]
+        due = self._events(begin_s)
         if begin_s:
             self._show.log(f"play goes on at {match.clock_at(begin_s)}")
         self._bettors.start()
@@ -299,8 +304,9 @@ class Demo:
             played_s = min(begin_s + (now_s - began_s) * options.speed, float(until_s))
             self._played_s = played_s
             self._show.set_clock(played_s)
-            while due and due[0].played_s <= played_s:
-                self._on_event(due.pop(0))
+            while due and due[0][0] <= played_s:
+                _, fixture, event = due.pop(0)
+                self._on_event(fixture, event)
             self._step(played_s)
             if played_s >= until_s:
                 self._save()
@@ -312,13 +318,13 @@ class Demo:
         show = self._show
         every_s = min(REPRICE_S, REPRICE_PLAYED_S / self._options.speed)
         reprice = show.due("reprice", max(every_s, REPRICE_S_MIN))
-        self._trader.step(played_s, reprice=reprice)
+        self._traders.step(played_s, reprice=reprice)
         minute = self._options.kill_minute
         wanted = minute != NEVER and not self._progress.killed
         if wanted and played_s >= self._match.played_at_minute(minute):
             self._progress = replace(self._progress, killed=True)
             self._kill = asyncio.create_task(self._kill_result_market())
-        show.refresh(self._system, self._trader, self._bettors)
+        show.refresh(self._system, self._traders, self._bettors)
         if show.due("save", SAVE_S):
             self._save()
 
@@ -326,69 +332,47 @@ class Demo:
         self._progress = replace(self._progress, played_s=self._played_s)
         self._folder.save(self._progress)
 
-    def _on_event(self, event: Event) -> None:
-        match event.kind:
-            case EventKind.GOAL:
-                assert event.goal is not None
-                self._bettors.on_goal()
-                scorer = self._match.home if event.goal.side.value == "h" else self._match.away
-                kind = {"p": " (penalty)", "o": " (own goal)"}.get(event.goal.kind.value, "")
-                self._show.log(
-                    f"GOAL {scorer} {event.goal.at}{kind}: {self._match.home} {event.score} "
-                    f"{self._match.away}; markets suspend, reprice and reopen",
-                    "goal",
-                )
-            case kind:
-                self._show.log(kind.value)
+    def _events(self, begin_s: float) -> list[tuple[float, Fixture, Event]]:
+        """Return the events of every match from a second on, by seconds of the main match."""
+        events = [
+            (float(event.played_s - fixture.ahead_s), fixture, event)
+            for fixture in self._fixtures
+            for event in fixture.match.events()
+            if event.played_s < fixture.match.regular_s or event.kind is EventKind.FULL_TIME
+        ]
+        last_s = self._match.regular_s
+        return sorted((one for one in events if begin_s <= one[0] < last_s), key=lambda one: one[0])
 
-    # --- killing a market ------------------------------------------------------------------------
+    def _on_event(self, fixture: Fixture, event: Event) -> None:
+        match = fixture.match
+        beside = match is not self._match
+        if event.kind is EventKind.GOAL:
+            assert event.goal is not None
+            self._bettors.on_goal()
+            scorer = match.home if event.goal.side.value == "h" else match.away
+            kind = {"p": " (penalty)", "o": " (own goal)"}.get(event.goal.kind.value, "")
+            goal = f"GOAL {scorer} {event.goal.at}{kind}: {match.home} {event.score} {match.away}"
+            if beside:
+                self._show.log(goal)
+            else:
+                self._show.log(f"{goal}; markets suspend, reprice and reopen", "goal")
+        elif not beside:
+            self._show.log(event.kind.value)
+        elif event.kind is EventKind.FULL_TIME:
+            self._show.log(
+                f"full time: {match.home} {match.full_time} {match.away}; slips run on without it"
+            )
 
     async def _kill_result_market(self) -> None:
-        """Kill the 1x2 market's process, wait for its successor, compare it with the journal."""
-        loop = asyncio.get_running_loop()
-        await self._system.refresh()
-        shell = self._system.routes.market_shell(self._result_no)
-        assert shell is not None, "the market has been created"
-        before = await self._status(shell)
-        assert before.health is not None, "it has been serving"
-        os.kill(before.health.pid, signal.SIGKILL)
-        killed_s = loop.time()
-        self._show.log(
-            f"{RESULT}: process {before.health.pid} killed (SIGKILL) while bets arrive", "kill"
+        """Kill the 1x2 market's process, and check what came back."""
+        kill = MarketKill(
+            self._system,
+            data_dir=self._folder.data_dir,
+            market_no=self._result_no,
+            show=self._show,
+            draw=lambda: self._show.draw(self._traders, self._bettors),
         )
-        self._show.scene.outage, self._show.down_no = f"{RESULT} is down", self._result_no
-        self._show.draw(self._trader, self._bettors)
-        async with asyncio.timeout(RECOVERY_DEADLINE_S):
-            while True:
-                now = await self._status(shell)
-                took_s = loop.time() - killed_s
-                if now.state is ShellState.SERVING and now.generation != before.generation:
-                    break
-                self._show.scene.outage = f"{RESULT} is down: {took_s:.1f} s"
-                await asyncio.sleep(RECOVERY_POLL_S)
-        self._show.scene.outage, self._show.down_no = "", 0
-        self._show.scene.recovery = f"{RESULT} was down for {took_s:.2f} s"
-        await self._system.refresh()
-        health = decode_health(await self._system.peer(shell).ask("tick"))
-        self._show.log(
-            f"{RESULT}: back after {took_s:.2f} s as process {health.pid}; "
-            f"{health.recovered_bets:,} bets replayed in {health.recovery_ms:.0f} ms",
-            "back",
-        )
-        same, text = await same_as_journal(self._system, shell, self._folder.data_dir)
-        text = f"hash {text[:16]} is its journal's" if same else f"NOT its journal's: {text}"
-        self._show.log(f"{RESULT}: state {text}", "back" if same else "kill")
-        self._show.scene.recovery += f", state {text}"
-        detail = f"down for {took_s:.2f} s, {health.recovered_bets:,} bets, {text}"
-        self._checks.append(
-            Check(name=f"the killed {RESULT} market came back whole", passed=same, detail=detail)
-        )
-
-    async def _status(self, shell: str) -> ShellStatus:
-        for status in await self._system.statuses():
-            if status.name == shell:
-                return status
-        raise DemoFailedError(f"the supervisor does not know {shell}")
+        self._checks.append(await kill.run(self._bettors.answers))
 
     # --- the whistle -----------------------------------------------------------------------------
 
@@ -401,8 +385,8 @@ class Demo:
         self._show.log(
             f"full time: {match.home} {match.full_time} {match.away}; every market settles"
         )
-        await self._trader.on_exposure(match.regular_state_at(match.regular_s - 1))
-        unsettled = await self._trader.settle(deadline_s=SETTLE_DEADLINE_S)
+        await self._traders.main.on_exposure(match.regular_state_at(match.regular_s - 1))
+        unsettled = await self._traders.settle(deadline_s=SETTLE_DEADLINE_S)
         if unsettled:
             raise DemoFailedError(f"not settled in time: {', '.join(unsettled)}")
         await self._bettors.stop_betting(deadline_s=ANSWER_DEADLINE_S)
@@ -416,14 +400,12 @@ class Demo:
             f"bettors are paid: {self._bettors.settlements:,} settlements received to "
             f"{self._bettors.connected} of them, {money(self._bettors.paid_minor)} {CURRENCY}"
         )
-        state = match.regular_state_at(match.regular_s)
-        results = by_market_no(self._trader.trader.results(state), self._trader.prices)
-        self._show.draw(self._trader, self._bettors)
+        self._show.draw(self._traders, self._bettors)
         books = await close_books(
             self._system,
             data_dir=folder.data_dir,
-            results=results,
-            received=self._bettors.received,
+            results=self._traders.results(),
+            received=self._bettors.answers,
             currency=CURRENCY,
         )
         books = replace(books, checks=(*books.checks, *self._checks))
@@ -453,11 +435,18 @@ class Demo:
         lines = [f"{match.home} {match.full_time} {match.away} after 90 minutes{after}"]
         lines += [f"{line.clock:>12}  {line.text}" for line in self._show.events]
         lines += books.lines()
-        if self._trader.exposure is not None:
-            exposure = exposure_of(self._trader.exposure).text()
+        if self._traders.exposure is not None:
+            exposure = exposure_of(self._traders.exposure).text()
             lines.append(f"exposure before the whistle, in {CURRENCY}: {exposure}")
-        lines += [f"refused {line}" for line in refusal_lines(books.audit)]
+        lines += [f"refused {line}" for line in refusal_lines(books.audit, books.slips)]
         if best is not None:
             name = best.profile.name.lower().replace("_", " ")
-            lines.append(f"best bettor: a {name}, {money(gains[best])} {CURRENCY} up")
+            article = "an" if name[0] in "aeiou" else "a"
+            lines.append(f"best bettor: {article} {name}, {money(gains[best])} {CURRENCY} up")
         return lines
+
+
+def _create(fixture: Fixture) -> list[CreateMarket]:
+    """Return the commands that create a match's markets with their first odds."""
+    trader = MatchTrader(fixture.match, fixture.keys)
+    return trader.create(fixture.match.state_at(-1), liability_factor=fixture.liability_factor)

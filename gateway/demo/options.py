@@ -10,6 +10,8 @@ from msgspec import Struct
 
 PROCESSES: Final = 15
 """Market processes unless asked otherwise: what a small machine can bear."""
+SLIPS: Final = 0.6
+"""Share of the bettors that place slips unless asked otherwise: that of simulations.crowd."""
 NEVER: Final = 0
 """A minute that does not come."""
 
@@ -17,13 +19,17 @@ NEVER: Final = 0
 class DemoOptions(Struct, frozen=True, kw_only=True):
     """What the command line asked for; `kill_minute` and `until_minute` are 0 for never.
 
-    `markets_per_actor` is 0 for as many as make `PROCESSES` at most.
+    `beside` is how many matches are played beside the main one, `slips` the share of the bettors
+    that place slips of several legs. `markets_per_actor` is 0 for as many as make `PROCESSES` at
+    most.
     """
 
     match: str
     speed: float
     bettors: int
     markets: int
+    beside: int
+    slips: float
     markets_per_actor: int
     seed: int
     kill_minute: int

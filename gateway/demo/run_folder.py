@@ -12,6 +12,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from simulations.programme import BESIDE_MAX
+
 PROGRESS: Final = "demo.json"
 LAYOUT: Final = 1
 RUNS_MAX: Final = 9_999
@@ -26,7 +28,8 @@ class DemoFolderError(Exception):
 class Progress(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a run was set up and how far it has come, in seconds of play.
 
-    `starts` counts the processes that played it, so that no two give a bet the same ref.
+    `beside` and `slips` are 0 in runs of before there were slips. `starts` counts the processes
+    that played it, so that no two give a bet the same ref.
     """
 
     layout: Annotated[int, Meta(ge=LAYOUT, le=LAYOUT)] = LAYOUT
@@ -34,6 +37,8 @@ class Progress(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seed: Annotated[int, Meta(ge=0, le=1 << 31)]
     bettors: Annotated[int, Meta(ge=1, le=10_000)]
     markets: Annotated[int, Meta(ge=1, le=1_000)]
+    beside: Annotated[int, Meta(ge=0, le=BESIDE_MAX)] = 0
+    slips: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
     played_s: Annotated[float, Meta(ge=0.0, le=100_000.0)] = 0.0
     killed: bool = False
     closed: bool = False
@@ -132,7 +137,7 @@ def choose_run(base: Path, asked: Progress, *, resume: bool) -> tuple[RunFolder,
     base : Path
         Folder of runs.
     asked : Progress
-        Match, seed, bettors and markets of a new run.
+        Match, seed, bettors, markets, matches beside and share of slips of a new run.
     resume : bool
         Take the newest run, whatever its options and its progress.
 
@@ -148,12 +153,19 @@ def choose_run(base: Path, asked: Progress, *, resume: bool) -> tuple[RunFolder,
         return there[-1], there[-1].load()
     if there:
         newest = there[-1].load()
-        same = (newest.match, newest.seed, newest.bettors, newest.markets) == (
-            asked.match,
-            asked.seed,
-            asked.bettors,
-            asked.markets,
-        )
+        same = _setup(newest) == _setup(asked)
         if same and not newest.closed:
             return there[-1], newest
     return next_run(base), asked
+
+
+def _setup(progress: Progress) -> tuple[str, int, int, int, int, float]:
+    """Return what a run was asked for."""
+    return (
+        progress.match,
+        progress.seed,
+        progress.bettors,
+        progress.markets,
+        progress.beside,
+        progress.slips,
+    )

@@ -75,6 +75,34 @@ class ExposureLine:
 
 
 @dataclass
+class BesideLine:
+    """A match beside the main one; `clock` is its minute, or that it is over."""
+
+    home: str
+    away: str
+    score: tuple[int, int]
+    clock: str
+
+    def text(self) -> str:
+        """Return the match in one line."""
+        return f"{self.home} {self.score[0]}-{self.score[1]} {self.away} {self.clock}"
+
+
+@dataclass
+class SlipsLine:
+    """The accepted slips of several legs, what was staked on them and what was paid so far."""
+
+    accepted: int = 0
+    staked_minor: int = 0
+    paid_minor: int = 0
+
+    def text(self) -> str:
+        """Return the figures in one line."""
+        staked, paid = money(self.staked_minor, cents=False), money(self.paid_minor, cents=False)
+        return f"{self.accepted:,} slips, {staked} staked, {paid} paid"
+
+
+@dataclass
 class LogLine:
     """An event, with the match clock at that time."""
 
@@ -101,7 +129,9 @@ class Scene:
     result: list[OutcomeLine] = field(default_factory=list)
     result_limit_minor: int = 0
     markets: list[MarketLine] = field(default_factory=list)
+    beside: list[BesideLine] = field(default_factory=list)
     exposure: ExposureLine | None = None
+    slips: SlipsLine = field(default_factory=SlipsLine)
     bettors: int = 0
     answered: int = 0
     in_flight: int = 0

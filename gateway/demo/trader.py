@@ -147,15 +147,20 @@ class Trader:
 
     async def settle(self, *, deadline_s: float) -> list[str]:
         """Close and settle all markets, repeat where no answer came; return the unsettled ones."""
-        state = self.match.regular_state_at(self.match.regular_s)
         loop = asyncio.get_running_loop()
         until_s = loop.time() + deadline_s
-        while left := [image for image in self.prices if image.status not in _NO_TRADE]:
+        while left := self.settle_step():
             if loop.time() >= until_s:
                 break
-            self._command(self.trader.settle(state, left))
             await asyncio.sleep(_POLL_S)
         return [f"{image.key} ({image.status.name.lower()})" for image in left]
+
+    def settle_step(self) -> list[PriceImage]:
+        """Command every market that is not settled to close and settle; return these markets."""
+        state = self._state = self.match.regular_state_at(self.match.regular_s)
+        left = [image for image in self.prices if image.status not in _NO_TRADE]
+        self._command(self.trader.settle(state, left))
+        return left
 
     def ask_books(self) -> None:
         """Request the book of the first market and, in turn, of some others."""

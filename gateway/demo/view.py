@@ -27,6 +27,9 @@ WIDE_COLUMNS: Final = 110
 PLAIN_EVERY_MIN: Final = 5
 """Match minutes between two status lines of the plain view."""
 _HEAD_LINES: Final = 5
+"""Lines of the head, to which one is added where matches are beside the main one."""
+_PULSE_LINES: Final = 9
+"""Lines of the bets' panel, to which one is added where there are slips."""
 _RESULT_LINES: Final = 7
 _FRAME_LINES: Final = 3
 """Lines of the markets' panel that hold no market: its border and the head of its table."""
@@ -65,10 +68,11 @@ def render(scene: Scene, *, lines: int = 42, columns: int = 120) -> RenderableTy
     tall = lines >= TALL_LINES
     events = 10 if tall else 5
     wide = columns >= WIDE_COLUMNS
-    rows = lines - _HEAD_LINES - _RESULT_LINES - events - _FRAME_LINES
+    head = _HEAD_LINES + bool(scene.beside)
+    rows = lines - head - _RESULT_LINES - events - _FRAME_LINES
     screen = Layout()
     screen.split_column(
-        Layout(_head(scene), name="head", size=_HEAD_LINES),
+        Layout(_head(scene), name="head", size=head),
         Layout(name="body"),
         Layout(_log(scene, events=events - 2), name="log", size=events),
     )
@@ -77,7 +81,8 @@ def render(scene: Scene, *, lines: int = 42, columns: int = 120) -> RenderableTy
         Layout(_result(scene, wide=wide, exposed=not tall), name="result", size=_RESULT_LINES),
         Layout(_markets(scene, wide=wide, rows=rows), name="markets"),
     )
-    bets = [Layout(_pulse(scene), name="pulse", size=9)]
+    pulse = _PULSE_LINES + bool(scene.slips.accepted)
+    bets = [Layout(_pulse(scene), name="pulse", size=pulse)]
     if tall:
         off_grid = scene.exposure is not None and scene.exposure.off_grid_minor != 0
         bets.append(Layout(_exposure(scene), name="exposure", size=6 if off_grid else 5))
@@ -94,8 +99,10 @@ def _head(scene: Scene) -> RenderableType:
     clock.append(f"{scene.clock}  ", "bold bright_yellow")
     clock.append(scene.phase, "dim")
     bar = ProgressBar(total=1.0, completed=scene.share, complete_style="bright_yellow")
+    beside = Text("   ".join(line.text() for line in scene.beside), "dim", justify="center")
+    beside.no_wrap, beside.overflow = True, "ellipsis"
     return Panel(
-        Group(score, clock, bar),
+        Group(score, clock, *([beside] if scene.beside else []), bar),
         title=f"[b]Overround[/b]  {scene.fixture}",
         subtitle=f"[dim]{scene.speed:g} match minutes a minute[/dim]",
         border_style="bright_yellow",
@@ -262,8 +269,9 @@ def _pulse(scene: Scene) -> RenderableType:
     for name, ms in (("p50", scene.ack_p50_ms), ("p99", scene.ack_p99_ms)):
         table.add_row(f"acknowledged, {name}", Text(f"{ms:.1f} ms", "bold bright_cyan"))
     table.add_row(Text(f"{rate:.0f} bets a second", "bold bright_green"), "")
+    slips = [Text(scene.slips.text(), no_wrap=True)] if scene.slips.accepted else []
     spark = Text(sparkline(scene.rates, width=44), "bright_green", no_wrap=True)
-    return Panel(Group(table, spark), title="bets", title_align="left", border_style="dim")
+    return Panel(Group(table, *slips, spark), title="bets", title_align="left", border_style="dim")
 
 
 def _answers(scene: Scene) -> RenderableType:
@@ -351,6 +359,7 @@ def status_line(scene: Scene) -> str:
         f"{scene.home} {scene.score[0]}-{scene.score[1]} {scene.away} | 1x2 {odds} | "
         f"liability {books} {scene.currency} | {exposed}{scene.answered:,} bets, {rate:.0f}/s | "
         f"p50 {scene.ack_p50_ms:.1f} ms, p99 {scene.ack_p99_ms:.1f} ms | {_answers_line(scene)}"
+        + (f" | {scene.slips.text()}" if scene.slips.accepted else "")
     )
 
 

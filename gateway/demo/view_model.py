@@ -1,4 +1,4 @@
-"""Keep the demo's scene up to date from the trader, the bettors, the gateway and the shells.
+"""Keep the demo's scene up to date from the traders, the bettors, the gateway and the shells.
 
 Owns the scene and how often each part is fetched, never how it is drawn. The match does not depend
 on it: a late answer only makes the picture late.
@@ -6,7 +6,7 @@ on it: a late answer only makes the picture late.
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,11 +18,20 @@ from engine.common.ids import parse_market_key
 from engine.common.views import PriceImage
 from gateway.bets.stats import quantile_s
 from gateway.demo.bettors import Bettors
-from gateway.demo.scene import ExposureLine, LogLine, MarketLine, OutcomeLine, Scene
-from gateway.demo.trader import Trader
+from gateway.demo.scene import (
+    BesideLine,
+    ExposureLine,
+    LogLine,
+    MarketLine,
+    OutcomeLine,
+    Scene,
+    SlipsLine,
+)
+from gateway.demo.traders import Traders
 from gateway.demo.view import View
 from gateway.messages.exposure import Exposure
-from simulations.timeline import MatchTimeline
+from gateway.messages.trader import Book
+from simulations.programme import Fixture
 
 FETCH_S: Final = 0.5
 EXPOSURE_S: Final = 1.0
@@ -42,18 +51,20 @@ class SceneUpdater:
         What is shown.
     view : View
         Where it is shown.
-    match : MatchTimeline
-        The match that is played.
+    fixtures : sequence of Fixture
+        The match that is played, and those beside it.
     """
 
-    def __init__(self, scene: Scene, view: View, match: MatchTimeline) -> None:
+    def __init__(self, scene: Scene, view: View, fixtures: Sequence[Fixture]) -> None:
         self.scene: Final = scene
         self.view: Final = view
         self.down_no = 0
         """A market known to be down, before the supervisor says so."""
         self.events: list[LogLine] = []
         """Events to print again at the end."""
-        self._match = match
+        self._match = fixtures[0].match
+        self._beside = tuple(fixtures[1:])
+        self._homes = {one.match.match: one.match.home for one in fixtures[1:]}
         self._due: dict[str, float] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._statuses: dict[str, ShellStatus] = {}
@@ -88,6 +99,7 @@ class SceneUpdater:
         scene.phase = _PHASES[clock.period] + (", stoppage" if clock.stoppage_s else "")
         scene.share = min(played_s / match.regular_s, 1.0)
         scene.score = match.score_at(min(played_s, match.regular_s))
+        scene.beside = [_beside_line(fixture, played_s) for fixture in self._beside]
 
     async def starting(self) -> None:
         """Show, until cancelled, how long the start has taken."""
@@ -100,40 +112,45 @@ class SceneUpdater:
 
     # --- the system --------------------------------------------------------------------
 
-    def refresh(self, system: System, trader: Trader, bettors: Bettors) -> None:
+    def refresh(self, system: System, traders: Traders, bettors: Bettors) -> None:
         """Fetch each part that is due, and draw when that is due."""
         if self.due("fetch", FETCH_S):
-            trader.ask_books()
+            traders.ask_books()
             self._in_background("statuses", self._ask_statuses(system))
             self._in_background("gateway", self._ask_gateway(system))
         if self.due("exposure", EXPOSURE_S):
-            trader.ask_exposure()
+            traders.main.ask_exposure()
         if self.due("rate", RATE_S):
-            self.scene.rates.append((bettors.answered - self._counted) / RATE_S)
-            self._counted = bettors.answered
+            answered = bettors.answers.answered
+            self.scene.rates.append((answered - self._counted) / RATE_S)
+            self._counted = answered
         if self.due("draw", DRAW_S):
-            self.draw(trader, bettors)
+            self.draw(traders, bettors)
 
-    def draw(self, trader: Trader, bettors: Bettors) -> None:
+    def draw(self, traders: Traders, bettors: Bettors) -> None:
         """Bring the scene up to date and show it."""
         scene = self.scene
         scene.now_s = asyncio.get_running_loop().time()
         scene.bettors, scene.in_flight = bettors.connected, bettors.in_flight
-        scene.answered, scene.answers = bettors.answered, dict(bettors.answers)
-        prices = trader.prices
+        answers = bettors.answers
+        scene.answered, scene.answers = answers.answered, dict(answers.counts)
+        scene.slips = SlipsLine(
+            answers.slips_accepted, answers.slips_staked_minor, bettors.slips_paid_minor
+        )
+        prices, books = traders.prices, traders.books
         if prices:
-            self._draw_result(prices[0], trader)
-        if trader.exposure is not None:
-            scene.exposure = exposure_of(trader.exposure)
-        scene.markets = [self._market_line(image, trader) for image in prices]
+            self._draw_result(prices[0], books)
+        if traders.exposure is not None:
+            scene.exposure = exposure_of(traders.exposure)
+        scene.markets = [self._market_line(image, books) for image in prices]
         self.view.show(scene)
 
-    def _draw_result(self, image: PriceImage, trader: Trader) -> None:
+    def _draw_result(self, image: PriceImage, books: Mapping[int, Book]) -> None:
         scene = self.scene
         if not scene.result:
             names = {"home": scene.home, "away": scene.away}
             scene.result = [OutcomeLine(names.get(name, name)) for name in image.outcomes]
-        book = trader.books.get(image.market_no)
+        book = books.get(image.market_no)
         for number, line in enumerate(scene.result):
             line.quote(
                 odds_milli=image.odds_milli[number],
@@ -145,9 +162,11 @@ class SceneUpdater:
         if book is not None:
             scene.result_limit_minor = book.limits.outcome_liability_minor_max
 
-    def _market_line(self, image: PriceImage, trader: Trader) -> MarketLine:
-        line = MarketLine(market_name(image.key), image.status.name.lower())
-        book = trader.books.get(image.market_no)
+    def _market_line(self, image: PriceImage, books: Mapping[int, Book]) -> MarketLine:
+        home = self._homes.get(parse_market_key(image.key).fixture, "")
+        name = f"{home} {market_name(image.key)}".lstrip()
+        line = MarketLine(name, image.status.name.lower())
+        book = books.get(image.market_no)
         if book is not None:
             line.bets, line.stake_minor = book.bets, book.stake_taken_minor
             line.worst_minor = max(book.liability_minor)
@@ -194,6 +213,18 @@ class SceneUpdater:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _beside_line(fixture: Fixture, main_s: float) -> BesideLine:
+    """Return the score of a match beside the main one, at a second of that one."""
+    match, played_s = fixture.match, fixture.played_s(main_s)
+    clock = str(match.clock_at(played_s)).partition(":")[0] + "'"
+    return BesideLine(
+        match.home,
+        match.away,
+        match.score_at(played_s),
+        "full time" if fixture.is_over(main_s) else clock,
+    )
 
 
 def exposure_of(exposure: Exposure) -> ExposureLine:

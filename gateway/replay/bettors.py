@@ -40,7 +40,7 @@ class ReplayBettors(Bettors):
         seed: int,
         visits: float,
     ) -> None:
-        super().__init__(bettors, url=url, fixture="", token=token, seed=[seed], start_no=1)
+        super().__init__(bettors, url=url, fixtures=(), token=token, seed=[seed], start_no=1)
         think_s = [BEHAVIOURS[bettor.profile].think_s for bettor in bettors]
         self._share_a_think_s = 1.0 / (visits * float(np.mean(think_s)))
         self._share = 0.0

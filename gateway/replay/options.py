@@ -20,6 +20,7 @@ class ReplayOptions(Struct, frozen=True, kw_only=True):
     speed: float
     bettors: int
     visits: float
+    slips: float
     markets_per_actor: int
     seed: int
     base_port: int

@@ -283,7 +283,12 @@ class Replay:
 
     async def _open_books(self) -> None:
         rng = np.random.default_rng([self._options.seed])
-        self._crowd = crowd(self._options.bettors, rng=rng, first_account_no=FIRST_ACCOUNT)
+        self._crowd = crowd(
+            self._options.bettors,
+            rng=rng,
+            first_account_no=FIRST_ACCOUNT,
+            slips=self._options.slips,
+        )
         opening = Opening(accounts=accounts_of(self._crowd))
         refused = await open_books(self._system, opening, limits=LimitsSettings())
         if refused:
@@ -353,8 +358,8 @@ class Replay:
             statuses = [market.status for market in trader.prices.values()]
             self._scene.markets, self._scene.active = len(statuses), statuses.count("active")
             answers = self._bettors.answers
-            self._scene.accepted = answers["accepted"]
-            self._scene.declined = self._bettors.answered - answers["accepted"]
+            self._scene.accepted = answers.counts["accepted"]
+            self._scene.declined = answers.answered - answers.counts["accepted"]
             self._view.show(self._scene)
             await asyncio.sleep(POLL_S)
 
@@ -370,18 +375,22 @@ class Replay:
         unknown = await self._bettors.resolve(deadline_s=ANSWER_DEADLINE_S)
         if unknown:
             raise ReplayFailedError(f"{unknown} bets have no answer")
-        shells = [shell.name for shell in self._system.routes.shells.values()]
-        folders = [
-            self._folder.data_dir / "shells" / name
-            for name in shells
-            if self._system.routes.shells[name].kind == "market"
-        ]
-        payouts = await asyncio.to_thread(expected_payouts_minor, folders)
+        folders = {
+            kind: [
+                self._folder.data_dir / "shells" / shell.name
+                for shell in self._system.routes.shells.values()
+                if shell.kind == kind
+            ]
+            for kind in ("market", "account")
+        }
+        payouts = await asyncio.to_thread(
+            expected_payouts_minor, folders["market"], folders["account"]
+        )
         books = await close_books(
             self._system,
             data_dir=self._folder.data_dir,
             expected_payouts_minor=payouts,
-            received=self._bettors.received,
+            received=self._bettors.answers,
             currency=CURRENCY,
         )
         checks = (*books.checks, self._recording_check(), *feed_checks(self._stats))
@@ -445,7 +454,7 @@ class Replay:
         ]
         lines += feed_lines(self._stats)
         lines += books.lines()
-        lines += [f"refused {line}" for line in refusal_lines(books.audit)]
+        lines += [f"refused {line}" for line in refusal_lines(books.audit, books.slips)]
         lines.append(
             f"bettors received {self._bettors.settlements:,} settlements, "
             f"{money(self._bettors.paid_minor)} {CURRENCY}"

@@ -11,14 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli import demo as demo_command
 from gateway.cli.main import main
+from gateway.demo.options import SLIPS
+from simulations.crowd import SLIPS_SHARE
+from simulations.programme import BESIDE_MAX
 
 CHECKS = (
     "the ledger sums to zero",
     "accounts and markets agree bet by bet",
     "replaying every journal gives the live state's hash",
+    "every slip is paid what its lines are owed",
+    "markets charge what slips say, and released legs nothing",
 )
-DEADLINE_S = 150
+DEADLINE_S = 300
 
 
 class Run:
@@ -83,13 +89,17 @@ def figure(text: str, pattern: str) -> int:
 @pytest.mark.cluster
 @pytest.mark.faults
 def test_match_with_a_killed_market_ends_with_every_check_passed(demo):
-    run = demo("--speed", "700", "--bettors", "12", "--markets", "6", "--seed", "3")
+    arguments = ("--speed", "500", "--bettors", "16", "--markets", "6", "--beside", "3")
+    run = demo(*arguments, "--markets-per-actor", "2", "--seed", "3")
     assert run.wait() == 0, run.text
     for check in (*CHECKS, "the killed 1x2 market came back whole"):
         assert f"check passed  {check} (" in run.text, run.text
     assert "FAILED" not in run.text
     assert figure(run.text, r"bets +([\d,]+) accepted") > 20
-    assert "8 journals" in run.text
+    assert figure(run.text, r"slips +([\d,]+) of the bets, with [\d,]+ legs") > 5
+    assert "8 journals" in run.text  # twelve markets by two, two shards
+    assert "legs of slips held, hash " in run.text
+    assert "full time: Brazil 4-1 South Korea; slips run on without it" in run.text
     for event in ("kick-off", "GOAL France 81'", "half-time", "1x2: process", "bettors are paid"):
         assert event in run.text
     assert "Argentina 2-2 France after 90 minutes; 3-3 after extra time, 4-2" in run.text
@@ -101,7 +111,7 @@ def test_match_with_a_killed_market_ends_with_every_check_passed(demo):
 @pytest.mark.faults
 def test_interrupted_match_resumes_from_disk_and_is_played_to_its_end(demo):
     arguments = ("--speed", "400", "--bettors", "8", "--markets", "3", "--kill-minute", "none")
-    arguments += ("--markets-per-actor", "3", "--match", "wc22-58")
+    arguments += ("--markets-per-actor", "3", "--match", "wc22-58", "--beside", "2")
     first = demo(*arguments)
     first.wait_for("GOAL Argentina 35'")
     first.process.send_signal(signal.SIGINT)
@@ -129,6 +139,9 @@ def test_interrupted_match_resumes_from_disk_and_is_played_to_its_end(demo):
         (["--bettors", "-1"], "1 to 2000"),
         (["--bettors", "1e3"], "1 to 2000"),
         (["--markets", "126"], "1 to 125"),
+        (["--beside", "5"], "0 to 4"),
+        (["--slips", "1.1"], "0 to 1"),
+        (["--slips", "half"], "0 to 1"),
         (["--kill-minute", "90"], "1 to 89"),
         (["--until", "0"], "1 to 89"),
         (["--base-port", "65535"], "0 to 65533"),
@@ -140,6 +153,10 @@ def test_arguments_out_of_bounds_are_refused_with_the_bound(arguments, complaint
         main(["demo", *arguments])
     assert left.value.code == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_defaults_are_those_of_the_simulations():
+    assert (demo_command.BESIDE_MAX, SLIPS) == (BESIDE_MAX, SLIPS_SHARE)
 
 
 def test_unknown_match_is_refused(tmp_path, capsys):

@@ -15,7 +15,7 @@ from gateway.demo.run_folder import (
     runs,
 )
 
-REQUESTED = Progress(match="wc22-64", seed=1, bettors=60, markets=15)
+REQUESTED = Progress(match="wc22-64", seed=1, bettors=60, markets=15, beside=4, slips=0.6)
 
 
 def test_progress_is_loaded_as_it_was_saved(tmp_path):
@@ -26,6 +26,13 @@ def test_progress_is_loaded_as_it_was_saved(tmp_path):
     folder.save(replace(progress, closed=True))
     assert folder.load().closed
     assert os.listdir(folder.path) == [PROGRESS]
+
+
+def test_run_of_before_there_were_slips_has_none(tmp_path):
+    old = b'{"layout":1,"match":"wc22-64","seed":1,"bettors":60,"markets":15,"played_s":7.0}'
+    (tmp_path / PROGRESS).write_bytes(old)
+    progress = RunFolder(tmp_path).load()
+    assert (progress.beside, progress.slips, progress.played_s) == (0, 0.0, 7.0)
 
 
 def test_interrupted_save_leaves_the_old_progress(tmp_path):
@@ -68,7 +75,15 @@ def test_unfinished_run_of_the_same_kind_is_resumed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"match": "wc22-01"}, {"seed": 2}, {"bettors": 5}, {"markets": 3}]
+    "change",
+    [
+        {"match": "wc22-01"},
+        {"seed": 2},
+        {"bettors": 5},
+        {"markets": 3},
+        {"beside": 2},
+        {"slips": 0.5},
+    ],
 )
 def test_unfinished_run_of_another_kind_is_not_resumed(tmp_path, change):
     RunFolder(tmp_path / "run-0001").save(replace(REQUESTED, **change))

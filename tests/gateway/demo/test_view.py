@@ -6,7 +6,15 @@ import pytest
 from rich.console import Console
 
 from gateway.demo.figures import money, odds_text
-from gateway.demo.scene import ExposureLine, LogLine, MarketLine, OutcomeLine, Scene
+from gateway.demo.scene import (
+    BesideLine,
+    ExposureLine,
+    LogLine,
+    MarketLine,
+    OutcomeLine,
+    Scene,
+    SlipsLine,
+)
 from gateway.demo.view import PlainView, TerminalView, make_view, render, sparkline
 
 
@@ -43,6 +51,11 @@ def scene() -> Scene:
     ]
     made.exposure = ExposureLine((4, 2), -412_300, (2, 2), 300_000, 31_000, -5_000)
     made.rates.extend([0.0, 50.0, 100.0])
+    made.beside = [
+        BesideLine("Croatia", "Morocco", (2, 1), "full time"),
+        BesideLine("Portugal", "Switzerland", (5, 1), "81'"),
+    ]
+    made.slips = SlipsLine(412, 1_234_500, 98_700)
     made.log.append(LogLine("22:30", "GOAL Argentina 23' (penalty)", "goal"))
     return made
 
@@ -80,6 +93,9 @@ def plain_text(made: Scene, **size) -> str:
         "GOAL Argentina 23' (penalty)",
         "1x2 is down: 0.7 s",
         "World Cup 2022, Final",
+        "Croatia 2-1 Morocco full time",
+        "Portugal 5-1 Switzerland 81'",
+        "412 slips, 12,345 staked, 987 paid",
         "if it ends 4:2",
         "-4,123",
         "if it ends 2:2",
@@ -133,10 +149,18 @@ def test_markets_without_room_share_one_row_and_the_costliest_are_shown():
     made.markets[30] = MarketLine("in trouble", "down", 5, 1_000, 0)
     made.markets[50] = MarketLine("dear", "active", 5, 1_000, 99_900, 1)
     shown = plain_text(made, height=42)
-    for text in ("in trouble", "dear", "44 more", "44 active", "440"):
+    for text in ("in trouble", "dear", "45 more", "45 active", "450"):
         assert text in shown
-    assert shown.index("in trouble") < shown.index("dear") < shown.index("44 more")
+    assert shown.index("in trouble") < shown.index("dear") < shown.index("45 more")
     assert "more" not in plain_text(scene())
+
+
+def test_a_scene_without_slips_and_matches_beside_shows_neither():
+    made = scene()
+    made.slips, made.beside = SlipsLine(), []
+    text = plain_text(made)
+    assert "slips" not in text
+    assert "Morocco" not in text
 
 
 def test_empty_scene_can_be_drawn():
@@ -184,6 +208,7 @@ def test_without_a_terminal_events_and_status_are_plain_lines():
     assert "| exposure worst -4,123 at 4:2, best 3,000 at 2:2, expected 310, " in lines[1]
     for shown in ("Argentina 2-1 France", "1.31 / 4.90 / -", "-4,123 / 2,200 / 0 EUR", "p99 14.1"):
         assert shown in lines[1]
+    assert lines[1].endswith("211 refused | 412 slips, 12,345 staked, 987 paid")
     assert "\x1b" not in out.getvalue()
 
 
