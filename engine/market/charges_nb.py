@@ -23,7 +23,7 @@ _ACCEPTED: Final = int(Reason.ACCEPTED)
 UNFIT: Final = -1
 KNOWN: Final = -2
 """Instead of a record's number: the row names no accepted leg of its market or is out of bounds;
-the leg has a charge of this number or a higher one, or is released."""
+the leg has a charge of this number or a higher one, or is released and the row releases it not."""
 
 
 @kernel()
@@ -145,8 +145,14 @@ def fits_nb(row: Row, record: Row) -> bool:
 
 @kernel()
 def supersedes_nb(row: Row, charge: Row) -> bool:
-    """Return whether a CHARGE row follows a leg's present charge: nothing follows a release."""
-    return bool(row.charge_no > charge.charge_no and charge.flags & FLAG_RELEASED == 0)
+    """Return whether a CHARGE row follows a leg's present charge.
+
+    Only a release follows a release. It changes nothing but the number, which the account then
+    takes for applied: it tells a release again, under the last number of the slip, when the answer
+    to the first telling was lost.
+    """
+    kept = charge.flags & FLAG_RELEASED == 0 or row.flags & FLAG_RELEASED != 0
+    return bool(row.charge_no > charge.charge_no and kept)
 
 
 @kernel(

@@ -439,11 +439,14 @@ def test_a_released_leg_leaves_the_book_and_is_settled_no_more() -> None:
     machine.check()
 
 
-def test_nothing_follows_a_release() -> None:
+def test_only_a_release_follows_a_release() -> None:
     machine = open_machine(odds=EVENS)
     place(machine, leg(1, odds=2_000))
     assert charge(machine, 1, 0, number=2, flags=FLAG_RELEASED)
     assert not charge(machine, 1, 70, number=3)
+    assert charge(machine, 1, 0, number=4, flags=FLAG_RELEASED)
+    assert not charge(machine, 1, 0, number=4, flags=FLAG_RELEASED)
+    assert not charge(machine, 1, 70, number=5)
     assert machine.book_image(1).stake_taken_minor == 0
     assert machine.charges_unfit == 0
 

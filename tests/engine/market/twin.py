@@ -39,7 +39,7 @@ Charge = tuple[int, int, int, int, int]
 
 
 class Charges:
-    """What legs are charged: the highest number counts, and nothing follows a release."""
+    """What legs are charged: the highest number counts, and only a release follows a release."""
 
     def __init__(self) -> None:
         self.of: dict[int, tuple[int, int, bool]] = {}
@@ -49,7 +49,7 @@ class Charges:
         """Apply a charge of an accepted leg of its market; return whether it changes anything."""
         number, stake, _, charge_no, flags = charge
         last, _, released = self.of.get(number, (0, 0, False))
-        if released or charge_no <= last:
+        if (released and flags != 1) or charge_no <= last:
             return False
         self.of[number] = (charge_no, min(stake, STAKE_MAX * 1_000_000 // rate), flags == 1)
         return True
