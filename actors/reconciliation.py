@@ -303,4 +303,5 @@ def _sum_minor(total: LedgerTotals) -> int:
         + total.at_stake_minor
         + total.owed_minor
         + total.house_minor
+        + total.offers_minor
     )

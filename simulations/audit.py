@@ -233,7 +233,7 @@ def _stands(booked: Rows) -> npt.NDArray[np.bool_]:
 
 
 def sums_to_zero(totals: Sequence[LedgerTotals]) -> bool:
-    """Return whether each currency's six totals add up to zero."""
+    """Return whether each currency's seven totals add up to zero."""
     return all(
         one.external_minor
         + one.available_minor
@@ -241,6 +241,7 @@ def sums_to_zero(totals: Sequence[LedgerTotals]) -> bool:
         + one.at_stake_minor
         + one.owed_minor
         + one.house_minor
+        + one.offers_minor
         == 0
         for one in totals
     )

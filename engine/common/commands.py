@@ -24,6 +24,7 @@ from engine.common.ids import (
     ShardNo,
 )
 from engine.common.lifecycle import Status
+from engine.common.offers import GrantFreeBet, SetOffer
 from engine.common.units import (
     BALANCE_MINOR_MAX,
     DEAD_HEAT_DEN_MAX,
@@ -464,8 +465,6 @@ MarketCommand = (
     | EarlyCommand
 )
 
-# --- ledger ------------------------------------------------------------------------------------
-
 
 class SetRate(_Command, frozen=True, tag="set_rate"):
     """Set the value of one unit of a currency in base currency, in millionths."""
@@ -497,4 +496,4 @@ class Withdraw(_Command, frozen=True, tag="withdraw"):
     ref: RefField
 
 
-LedgerCommand = SetRate | OpenAccount | Deposit | Withdraw
+LedgerCommand = SetRate | OpenAccount | Deposit | Withdraw | SetOffer | GrantFreeBet

@@ -260,6 +260,24 @@ class Withdrawn(_Event, frozen=True, tag="withdrawn"):
     known: bool = False
 
 
+class OfferSet(_Event, frozen=True, tag="offer_set"):
+    """An offer is open to bets, or withdrawn; its rule is that of its first command."""
+
+    offer_no: int
+    active: bool
+
+
+class FreeBetGranted(_Event, frozen=True, tag="free_bet_granted"):
+    """An account has a free bet; `known` says that the ref was applied before, and none is new."""
+
+    account_no: AccountNo
+    offer_no: int
+    free_bet: int
+    amount_minor: Minor
+    ref: str
+    known: bool = False
+
+
 MarketEvent = (
     Refused
     | MarketCreated
@@ -284,4 +302,4 @@ MarketEvent = (
     | SourceReset
     | OutboxAcked
 )
-LedgerEvent = Refused | RateSet | AccountOpened | Deposited | Withdrawn
+LedgerEvent = Refused | RateSet | AccountOpened | Deposited | Withdrawn | OfferSet | FreeBetGranted

@@ -82,6 +82,13 @@ class Reason(IntEnum):
     BALANCE_OVER_BOUND = 607
     TRANSFER_REF_REUSED = 608
     BET_ID_REUSED = 609
+    OFFER_UNKNOWN = 611
+    OFFER_WITHDRAWN = 612
+    OFFER_NOT_FOR_BET = 613
+    OFFER_EXISTS = 614
+    FREE_BET_UNKNOWN = 615
+    FREE_BET_EXPIRED = 616
+    FREE_BET_USED = 617
 
     # 70x liability
     MARKET_LIABILITY = 701
@@ -113,6 +120,8 @@ RETRYABLE: Final = frozenset(
         Reason.PAYOUT_OVER_CAP,
         Reason.INSUFFICIENT_FUNDS,
         Reason.BET_ID_REUSED,
+        Reason.OFFER_NOT_FOR_BET,
+        Reason.FREE_BET_USED,
         Reason.MARKET_LIABILITY,
         Reason.BET_LIABILITY,
         Reason.OUTCOME_LIABILITY,
@@ -190,6 +199,13 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.BALANCE_OVER_BOUND: "the balance would pass its bound",
     Reason.TRANSFER_REF_REUSED: "this transfer ref was used for another transfer",
     Reason.BET_ID_REUSED: "another bet has this bet id",
+    Reason.OFFER_UNKNOWN: "no such offer",
+    Reason.OFFER_WITHDRAWN: "the offer is withdrawn",
+    Reason.OFFER_NOT_FOR_BET: "the bet does not meet the offer's conditions",
+    Reason.OFFER_EXISTS: "an offer of this number has another rule",
+    Reason.FREE_BET_UNKNOWN: "the account has no such free bet",
+    Reason.FREE_BET_EXPIRED: "the free bet has expired",
+    Reason.FREE_BET_USED: "the free bet has less left than the stake",
     Reason.MARKET_LIABILITY: "the market's liability limit is reached",
     Reason.BET_LIABILITY: "the bet's liability is over its limit",
     Reason.OUTCOME_LIABILITY: "the outcome's liability limit is reached",

@@ -87,9 +87,13 @@ FLAG_LEG: Final = 2
 slip charges to the market, its settlement is a fraction, and a CHARGE may change the stake."""
 FLAG_HEAD: Final = 1
 """On a RESERVATION row: the head of a slip. `stake_minor` is the stake of all lines, `outcome` the
-number of legs, whose rows follow, and `market_no` the number of SLIP_BET rows."""
+number of legs, whose rows follow, and `market_no` the number of SLIP_BET rows. `odds_milli` is the
+number of the offer that the slip takes, 0 for none."""
 FLAG_LEG_OF_SLIP: Final = 2
 """On a RESERVATION row: a leg of the head before it; see LEG_RESERVATION."""
+FLAG_FREE_BET: Final = 4
+"""On a RESERVATION row, beside FLAG_HEAD: `odds_milli` names a free bet that pays the stake, not an
+offer."""
 FLAG_RELEASED: Final = 1
 """On a CHARGE row: the slip was refused, so that its leg no longer stands."""
 FLAG_PRE_MATCH: Final = 1

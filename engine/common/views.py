@@ -11,6 +11,7 @@ from engine.common.book_result import BookResult
 from engine.common.commands import Limits
 from engine.common.ids import AccountNo, BetId, MarketNo
 from engine.common.lifecycle import Status
+from engine.common.offers import OfferRule
 from engine.common.rows import BetResult, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
 
@@ -65,6 +66,16 @@ class BookImage(Struct, frozen=True, kw_only=True):
     result: BookResult = BookResult()
 
 
+class FreeBetView(Struct, frozen=True, kw_only=True, gc=False):
+    """A free bet of an account: what is left of it, until it expires."""
+
+    free_bet: int
+    offer_no: int
+    amount_minor: Minor
+    left_minor: Minor
+    expires_at_ns: Nanos
+
+
 class Balance(Struct, frozen=True, kw_only=True):
     """An account's money in four figures.
 
@@ -78,6 +89,8 @@ class Balance(Struct, frozen=True, kw_only=True):
     pending_minor: Minor
     at_stake_minor: Minor
     owed_minor: Annotated[Minor, Meta(ge=0)] = Minor(0)
+    free_bets: tuple[FreeBetView, ...] = ()
+    """Free bets that have something left, the newest ones, expired ones among them."""
 
 
 class SlipLegView(Struct, frozen=True, kw_only=True, gc=False):
@@ -117,6 +130,31 @@ class SlipBetView(Struct, frozen=True, kw_only=True, gc=False):
     payout_minor_max: Minor
 
 
+class SlipOfferView(Struct, frozen=True, kw_only=True, gc=False):
+    """The offer that a slip took, and what it has given beside the payout.
+
+    `added_minor` is the stake that the free bet number `free_bet` paid, less what the payout has
+    returned of it; or what a boost or bonus added. `earned_free_bet` is the number of the free bet
+    that an insurance has earned, 0 for none.
+    """
+
+    offer_no: int
+    added_minor: Minor
+    free_bet: int = 0
+    earned_free_bet: int = 0
+
+
+class OfferView(Struct, frozen=True, kw_only=True):
+    """An offer, and what its account has given to bettors of a shard so far: its cost."""
+
+    offer_no: int
+    name: str
+    currency: str
+    active: bool
+    rule: OfferRule
+    given_minor: Minor
+
+
 class Slip(Struct, frozen=True, kw_only=True):
     """One bet as its account records it; `reason` is 0 unless the bet was refused.
 
@@ -140,13 +178,15 @@ class Slip(Struct, frozen=True, kw_only=True):
     settlement_no: int
     legs: tuple[SlipLegView, ...] = ()
     bets: tuple[SlipBetView, ...] = ()
+    offer: SlipOfferView | None = None
 
 
 class LedgerTotals(Struct, frozen=True, kw_only=True):
-    """The ledger's totals in one currency: the six figures always add up to zero.
+    """The ledger's totals in one currency: the seven figures always add up to zero.
 
-    `external` is minus the net deposits, `house` is the profit from settled bets, and `owed` is a
-    claim on bettors, so zero or negative here.
+    `external` is minus the net deposits, `house` is the profit from settled bets, `offers` is minus
+    what the offers' accounts have given, and `owed` is a claim on bettors, so zero or negative
+    here.
     """
 
     currency: str
@@ -156,3 +196,4 @@ class LedgerTotals(Struct, frozen=True, kw_only=True):
     at_stake_minor: Minor
     owed_minor: Minor
     house_minor: Minor
+    offers_minor: Minor = Minor(0)

@@ -18,9 +18,11 @@ from engine.common.events import (
     Withdrawn,
 )
 from engine.common.ids import ACCOUNT_NO_MAX, MalformedIdError, check_bet_ref
+from engine.common.offers import GrantFreeBet, SetOffer
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import U64s
 from engine.common.units import BALANCE_MINOR_MAX, RATE_MICRO_MAX, Minor, Nanos
+from engine.ledger.offers import grant_free_bet, set_offer
 from engine.ledger.open_slips_nb import transfer_nb
 from engine.ledger.rows import CURRENCIES_MAX, HOLDINGS, TransferKind
 from engine.ledger.tables import LedgerTables
@@ -37,6 +39,10 @@ def apply_command(tables: LedgerTables, command: LedgerCommand, at_ns: Nanos) ->
             return _transfer(tables, command, TransferKind.DEPOSIT, at_ns)
         case Withdraw():
             return _transfer(tables, command, TransferKind.WITHDRAWAL, at_ns)
+        case SetOffer():
+            return set_offer(tables, command)
+        case GrantFreeBet():
+            return grant_free_bet(tables, command, ref_u64s(command.ref), at_ns)
         case _:
             assert_never(command)
 

@@ -21,7 +21,9 @@ from engine.common.units import (
     STAKE_MINOR_MAX,
 )
 from engine.ledger.audit_nb import chain_fault_nb, unfound_account_nb, unfound_ref_nb
+from engine.ledger.audit_offers import added_by_account, offer_rules, offers_fault
 from engine.ledger.audit_slips_nb import FAULTS, slip_fault_nb
+from engine.ledger.offers import given_by_currency
 from engine.ledger.rows import HOLDINGS, TransferKind
 from engine.ledger.tables import LedgerTables, exact_sum
 from engine.slips.lines_nb import LEGS_MAX
@@ -30,7 +32,9 @@ from engine.slips.owed_nb import BACK_NUM_MAX
 
 def row_fault(tables: LedgerTables) -> str:
     """Return the first fault of a row by itself or of its slots, or an empty text."""
-    for name, sound in chain(_account_rules(tables), _transfer_rules(tables), _slip_rules(tables)):
+    for name, sound in chain(
+        _account_rules(tables), _transfer_rules(tables), _slip_rules(tables), offer_rules(tables)
+    ):
         if not np.all(sound):
             return f"{name} (row {int(np.argmin(sound))})"
     return ""
@@ -44,6 +48,7 @@ def first_fault(tables: LedgerTables) -> str:
         or _chain_fault(tables)
         or _index_fault(tables)
         or _slips_fault(tables)
+        or offers_fault(tables)
     )
 
 
@@ -138,6 +143,7 @@ def _kind_rules(rows: Rows) -> _Rules:
     yield "slips: a leg gives back more than its odds", back | ~(leg & settled)
     held = rows["held"] <= np.where(head, rows["legs"], 0)
     yield "slips: more legs held than there are", held
+    yield "slips: an offer of no head", head | (rows["offer"] == 0)
 
 
 def _begins_range(ids: U64s) -> Any:
@@ -148,10 +154,12 @@ def _begins_range(ids: U64s) -> Any:
 def _sum_fault(tables: LedgerTables) -> str:
     """Add up each currency's accounts: debits must equal credits."""
     accounts = tables.used_accounts()
+    given = given_by_currency(tables)
     for currency, code in enumerate(tables.currencies):
         own = accounts[accounts["currency"] == currency]
         held = sum(exact_sum(own[name]) for name in HOLDINGS) - exact_sum(own["owed_minor"])
-        if tables.external_minor[currency] + tables.house_minor[currency] + held != 0:
+        house_minor = tables.house_minor[currency] - given[currency]
+        if tables.external_minor[currency] + house_minor + held != 0:
             return f"accounts: {code} does not sum to zero"
     return ""
 
@@ -170,19 +178,19 @@ def _money_fault(tables: LedgerTables) -> str:
     deposit = transfers["kind"] == TransferKind.DEPOSIT
     moved = np.where(deposit, transfers["amount_minor"], -transfers["amount_minor"])
     deposited = _by_account(tables, transfers, moved)
-    balance = deposited + _by_account(tables, slips, spent)
+    balance = deposited + _by_account(tables, slips, spent) + added_by_account(tables)
     if not np.array_equal(accounts["pending_minor"], pending):
         return "accounts: pending_minor is not the sum of PENDING stakes"
     if not np.array_equal(accounts["at_stake_minor"], at_stake):
         return "accounts: at_stake_minor is not the sum of ACCEPTED stakes"
     if not np.array_equal(accounts["available_minor"] - accounts["owed_minor"], balance):
-        return "accounts: the balance is not transfers less stakes plus payouts"
+        return "accounts: the balance is not transfers less stakes plus payouts and offers"
     for currency, code in enumerate(tables.currencies):
         if tables.external_minor[currency] != -exact_sum(
             deposited[accounts["currency"] == currency]
         ):
             return f"external_minor: {code} is not minus the net deposits"
-    # The house's figure is right too: all other figures are, and the sum is zero.
+    # The house's figure is right too: all others are, those of offers among them, and sum to zero.
     return ""
 
 

@@ -10,6 +10,7 @@ from engine.common.jit import kernel
 from engine.common.rows import Rows, U64s
 from engine.ledger.index_nb import (
     ACCOUNTS,
+    GRANTS,
     REF_U64S,
     SLIPS,
     TRANSFERS,
@@ -68,12 +69,13 @@ def unfound_account_nb(table: U64s, accounts: Rows, count: int) -> int:
     [
         types.int64(REF_U64S, types.uint64, SLIPS, types.int64, ACCOUNTS),
         types.int64(REF_U64S, types.uint64, TRANSFERS, types.int64, ACCOUNTS),
+        types.int64(REF_U64S, types.uint64, GRANTS, types.int64, ACCOUNTS),
     ]
 )
 def unfound_ref_nb(table: U64s, seed: np.uint64, rows: Rows, count: int, accounts: Rows) -> int:
-    """Return the first slip or transfer that is not found by its account and ref, or -1.
+    """Return the first slip, transfer or free bet not found by its account and ref, or -1.
 
-    Legs of slips have no ref.
+    Legs of slips, and free bets that slips earned, have no ref.
     """
     for slot in range(count):
         row = rows[slot]

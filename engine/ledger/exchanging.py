@@ -10,13 +10,14 @@ from engine.common.rows import Rows
 from engine.common.units import Nanos
 from engine.ledger.charges import make_room_for_due
 from engine.ledger.ledger_nb import drop_resolved_nb, resolve_legs_nb, resolve_nb
+from engine.ledger.offers import bring_offers, make_room_for_offers, note_taken
 from engine.ledger.reserve_nb import reserve_nb
 from engine.ledger.reserve_slip_nb import reserve_slips_nb
 from engine.ledger.settling import add_to_house
 from engine.ledger.tables import LedgerTables
 
 
-def resolve(tables: LedgerTables, verdicts: Rows) -> None:
+def resolve(tables: LedgerTables, verdicts: Rows, at_ns: Nanos) -> None:
     """Post or void the slips, and hold or refuse the legs, that the verdicts name."""
     legs = resolve_nb(
         verdicts, tables.slips, tables.slips_len, tables.accounts, tables.ranges, tables.rules
@@ -40,6 +41,7 @@ def resolve(tables: LedgerTables, verdicts: Rows) -> None:
         tables.due_len,
     )
     add_to_house(tables, house_minor.tolist())
+    bring_offers(tables, verdicts["bet_id"], at_ns)
 
 
 def make_room(tables: LedgerTables, count: int) -> None:
@@ -65,6 +67,8 @@ def reserve(
     """
     if len(slip_bets):
         tables.make_room_for_slip_bets(len(slip_bets))
+        make_room_for_offers(tables, reservations)
+        offered, grants = tables.offers.offered_len, tables.offers.grants_len
         ends = np.array([tables.slips_len, tables.pending_len, tables.slip_bets_len], np.int64)
         reserve_slips_nb(
             reservations,
@@ -80,11 +84,13 @@ def reserve(
             tables.slip_bets,
             tables.scratch,
             ends,
+            tables.offers.store,
             first,
             slips_max,
             at_ns,
         )
         tables.slips_len, tables.pending_len, tables.slip_bets_len = ends.tolist()
+        note_taken(tables, offered_before=offered, grants_before=grants)
         return
     slips_len = reserve_nb(
         reservations,

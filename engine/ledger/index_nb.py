@@ -13,6 +13,7 @@ from numba import from_dtype, types
 from engine.common.index_nb import home_nb, mix_nb, mix_on_nb, put_nb, row_at_nb, seek_nb
 from engine.common.jit import kernel
 from engine.common.rows import SLIP_BET, I64s, Rows, U64s
+from engine.ledger.offer_rows import GRANT
 from engine.ledger.rows import ACCOUNT, RANGE, SLIP, TRANSFER
 
 
@@ -24,6 +25,7 @@ def array_of(dtype: np.dtype[Any], *, frozen: bool = False) -> Any:
 ACCOUNTS = array_of(ACCOUNT)
 SLIPS = array_of(SLIP)
 TRANSFERS = array_of(TRANSFER)
+GRANTS = array_of(GRANT)
 REF_U64S = types.Array(types.uint64, 1, "C")
 SLOTS = types.Array(types.uint32, 1, "C")
 SLIP_BETS = array_of(SLIP_BET)
@@ -129,12 +131,13 @@ def index_accounts_nb(table: U64s, accounts: Rows, begin: int, end: int) -> int:
     [
         types.int64(REF_U64S, types.uint64, SLIPS, types.int64, types.uint64, REF),
         types.int64(REF_U64S, types.uint64, TRANSFERS, types.int64, types.uint64, REF),
+        types.int64(REF_U64S, types.uint64, GRANTS, types.int64, types.uint64, REF),
     ]
 )
 def find_by_ref_nb(
     table: U64s, seed: np.uint64, rows: Rows, account: int, account_no: int, ref: U64s
 ) -> int:
-    """Return the slot of an account's slip or transfer of this ref, or a negative number."""
+    """Return the slot of an account's slip, transfer or free bet of a ref, or a negative number."""
     return int(find_ref_nb(table, rows, account, ref, ref_hash_nb(seed, account_no, ref)))
 
 
@@ -142,14 +145,15 @@ def find_by_ref_nb(
     [
         types.int64(REF_U64S, types.uint64, SLIPS, types.int64, types.int64, ACCOUNTS),
         types.int64(REF_U64S, types.uint64, TRANSFERS, types.int64, types.int64, ACCOUNTS),
+        types.int64(REF_U64S, types.uint64, GRANTS, types.int64, types.int64, ACCOUNTS),
     ]
 )
 def index_refs_nb(
     table: U64s, seed: np.uint64, rows: Rows, begin: int, end: int, accounts: Rows
 ) -> int:
-    """Enter slips or transfers `begin` to `end`; return the first whose key is there, or -1.
+    """Enter slips, transfers or free bets from `begin` to `end`; return the first known key, or -1.
 
-    Legs of slips have no ref and are not entered.
+    Legs of slips, and free bets that slips earned, have no ref and are not entered.
     """
     for slot in range(begin, end):
         row = rows[slot]

@@ -6,12 +6,14 @@ bet on a market. The same input in the same order gives the same state, so a rep
 
 The accounts of the double entry are `external` (where deposits come from) and `house` for each
 currency, and `available`, `pending`, `at_stake` and `owed` (a claim on the bettor, so negative) for
-each bettor. Every movement debits one account and credits another; the sum is always zero.
+each bettor, and one for each offer. Every movement debits one account and credits another; the sum
+is always zero.
 
     deposit     external -> balance             reserve     available -> pending
     withdraw    balance -> external             post        pending -> at_stake
     settle      at_stake -> house,              void        pending -> balance
                 house -> balance (payout)       reopen      balance -> house -> at_stake
+    offer       offer -> balance (what it gives, or takes back)
 
 `balance` is one signed figure kept as two: its positive part is `available`, its negative part is
 `owed`. So a reversed payout larger than the balance leaves a debt, later credits pay the debt
@@ -42,7 +44,7 @@ from engine.common.rows import (
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import state_hash
 from engine.common.units import BETS_MAX, Nanos
-from engine.common.views import Balance, LedgerTotals, Slip
+from engine.common.views import Balance, LedgerTotals, OfferView, Slip
 from engine.ledger import views
 from engine.ledger.accounts import apply_command, ref_u64s
 from engine.ledger.audit import due_fault, first_fault, row_fault
@@ -174,7 +176,7 @@ class LedgerMachine:
             answer to a leg that is PENDING states what its market must be charged.
         """
         tables = self._tables
-        resolve(tables, verdicts)
+        resolve(tables, verdicts, at_ns)
         answers: Rows = np.empty(len(reservations), RESERVED)
         if len(reservations) == 0:
             return answers
@@ -212,7 +214,7 @@ class LedgerMachine:
         answers["flags"][answers["state"] == SlipState.PENDING] |= FLAG_UNMARKED
         return answers
 
-    def settle(self, rows: Rows, at_ns: Nanos) -> Rows:  # noqa: ARG002 - every step has its time
+    def settle(self, rows: Rows, at_ns: Nanos) -> Rows:
         """Pay out settled slips, each pair of bet and settlement number once.
 
         A higher settlement number reverses the earlier payout and replaces it. A lower or equal
@@ -242,7 +244,7 @@ class LedgerMachine:
             When the batch is longer than SETTLEMENTS_MAX or DISPUTES_MAX disputes are held; nothing
             has changed.
         """
-        return apply_settlements(self._tables, rows)
+        return apply_settlements(self._tables, rows, at_ns)
 
     def settled_at_once(self, rows: Rows) -> int:
         """Return how many of some settlements, from the first on, one call should apply.
@@ -382,6 +384,10 @@ class LedgerMachine:
     def totals(self) -> list[LedgerTotals]:
         """Return the totals of each currency, in the order in which rates were first set."""
         return views.totals(self._tables)
+
+    def offers(self) -> list[OfferView]:
+        """Return every offer, by its number, with what its account has given so far."""
+        return views.offers(self._tables)
 
     def in_force(
         self, *, market_nos: Sequence[int], after_bet_id: BetId = _NO_BET, limit: int

@@ -33,11 +33,20 @@ from engine.ledger.index_nb import (
     find_ref_nb,
     ref_hash_nb,
 )
+from engine.ledger.offers_nb import (
+    FREE_BET_USED,
+    OFFER_STORE,
+    named_offer_nb,
+    offer_reason_nb,
+    same_offer_nb,
+    take_offer_nb,
+)
 from engine.ledger.open_slips_nb import chain_slip_nb
 from engine.ledger.reserve_nb import (
     ACCOUNT_UNKNOWN,
     BET_REF_REUSED,
     CAPACITY,
+    INSUFFICIENT_FUNDS,
     MALFORMED,
     OF_SLIP,
     PENDING,
@@ -130,6 +139,51 @@ def write_head_nb(
 
 
 @kernel()
+def checked_nb(
+    reservations: Any,
+    at: Any,
+    given: Any,
+    given_at: Any,
+    account_slot: Any,
+    account: Any,
+    at_ns: Any,
+    first: Any,
+    room: Any,
+) -> Any:
+    """Check a new slip and the offer that it names.
+
+    Returns
+    -------
+    tuple of int
+        The numbers of the offer and of the free bet that pays (0: none), the reason of a refusal or
+        0, and the highest stake that would have passed.
+    """
+    bets, scratch, _, offer_store = room
+    number, grant_no, funds_minor, offer_max_minor, reason = named_offer_nb(
+        reservations[at], account_slot, account, at_ns, offer_store
+    )
+    if reason != 0:
+        return number, grant_no, reason, 0
+    short = FREE_BET_USED if grant_no > 0 else INSUFFICIENT_FUNDS
+    reason, stake_max_minor = slip_reason_nb(
+        reservations,
+        at,
+        given,
+        given_at,
+        bets,
+        first,
+        scratch,
+        funds_minor,
+        offer_max_minor,
+        short,
+    )
+    if reason == 0 and number > 0:
+        offer = offer_store[0][number]
+        reason = offer_reason_nb(reservations, at, bets, first, scratch, offer, grant_no)
+    return number, grant_no, reason, stake_max_minor
+
+
+@kernel()
 def reserve_slip_nb(
     reservations: Any,
     at: Any,
@@ -137,12 +191,11 @@ def reserve_slip_nb(
     given_at: Any,
     answers: Any,
     store: Any,
-    bets: Any,
-    scratch: Any,
-    ends: Any,
+    room: Any,
     bet_id: Any,
 ) -> None:
     """Answer the reservation of a slip; one that is made is written behind all others."""
+    bets, scratch, ends, offer_store = room
     slips, accounts, account_table, ref_table, ref_seed, rates_micro, slips_max, at_ns = store
     head = reservations[at]
     end = at + 1 + head.outcome
@@ -156,7 +209,9 @@ def reserve_slip_nb(
         known = find_ref_nb(ref_table, slips, account_slot, head.ref, hashed)
         place = -1 - known
         if known >= 0:
-            if same_slip_nb(slips, known, reservations, at, given, given_at, bets):
+            if same_slip_nb(
+                slips, known, reservations, at, given, given_at, bets
+            ) and same_offer_nb(slips, known, head, offer_store):
                 answer_all_nb(answers, at, slips, known, FLAG_KNOWN)
                 if slips[known].state == PENDING and slips_max > 0:
                     slips[known].shared = 1
@@ -169,8 +224,8 @@ def reserve_slip_nb(
         refuse_all_nb(answers, reservations, at, end, reason, rate_micro, 0)
         return
     account = accounts[account_slot]
-    reason, stake_max_minor = slip_reason_nb(
-        reservations, at, given, given_at, bets, first, scratch, account.available_minor
+    number, grant_no, reason, stake_max_minor = checked_nb(
+        reservations, at, given, given_at, account_slot, account, at_ns, first, room
     )
     if reason != 0:
         refuse_all_nb(answers, reservations, at, end, reason, rate_micro, stake_max_minor)
@@ -179,6 +234,8 @@ def reserve_slip_nb(
     slips[slot].account = account_slot
     write_legs_nb(slips, slot, reservations, at, parts_nb(scratch)[5])
     chain_slip_nb(slips, slot, account, head.stake_minor)
+    if number > 0:
+        take_offer_nb(slips, slot, account, number, grant_no, at_ns, offer_store)
     put_nb(ref_table, hashed, place, slot)
     answer_all_nb(answers, at, slips, slot, 0)
     ends[0] += end - at
@@ -200,6 +257,7 @@ def reserve_slip_nb(
         SLIP_BETS,
         SCRATCH,
         COUNT,
+        OFFER_STORE,
         types.uint64,
         types.int64,
         types.int64,
@@ -219,6 +277,7 @@ def reserve_slips_nb(
     bets: Rows,
     scratch: Any,
     ends: Any,
+    offer_store: Any,
     bet_id_next: Any,
     slips_max: int,
     at_ns: int,
@@ -227,10 +286,12 @@ def reserve_slips_nb(
 
     A head is answered with its legs; `given` are the SLIP_BET rows of the heads in order. Where
     they, or the legs, do not fit the heads, every head and leg of the batch is MALFORMED. `ends`
-    are the numbers of slips, of queued pending slots and of bets of slips, and become the new ones.
+    are the numbers of slips, of queued pending slots and of bets of slips, and become the new ones,
+    as do those of the offers.
     Singles and legs enter `pending`, heads do not. The rest is as in `reserve_nb`.
     """
     store = (slips, accounts, account_table, ref_table, ref_seed, rates_micro, slips_max, at_ns)
+    room = (bets, scratch, ends, offer_store)
     whole = is_whole_nb(reservations, given)
     at = 0
     given_at = 0
@@ -262,9 +323,7 @@ def reserve_slips_nb(
             ends[1] += ends[0] - made
             at = end
         elif whole:
-            reserve_slip_nb(
-                reservations, at, given, given_at, answers, store, bets, scratch, ends, bet_id_next
-            )
+            reserve_slip_nb(reservations, at, given, given_at, answers, store, room, bet_id_next)
             for slot in range(made + 1, ends[0]):
                 pending[ends[1]] = slot
                 ends[1] += 1

@@ -99,8 +99,9 @@ SLIP: Final = row_dtype(
     ("back_den", "<u4"),
     ("bets_first", "<u4"),
     ("charge_no", "<u4"),
-    ("bets", "<u2"),
-    ("held", "<u2"),
+    ("bets", "u1"),
+    ("held", "u1"),
+    ("offer", "<u2"),
 )
 """A bet slip; slips lie in the order of their bet ids. `odds_milli` are the odds of the verdict,
 and before the verdict those of the reservation. `odds_seen_milli` stay those of the reservation,
@@ -116,7 +117,8 @@ void it.
 HEAD: the money. `stake_minor` is that of all lines, `legs` the number of legs, `bets_first` and
 `bets` its rows among the bets of slips. `held` counts the legs that their markets have accepted;
 `charge_no` rises with each change after which legs are charged otherwise; `settlement_no` rises
-with each change of state or payout. Market, outcome, odds, event and position are 0.
+with each change of state or payout. `offer` is the number of the offer that it took, 0 for none:
+what the offer gives is in an OFFERED row. Market, outcome, odds, event and position are 0.
 
 LEG: no money, no ref, in no chain. `legs` is its place, 1 for the first: the head's slot is the
 leg's less `legs`. `stake_minor` is what its market was charged with the bet; `charged_minor` what

@@ -8,14 +8,15 @@ import numpy as np
 
 from engine.common.rows import Rows, U8s
 from engine.common.rules import RULES_FIRST
-from engine.common.units import Minor
+from engine.common.units import Minor, Nanos
 from engine.ledger.charges import make_room_for_due
+from engine.ledger.offers import bring_offers
 from engine.ledger.rows import DISPUTES_MAX, SETTLEMENTS_MAX
 from engine.ledger.settle_nb import DISPUTED, SKIPPED, settle_legs_nb, settle_nb
 from engine.ledger.tables import LedgerTables
 
 
-def apply_settlements(tables: LedgerTables, rows: Rows) -> Rows:
+def apply_settlements(tables: LedgerTables, rows: Rows, at_ns: Nanos) -> Rows:
     """Apply a batch of settlements; return the rows that took effect, applied or disputed.
 
     Raises
@@ -43,6 +44,7 @@ def apply_settlements(tables: LedgerTables, rows: Rows) -> Rows:
             tables.due,
             tables.due_len,
         )
+        bring_offers(tables, rows["bet_id"], at_ns)
     add_to_house(tables, house_minor.tolist())
     _dispute(tables, rows, effects)
     taken: Rows = rows[effects != SKIPPED]

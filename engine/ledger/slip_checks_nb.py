@@ -21,7 +21,6 @@ from engine.common.units import (
 )
 from engine.ledger.reserve_nb import (
     AMOUNT_OUT_OF_BOUNDS,
-    INSUFFICIENT_FUNDS,
     MALFORMED,
     OF_SLIP,
     STAKE_TOO_SMALL,
@@ -40,6 +39,7 @@ SIZE_OUT_OF_BOUNDS = int(Reason.SIZE_OUT_OF_BOUNDS)
 LINES_OVER_BOUND = int(Reason.LINES_OVER_BOUND)
 NO_LINE = int(Reason.NO_LINE)
 STAKE_MISMATCH = int(Reason.STAKE_MISMATCH)
+OFFER_NOT_FOR_BET = int(Reason.OFFER_NOT_FOR_BET)
 
 _BYTE = np.uint64(0xFF)
 _EIGHT = np.uint64(8)
@@ -201,17 +201,20 @@ def slip_reason_nb(
     bets: Any,
     first: Any,
     scratch: Any,
-    available_minor: Any,
+    funds_minor: Any,
+    offer_stake_minor_max: Any,
+    short: Any,
 ) -> Any:
     """Return why an account refuses a slip, or 0, and the highest stake that would have passed.
 
     Checks, of which the first that fails refuses: form of the rows, bounds of the stake, odds seen,
-    bets and lines, stake of all lines, what each bet can pay, funds.
+    bets and lines, stake of all lines, what each bet can pay, funds (`short` is the reason where
+    they fall short), the stake that the offer allows.
     """
     head = reservations[at]
     legs, count = int(np.int64(head.outcome)), int(np.int64(head.market_no))
     total_minor = int(np.int64(head.stake_minor))
-    limit_minor = min(available_minor, STAKE_MINOR_MAX)
+    limit_minor = min(funds_minor, offer_stake_minor_max)
     if head.ref[0] == 0 or head.policy > POLICY_LAST or not read_legs_nb(reservations, at, scratch):
         return MALFORMED, 0
     if total_minor < 1:
@@ -227,8 +230,10 @@ def slip_reason_nb(
     _, reason, share = potential_nb(scratch, legs, bets, first, count)
     if total_minor > STAKE_MINOR_MAX:
         reason = AMOUNT_OUT_OF_BOUNDS
-    elif reason == 0 and total_minor > available_minor:
-        reason = INSUFFICIENT_FUNDS
+    elif reason == 0 and total_minor > funds_minor:
+        reason = short
+    elif reason == 0 and total_minor > offer_stake_minor_max:
+        reason = OFFER_NOT_FOR_BET
     if reason == 0:
         return 0, 0
     return reason, stake_max_nb(

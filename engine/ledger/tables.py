@@ -29,6 +29,7 @@ from engine.ledger.index_nb import (
     index_refs_nb,
     slot_of_bet_nb,
 )
+from engine.ledger.offer_tables import OFFER_FIELDS, OfferTables
 from engine.ledger.rows import (
     ACCOUNT,
     ACCOUNTS_MAX,
@@ -64,7 +65,7 @@ _FIELDS_1: Final = (
     "slips",
 )
 _FIELDS_2: Final = (*_FIELDS_1, "rules", "disputes")
-FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "slip_bets")}
+FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "slip_bets", *OFFER_FIELDS)}
 """The fields of a dump by its layout."""
 
 
@@ -108,6 +109,7 @@ class LedgerTables:
         self.slip_bets: Rows = np.zeros(0, SLIP_BET)
         """The bets of slips of several legs, in the order of their heads."""
         self.slip_bets_len = 0
+        self.offers = OfferTables()
         self.ranges: Rows = np.zeros(0, RANGE)
         self.disputes: dict[int, Rows] = {}
         """Settlements of refused or unknown bets, by bet id: one SETTLEMENT row each."""
@@ -275,12 +277,12 @@ class LedgerTables:
         Raises
         ------
         ValueError
-            When there are slips of several legs, which no older layout can hold.
+            When there are slips of several legs or offers, which no older layout can hold.
         """
         slips = self.used_slips()
         if layout < LEDGER_LAYOUT:
-            if self.slip_bets_len:
-                raise ValueError(f"layout {layout} has no slips of several legs")
+            if self.slip_bets_len or len(self.offers.offers) > 1:
+                raise ValueError(f"layout {layout} has no slips of several legs and no offers")
             slips = slips_as_2(slips)
         if layout == 1:
             slips["shared"] = 0
@@ -302,6 +304,7 @@ class LedgerTables:
             "rules": self.rules,
             "disputes": pack_rows(self.used_disputes()),
             "slip_bets": pack_rows(self.used_slip_bets()),
+            **self.offers.dump(),
         }
         return document | {name: later[name] for name in FIELDS[layout] if name in later}
 
@@ -349,6 +352,7 @@ class LedgerTables:
         else:
             tables.slips = reader.rows("slips", SLIP, high=tables.slips_max)
             tables.slip_bets = reader.rows("slip_bets", SLIP_BET, high=ALL_SLIP_BETS_MAX)
+            tables.offers = OfferTables.load(reader)
         tables.slips_len = len(tables.slips)
         tables.slip_bets_len = len(tables.slip_bets)
         if layout > 1:
@@ -394,7 +398,7 @@ class LedgerTables:
         )
         if repeated >= 0:
             return f"slips: row {repeated} repeats an account's ref"
-        return ""
+        return self.offers.rebuild(seed=self.ref_seed, accounts=self.accounts)
 
     def rebuild_due(self) -> None:
         """Build the queue of charges from slips that the audit passed."""

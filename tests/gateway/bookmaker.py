@@ -159,6 +159,7 @@ class Bookmaker(PriceGateway):
                 + total.at_stake_minor
                 + total.owed_minor
                 + total.house_minor
+                + total.offers_minor
             ) == 0
 
 

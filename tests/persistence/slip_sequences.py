@@ -12,9 +12,11 @@ import numpy as np
 from engine.common.commands import AckOutbox, Deposit, SettleMarket, Withdraw
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.ids import bet_id
+from engine.common.offers import FreeBetRule, GrantFreeBet, InsuranceRule, SetOffer
 from engine.common.rows import (
     CHARGE,
     FLAG_FENCE,
+    FLAG_FREE_BET,
     FLAG_HEAD,
     FLAG_LEG,
     FLAG_LEG_OF_SLIP,
@@ -112,6 +114,41 @@ def leg_settlements(*serials: int, num: int, number: int, result: BetResult) -> 
     return rows
 
 
+def with_offer(rows: Rows, number: int, *, flags: int = 0) -> Rows:
+    """Return a slip that takes an offer, or a free bet by FLAG_FREE_BET."""
+    rows = rows.copy()
+    rows["odds_milli"][0] = number
+    rows["flags"][0] |= flags
+    return rows
+
+
+def offer_steps(*, first: int) -> list[Step]:
+    """Return steps of offers for account 7: a free bet that is used, and an insurance that pays."""
+    x1, x2 = first + 1, first + 2
+    y1, y2 = first + 4, first + 5
+    welcome = SetOffer(offer_no=2, name="welcome", currency="EUR", rule=FreeBetRule())
+    insured = SetOffer(
+        offer_no=5,
+        name="one leg lost",
+        currency="EUR",
+        rule=InsuranceRule(legs_min=2, cap_minor=80, expires_after_ns=1_000),
+    )
+    grant = GrantFreeBet(
+        account_no=7, offer_no=2, amount_minor=150, expires_at_ns=1 << 40, ref="fb-1"
+    )
+    free = with_offer(slip("of", market_nos=(1, 2), stake_minor=100), 1, flags=FLAG_FREE_BET)
+    with_insurance = with_offer(slip("oi", market_nos=(1, 2), stake_minor=100), 5)
+    bet = slip_bet(100, sizes=[2], of=2)
+    won, lost = BetResult.WON, BetResult.LOST
+    return [
+        Step("control", ("ops", [welcome, insured, grant])),
+        Step("exchange", (verdicts(), np.concatenate([free, with_insurance])), np.tile(bet, 2)),
+        Step("exchange", (verdicts(x1, x2, y1, y2), with_insurance), bet),
+        Step("settle", (leg_settlements(x1, x2, y1, num=2_500, number=1, result=won),)),
+        Step("settle", (leg_settlements(y2, num=0, number=1, result=lost),)),
+    ]
+
+
 def _due_charges(ledger: Any) -> Rows:
     due: Rows = ledger.charges(after_bet_id=0, limit=100).rows
     assert len(due), "the step before changed a charge"
@@ -162,9 +199,11 @@ SEQUENCES_4 = {
         [
             *LEDGER_STEPS_2,
             Step("control", ("ops", [Deposit(account_no=7, amount_minor=5_000, ref="d-2")])),
-            *slip_steps(first=7),
+            *offer_steps(first=7),
+            *slip_steps(first=13),
         ],
         DurableLedger,
     ),
 }
-"""The sequences of layout 2, continued with slips of several legs, which layout 4 added."""
+"""The sequences of layout 2, continued with slips of several legs and offers, which layout 4 added.
+"""

@@ -393,4 +393,5 @@ def _sum(total: Any) -> int:
         + total.at_stake_minor
         + total.owed_minor
         + total.house_minor
+        + total.offers_minor
     )

@@ -117,6 +117,7 @@ def money(ledger: LedgerMachine, account_no: int = 7) -> tuple[int, int, int, in
             + totals.at_stake_minor
             + totals.owed_minor
             + totals.house_minor
+            + totals.offers_minor
             == 0
         )
     return (

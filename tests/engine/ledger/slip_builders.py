@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.common.rows import (
     DECISION,
+    FLAG_FREE_BET,
     FLAG_HEAD,
     FLAG_LEG_OF_SLIP,
     LEG_RESERVATION,
@@ -54,6 +55,8 @@ class SlipRequest:
     ref: str = "slip"
     account_no: int = 7
     policy: int = Policy.NONE
+    offer: int = 0
+    free_bet: int = 0
     answers: Rows = field(default_factory=lambda: np.zeros(0, RESERVED))
 
     def rows(self) -> Rows:
@@ -62,12 +65,12 @@ class SlipRequest:
             self.ref,
             account_no=self.account_no,
             stake_minor=self.stake_minor,
-            odds_milli=0,
+            odds_milli=self.free_bet or self.offer,
             market_no=len(self.bets),
             outcome=len(self.legs),
             policy=self.policy,
         )
-        head["flags"] = FLAG_HEAD
+        head["flags"] = FLAG_HEAD | (FLAG_FREE_BET if self.free_bet else 0)
         legs = np.zeros(len(self.legs), LEG_RESERVATION)
         for number, (row, leg) in enumerate(zip(legs, self.legs, strict=True)):
             row["event"] = number if leg.event < 0 else leg.event
@@ -129,11 +132,13 @@ def accumulator(*odds_milli: int, stake_minor: int = 100, **fields: object) -> S
     return SlipRequest(legs, bets, stake_minor, **fields)
 
 
-def cover(*odds_milli: int, stake_minor: int = 100, least: int = 2) -> SlipRequest:
+def cover(
+    *odds_milli: int, stake_minor: int = 100, least: int = 2, **fields: object
+) -> SlipRequest:
     """Return a full cover: all sizes from `least` to the number of legs."""
     count = len(odds_milli)
     lines = sum(bin(subset).count("1") >= least for subset in range(1 << count))
-    request = accumulator(*odds_milli)
+    request = accumulator(*odds_milli, **fields)
     request.bets = [LineBet(stake_minor, tuple(range(least, count + 1)))]
     request.stake_minor = stake_minor * lines
     return request

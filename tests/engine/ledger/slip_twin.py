@@ -302,7 +302,7 @@ class SlipLedgerTwin(LedgerTwin):
         account_no: int,
         at_ns: int,
     ) -> list[tuple[int, ...]]:
-        ref, stake, _, _, _, _, policy, _ = rows[0]
+        ref, stake, _, _, named, _, policy, flags = rows[0]
         rate = self.rates.get(self.currency.get(account_no, ""), 0)
         legs = [
             TwinLeg(
@@ -329,7 +329,7 @@ class SlipLedgerTwin(LedgerTwin):
 
         own_legs = ((*leg.content, leg.event, leg.position) for leg in legs)
         own_bets = (replace(each, payout_max=0) for each in bets)
-        content = (stake, policy, *own_legs, *own_bets)
+        content = (stake, policy, named, flags & 4, *own_legs, *own_bets)
         known = self.by_ref.get((account_no, tuple(ref)))
         if known is not None:
             if known.content != content:
@@ -340,6 +340,8 @@ class SlipLedgerTwin(LedgerTwin):
             return refused("CAPACITY")
         if account_no not in self.currency:
             return refused("ACCOUNT_UNKNOWN")
+        if named or flags & 4:  # there are no offers here
+            return refused("FREE_BET_UNKNOWN" if flags & 4 else "OFFER_UNKNOWN")
         available = self.available_minor(account_no)
         reason, highest = slip_fault(rows, legs, bets, available)
         if reason:

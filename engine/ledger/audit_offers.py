@@ -1,0 +1,149 @@
+"""The audit of a ledger's offers: slips that took one, free bets, and the offers' accounts.
+
+Owns their invariants. Never holds or changes state; returns the first fault as text, as audit does.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from engine.common.jit import kernel
+from engine.common.offers import OFFER_MILLI_MAX, OfferKind
+from engine.common.rows import Rows, SlipKind
+from engine.common.units import BALANCE_MINOR_MAX, LIMIT_MINOR_MAX, STAKE_MINOR_MAX
+from engine.ledger.audit_nb import unfound_ref_nb
+from engine.ledger.index_nb import SLIP_BETS, SLIPS
+from engine.ledger.offers_nb import OFFER_STORE, added_nb, earned_nb, is_used_nb
+from engine.ledger.slip_nb import SCRATCH
+from engine.ledger.tables import LedgerTables
+
+_Rules = Iterator[tuple[str, Any]]
+
+
+def offer_rules(tables: LedgerTables) -> _Rules:
+    """Yield each rule of a row by itself or of its slots, and for which rows it holds."""
+    offers = tables.offers
+    rules = offers.offers
+    known = rules["kind"] > 0
+    yield "offers: unknown kind", rules["kind"] <= max(OfferKind)
+    yield "offers: currency without a rate", ~known | (rules["currency"] < len(tables.currencies))
+    yield "offers: active is not 0 or 1", rules["active"] <= known
+    yield "offers: cap out of bounds", _within(rules["cap_minor"], 0, LIMIT_MINOR_MAX)
+    stake = _within(rules["stake_minor_max"], 1, STAKE_MINOR_MAX)
+    yield "offers: stake out of bounds", np.where(known, stake, rules["stake_minor_max"] == 0)
+    yield "offers: ladder out of bounds", (rules["ladder_milli"] <= OFFER_MILLI_MAX).all(axis=1)
+    yield "offers: padding in use", ~rules["pad"].any(axis=1)
+    grants = offers.used_grants()
+    yield "free_bets: account beyond the accounts", grants["account"] < tables.accounts_len
+    yield "free_bets: offer unknown", _is_known(rules, grants["offer"])
+    yield "free_bets: amount out of bounds", _within(grants["amount_minor"], 0, BALANCE_MINOR_MAX)
+    earned = grants["head"] > 0
+    yield "free_bets: a ref without a grant", (grants["ref"][:, 0] != 0) != earned
+    timed = (grants["expires_at_ns"] > 0) == (grants["amount_minor"] > 0)
+    yield "free_bets: promised and not earned, with an end", ~earned | timed
+    yield "free_bets: padding in use", ~grants["pad"].any(axis=1)
+    offered = offers.used_offered()
+    yield "offered: head beyond the slips", offered["head"] < tables.slips_len
+    yield "offered: heads do not rise", np.diff(offered["head"].astype(np.int64), prepend=-1) > 0
+    yield "offered: offer unknown", _is_known(rules, offered["offer"])
+    yield "offered: free bet unknown", offered["grant"] <= len(grants)
+    yield "offered: a payment without a free bet", offered["pays"] <= (offered["grant"] > 0)
+    yield "offered: a use without a payment", offered["uses"] <= offered["pays"]
+    yield "offered: padding in use", ~offered["pad"].any(axis=1)
+
+
+def offers_fault(tables: LedgerTables) -> str:
+    """Return the first fault between rows of offers and slips that passed alone, or ""."""
+    offers = tables.offers
+    slips, offered, grants = tables.used_slips(), offers.used_offered(), offers.used_grants()
+    taken = np.flatnonzero(slips["offer"])
+    if not np.array_equal(taken, offered["head"]):
+        return "offered: not one row for each slip that took an offer"
+    if (slips["kind"][taken] != SlipKind.HEAD).any():
+        return "slips: a bet of one selection took an offer"
+    if not np.array_equal(slips["offer"][taken], offered["offer"]):
+        return "offered: an offer that is not its slip's"
+    pays = offered["pays"] > 0
+    used = np.zeros(len(grants), np.int64)
+    uses = offered[offered["uses"] > 0]
+    np.add.at(used, uses["grant"] - 1, slips["stake_minor"][uses["head"]])
+    if not np.array_equal(used, grants["used_minor"]):
+        return "free_bets: used is not the stakes of the slips that it pays for"
+    linked = np.flatnonzero(offered["grant"])
+    owners = grants["account"][offered["grant"][linked] - 1]
+    if not np.array_equal(owners, slips["account"][offered["head"][linked]]):
+        return "offered: a free bet of another account"
+    promised = offered[~pays & (offered["grant"] > 0)]
+    earned = np.flatnonzero(grants["head"])
+    if not np.array_equal(promised["grant"], earned + 1) or not np.array_equal(
+        promised["head"] + 1, grants["head"][earned]
+    ):
+        return "free_bets: not one promised for each slip with an insurance"
+    tables.make_room_for_slip_bets(0)
+    row = offered_fault_nb(
+        tables.slips, tables.slip_bets, tables.slip_bets_len, tables.scratch, offers.store
+    )
+    if row >= 0:
+        return f"offered: not what the offer gives for what stands (row {row})"
+    return _account_fault(tables) or _ref_fault(tables)
+
+
+def added_by_account(tables: LedgerTables) -> Any:
+    """Return what offers have given to each account, by its slot."""
+    offered = tables.offers.used_offered()
+    sums = np.zeros(tables.accounts_len, np.int64)
+    owners = tables.used_slips()["account"][offered["head"]]
+    np.add.at(sums, owners, offered["added_minor"])
+    return sums
+
+
+def _account_fault(tables: LedgerTables) -> str:
+    offers = tables.offers
+    given = np.zeros(len(offers.offers), np.int64)
+    offered = offers.used_offered()
+    np.add.at(given, offered["offer"], offered["added_minor"])
+    if given.tolist() != offers.given_minor:
+        number = int(np.argmax(given != np.array(offers.given_minor, np.int64)))
+        return f"offers_given_minor: not what offer {number} gave to its slips"
+    return ""
+
+
+def _ref_fault(tables: LedgerTables) -> str:
+    offers = tables.offers
+    refs = int(np.count_nonzero(offers.used_grants()["ref"][:, 0]))
+    if int(np.count_nonzero(offers.grant_table)) != refs:
+        return "free_bets: the hash table holds other rows"
+    slot = unfound_ref_nb(
+        offers.grant_table, tables.ref_seed, offers.grants, offers.grants_len, tables.accounts
+    )
+    return f"free_bets: row {slot} is not found by its ref" if slot >= 0 else ""
+
+
+@kernel(types.int64(SLIPS, SLIP_BETS, types.int64, SCRATCH, OFFER_STORE))
+def offered_fault_nb(slips: Rows, bets: Rows, room: int, scratch: Any, store: Any) -> int:
+    """Return the first slip whose offer has not given what follows from what stands, or -1."""
+    offers, offered, grants, ends = store
+    for at in range(ends[0]):
+        row = offered[at]
+        head_slot = np.int64(row.head)
+        offer = offers[row.offer]
+        added_minor = added_nb(slips, head_slot, offer, row, bets, room, scratch)
+        if added_minor != row.added_minor:
+            return at
+        if row.pays and row.uses != is_used_nb(slips[head_slot]):
+            return at
+        if row.pays or row.grant == 0:
+            continue
+        if grants[row.grant - 1].amount_minor != earned_nb(slips, head_slot, offer):
+            return at
+    return -1
+
+
+def _is_known(rules: Rows, numbers: Any) -> Any:
+    return (numbers < len(rules)) & (rules["kind"][np.minimum(numbers, len(rules) - 1)] > 0)
+
+
+def _within(column: Any, low: int, high: int) -> Any:
+    return (column >= low) & (column <= high)
