@@ -371,6 +371,10 @@ class AccountShell(Shell[DurableLedger]):
         """Return list[LedgerTotals] in msgpack: each currency's totals, which sum to zero."""
         return encode(self._machine().totals())
 
+    def offers(self) -> bytes:
+        """Return list[OfferView] in msgpack: every offer, and what its account has given here."""
+        return encode(self._machine().offers())
+
     # --- watching --------------------------------------------------------------------------------
     def watch(self, gateway: str, account_nos: list[int]) -> None:
         """Notify a gateway of these accounts' events too, until `unwatch` or the gateway's end."""

@@ -14,7 +14,15 @@ from engine.common.commands import CreateMarket, LedgerCommand, Limits, MarketCo
 from engine.common.events import LedgerEvent, MarketEvent, Refused
 from engine.common.ids import AccountNo, MarketNo, ShardNo
 from engine.common.reasons import Reason
-from engine.common.views import Balance, BookImage, LedgerTotals, PriceDelta, PriceImage, Slip
+from engine.common.views import (
+    Balance,
+    BookImage,
+    LedgerTotals,
+    OfferView,
+    PriceDelta,
+    PriceImage,
+    Slip,
+)
 
 BATCH_ROWS_MAX: Final = 4_096
 """Most rows of one call between parts; a caller with more rows makes more calls."""
@@ -303,6 +311,7 @@ decode_slip = msgspec.msgpack.Decoder(Slip | None).decode
 decode_balance = msgspec.msgpack.Decoder(Balance | None).decode
 decode_known_markets = msgspec.msgpack.Decoder(list[KnownMarket]).decode
 decode_parts_status = msgspec.msgpack.Decoder(PartsStatus).decode
+decode_offers = msgspec.msgpack.Decoder(list[OfferView]).decode
 decode_totals = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
 decode_reconciler_status = msgspec.msgpack.Decoder(ReconcilerStatus).decode
 decode_reconciliation_report = msgspec.msgpack.Decoder(ReconciliationReport).decode

@@ -41,6 +41,7 @@ from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
 from gateway.services.http_pages import Pages, Readiness
 from gateway.services.metrics import GatewayMetrics
+from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.session.admission import Admission
 from gateway.session.services import Services
@@ -133,6 +134,7 @@ class Gateway:
             accounts=accounts,
             builders=self._builder_service(),
             control=control,
+            offers=OfferService(routes=self.routes, settings=settings),
             feeds=self.feeds,
         )
         metrics = GatewayMetrics(

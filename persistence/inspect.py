@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from engine.common.reasons import Reason
 from engine.common.rows import (
     FLAG_FENCE,
+    FLAG_FREE_BET,
     FLAG_HEAD,
     FLAG_KNOWN,
     FLAG_LEG,
@@ -300,9 +301,11 @@ def _reservation(row: Any) -> str:
         )
     ref = row["ref"].tobytes().rstrip(b"\0").decode("ascii", "replace")
     if row["flags"] & FLAG_HEAD:
+        named = "free bet" if row["flags"] & FLAG_FREE_BET else "offer"
+        offer = f", {named} {row['odds_milli']}" if row["odds_milli"] else ""
         return (
             f"slip {ref}: account {row['account_no']}, {row['outcome']} legs, "
-            f"{row['market_no']} bets, stake {row['stake_minor']}"
+            f"{row['market_no']} bets, stake {row['stake_minor']}{offer}"
         )
     return (
         f"reservation {ref}: account {row['account_no']}, "

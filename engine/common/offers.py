@@ -12,7 +12,6 @@ from msgspec import Meta, Struct
 from engine.common.ids import ACCOUNT_NO_MAX, MARKET_NO_MAX, AccountNo, MarketNo
 from engine.common.units import (
     BALANCE_MINOR_MAX,
-    LIMIT_MINOR_MAX,
     ODDS_MILLI_MAX,
     ODDS_MILLI_MIN,
     OUTCOMES_MAX,
@@ -29,6 +28,8 @@ OFFER_LEGS_MAX: Final = 63
 """Legs that a ladder can count: those of one slip."""
 OFFER_MILLI_MAX: Final = 20_000
 """The most that a ladder adds, in thousandths of the winnings."""
+OFFER_CAP_MINOR_MAX: Final = 1_000_000_000_000
+"""The highest cap of what an offer adds to one bet."""
 _TIME_NS_MAX: Final = (1 << 63) - 1
 EXPIRY_NS_MAX: Final = (1 << 53) - 1
 """The longest time for which a free bet that an insurance gave can be used: 104 days."""
@@ -36,7 +37,7 @@ EXPIRY_NS_MAX: Final = (1 << 53) - 1
 LegsField = Annotated[int, Meta(ge=1, le=OFFER_LEGS_MAX)]
 MilliField = Annotated[int, Meta(ge=0, le=OFFER_MILLI_MAX)]
 LowestOddsField = Annotated[OddsMilli, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
-CapField = Annotated[Minor, Meta(ge=1, le=LIMIT_MINOR_MAX)]
+CapField = Annotated[Minor, Meta(ge=1, le=OFFER_CAP_MINOR_MAX)]
 StakeMaxField = Annotated[Minor, Meta(ge=1, le=STAKE_MINOR_MAX)]
 OfferNoField = Annotated[int, Meta(ge=1, le=OFFERS_MAX)]
 

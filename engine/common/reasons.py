@@ -82,6 +82,8 @@ class Reason(IntEnum):
     BALANCE_OVER_BOUND = 607
     TRANSFER_REF_REUSED = 608
     BET_ID_REUSED = 609
+
+    # 61x offers and free bets
     OFFER_UNKNOWN = 611
     OFFER_WITHDRAWN = 612
     OFFER_NOT_FOR_BET = 613

@@ -10,9 +10,9 @@ import numpy as np
 from numba import types
 
 from engine.common.jit import kernel
-from engine.common.offers import OFFER_MILLI_MAX, OfferKind
+from engine.common.offers import OFFER_CAP_MINOR_MAX, OFFER_MILLI_MAX, OfferKind
 from engine.common.rows import Rows, SlipKind
-from engine.common.units import BALANCE_MINOR_MAX, LIMIT_MINOR_MAX, STAKE_MINOR_MAX
+from engine.common.units import BALANCE_MINOR_MAX, STAKE_MINOR_MAX
 from engine.ledger.audit_nb import unfound_ref_nb
 from engine.ledger.index_nb import SLIP_BETS, SLIPS
 from engine.ledger.offers_nb import OFFER_STORE, added_nb, earned_nb, is_used_nb
@@ -30,7 +30,7 @@ def offer_rules(tables: LedgerTables) -> _Rules:
     yield "offers: unknown kind", rules["kind"] <= max(OfferKind)
     yield "offers: currency without a rate", ~known | (rules["currency"] < len(tables.currencies))
     yield "offers: active is not 0 or 1", rules["active"] <= known
-    yield "offers: cap out of bounds", _within(rules["cap_minor"], 0, LIMIT_MINOR_MAX)
+    yield "offers: cap out of bounds", _within(rules["cap_minor"], 0, OFFER_CAP_MINOR_MAX)
     stake = _within(rules["stake_minor_max"], 1, STAKE_MINOR_MAX)
     yield "offers: stake out of bounds", np.where(known, stake, rules["stake_minor_max"] == 0)
     yield "offers: ladder out of bounds", (rules["ladder_milli"] <= OFFER_MILLI_MAX).all(axis=1)

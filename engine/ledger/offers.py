@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.common.events import FreeBetGranted, LedgerEvent, OfferSet, Refused
 from engine.common.offers import (
+    OFFER_CAP_MINOR_MAX,
     OFFER_LEGS_MAX,
     OFFERS_MAX,
     BoostRule,
@@ -26,10 +27,13 @@ from engine.common.offers import (
 )
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import FLAG_HEAD, Rows, U64s
-from engine.common.units import BALANCE_MINOR_MAX, STAKE_MINOR_MAX, Nanos
+from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, STAKE_MINOR_MAX, Nanos
 from engine.ledger.offer_rows import GRANTS_MAX, OFFER
 from engine.ledger.offers_nb import bring_offers_nb
+from engine.ledger.rows import HOLDING_MINOR_MAX, SETTLEMENTS_MAX
 from engine.ledger.tables import LedgerTables
+
+assert HOLDING_MINOR_MAX + SETTLEMENTS_MAX * (PAYOUT_MINOR_MAX + OFFER_CAP_MINOR_MAX) < 1 << 63
 
 KINDS: Final[dict[type[OfferRule], OfferKind]] = {
     FreeBetRule: OfferKind.FREE_BET,

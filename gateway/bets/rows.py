@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from engine.common.rows import (
     BET_ROW,
+    FLAG_FREE_BET,
     FLAG_HEAD,
     FLAG_LEG_OF_SLIP,
     RESERVATION_ROW,
@@ -47,10 +48,10 @@ def slip_rows(slip: SlipTicket) -> bytes:
         slip.stake_minor,
         slip.account_no,
         len(slip.bets) // SLIP_BET.itemsize,
-        0,
+        slip.free_bet or slip.offer,
         len(slip.legs),
         slip.policy,
-        FLAG_HEAD,
+        FLAG_HEAD | FLAG_FREE_BET if slip.free_bet else FLAG_HEAD,
     )
     legs = [
         pack(

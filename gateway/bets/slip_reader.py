@@ -78,6 +78,8 @@ class SlipReader:
         A leg's event is its market's fixture. A leg whose market no shell hosts is a fault too,
         since nothing says of which event it is.
         """
+        if request.offer and request.free_bet:
+            return SlipFault(Reason.OFFER_NOT_FOR_BET, "free_bet", "none beside an offer")
         markets: list[MarketRoute] = []
         for at, asked in enumerate(request.legs):
             market = self._routes.markets.get(asked.market)
@@ -118,6 +120,8 @@ class SlipReader:
             stake_minor=Minor(stake_minor),
             lines=sum([bet.lines for bet in found]),
             policy=SLIP_POLICY_NUMBERS[request.policy, request.policy_over],
+            offer=request.offer,
+            free_bet=request.free_bet,
         )
         ticket.take_legs(_leg_tickets(ticket, request, structure, markets))
         return ticket

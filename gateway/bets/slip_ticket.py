@@ -97,7 +97,7 @@ class LegTicket(Struct, kw_only=True, eq=False):
 
 @final
 class SlipTicket(Struct, kw_only=True, eq=False):
-    """One slip on its way: the bettor gave the fields up to `policy`, the path keeps the rest."""
+    """One slip on its way: the bettor gave the fields up to `free_bet`, the path keeps the rest."""
 
     session: SlipSession
     ref: str
@@ -113,6 +113,9 @@ class SlipTicket(Struct, kw_only=True, eq=False):
     """The stake of all lines."""
     lines: int
     policy: int
+    offer: int = 0
+    free_bet: int = 0
+    """The number of the free bet that pays the stake; a slip has no offer beside it."""
     shard: ShardNo = ShardNo(0)
     received_s: float = 0.0
     bet_id: BetId = BetId(0)

@@ -109,8 +109,12 @@ class BettorSession(Session):
         bets: Sequence[BetLines],
         policy: PolicyName = "none",
         policy_over: PolicyOver = "legs",
+        offer: int = 0,
+        free_bet: int = 0,
     ) -> SlipBet:
         """Place a slip of several legs, and await its answer, as of `place`.
+
+        It may take an `offer` of the house, or have a `free_bet` of the account pay its stake.
 
         `accumulator`, `named_bet`, `system` and `each_way` make the bets of the usual kinds.
 
@@ -120,7 +124,13 @@ class BettorSession(Session):
             As of `place`.
         """
         future = self.place_slip_nowait(
-            ref=ref, legs=legs, bets=bets, policy=policy, policy_over=policy_over
+            ref=ref,
+            legs=legs,
+            bets=bets,
+            policy=policy,
+            policy_over=policy_over,
+            offer=offer,
+            free_bet=free_bet,
         )
         if self._connection.paused:
             await self.drain()
@@ -134,12 +144,20 @@ class BettorSession(Session):
         bets: Sequence[BetLines],
         policy: PolicyName = "none",
         policy_over: PolicyOver = "legs",
+        offer: int = 0,
+        free_bet: int = 0,
     ) -> "asyncio.Future[SlipBet]":
         """Place a slip, and return the future of its answer."""
         self._check_room(1)
         self.send(
             PlaceSlip(
-                ref=ref, legs=tuple(legs), bets=tuple(bets), policy=policy, policy_over=policy_over
+                ref=ref,
+                legs=tuple(legs),
+                bets=tuple(bets),
+                policy=policy,
+                policy_over=policy_over,
+                offer=offer,
+                free_bet=free_bet,
             )
         )
         return self._slips.add(ref)

@@ -178,6 +178,8 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
         bets: Sequence[BetLines],
         policy: PolicyName = "none",
         policy_over: PolicyOver = "legs",
+        offer: int = 0,
+        free_bet: int = 0,
         resolve: bool = False,
         within_s: float | None = None,
     ) -> SlipBet:
@@ -190,6 +192,8 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
             "bets": bets,
             "policy": policy,
             "policy_over": policy_over,
+            "offer": offer,
+            "free_bet": free_bet,
         }
         if not resolve:
             return await self.session.place_slip(ref=ref, **fields)

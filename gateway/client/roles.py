@@ -31,8 +31,9 @@ from engine.common.commands import (
 )
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import MarketEvent
-from engine.common.ids import MarketNo
-from engine.common.units import Nanos
+from engine.common.ids import AccountNo, MarketNo
+from engine.common.offers import OfferRule
+from engine.common.units import Minor, Nanos
 from gateway.client.errors import ConnectionLostError
 from gateway.client.session import Session
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
@@ -45,6 +46,14 @@ from gateway.messages.feed import (
     FeedPushed,
     FeedRequestDone,
     FeedStats,
+)
+from gateway.messages.offers import (
+    FreeBetGiven,
+    GiveFreeBet,
+    ListOffers,
+    OfferPut,
+    Offers,
+    PutOffer,
 )
 from gateway.messages.trader import (
     AskBook,
@@ -267,6 +276,44 @@ class ControlSession(Session):
         """
         document = {} if state is None else msgspec.to_builtins(state)
         return await self._request(AskArbitrage, Arbitrage, fixture=fixture, state=document)
+
+    async def set_offer(
+        self, offer: int, *, name: str, currency: str, rule: OfferRule, active: bool = True
+    ) -> OfferPut:
+        """Set an offer in every account shard, or withdraw it with `active` false.
+
+        Raises
+        ------
+        RefusedError
+            The number has another rule, or a shard did not answer: send it again.
+        """
+        return await self._request(
+            PutOffer, OfferPut, offer=offer, name=name, currency=currency, rule=rule, active=active
+        )
+
+    async def grant_free_bet(
+        self, account: AccountNo, *, offer: int, amount_minor: Minor, expires_at_ns: Nanos, ref: str
+    ) -> FreeBetGiven:
+        """Grant an account a free bet, once for each `ref`; usable before `expires_at_ns`.
+
+        Raises
+        ------
+        RefusedError
+            No such account or offer, or the offer is no free bet or is withdrawn.
+        """
+        return await self._request(
+            GiveFreeBet,
+            FreeBetGiven,
+            account=account,
+            offer=offer,
+            amount_minor=amount_minor,
+            expires_at_ns=expires_at_ns,
+            ref=ref,
+        )
+
+    async def offers(self) -> Offers:
+        """Return all offers, with what each has cost so far."""
+        return await self._request(ListOffers, Offers)
 
 
 class FeedSession(Session):

@@ -50,6 +50,14 @@ from gateway.messages.feed import (
     FeedStats,
 )
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
+from gateway.messages.offers import (
+    FreeBetGiven,
+    GiveFreeBet,
+    ListOffers,
+    OfferPut,
+    Offers,
+    PutOffer,
+)
 from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
@@ -86,6 +94,9 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     AskBook: (Book, Error),
     AskExposure: (Exposure, Error),
     AskArbitrage: (Arbitrage, Error),
+    PutOffer: (OfferPut, Error),
+    GiveFreeBet: (FreeBetGiven, Error),
+    ListOffers: (Offers, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

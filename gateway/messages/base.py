@@ -29,6 +29,8 @@ TEXT_IN_JSON: Final = (
     "accepted_before_ns",
     "after_bet_id",
     "bet_id",
+    "expires_after_ns",
+    "expires_at_ns",
     "from_ns",
     "placed_at_ns",
     "position",

@@ -179,6 +179,32 @@ class BetLinesView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     payout_minor_max: Minor = Minor(0)
 
 
+class OfferView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The offer that a slip took, or the free bet that pays its stake.
+
+    `added_minor` is what the offer has given so far beside the payout: a boost or a bonus; of a
+    free bet its stake, less what the payout has returned of it. So the bettor has paid the slip's
+    stake and received `payout_minor + added_minor`. `earned_free_bet` is the number of the free bet
+    that an insurance has given. A slip that was accepted just now may show `offer` 0 with its
+    `free_bet`.
+    """
+
+    offer: int = 0
+    added_minor: Minor = Minor(0)
+    free_bet: int = 0
+    earned_free_bet: int = 0
+
+
+class FreeBet(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A free bet of the account: what is left of it, until it expires."""
+
+    free_bet: int
+    offer: int
+    amount_minor: Minor
+    left_minor: Minor
+    expires_at_ns: Nanos
+
+
 class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One bet as its account records it: pending, accepted, rejected or settled.
 
@@ -206,6 +232,7 @@ class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     legs: tuple[LegView, ...] = ()
     bets: tuple[BetLinesView, ...] = ()
     positions: tuple[int, ...] = ()
+    offer: OfferView | None = None
     stale: Stale = ""
 
 
@@ -219,6 +246,8 @@ class SlipAnswer(FromGateway, frozen=True, kw_only=True, tag="slip"):
 class BalanceAnswer(FromGateway, frozen=True, kw_only=True, tag="balance"):
     """The account's balance: available, pending, at stake, and owed to the house.
 
+    `free_bets` are the newest 50 that have something left, expired ones among them.
+
     `stale` when the account's journal is damaged: bets and transfers may be missing.
     """
 
@@ -229,6 +258,7 @@ class BalanceAnswer(FromGateway, frozen=True, kw_only=True, tag="balance"):
     pending_minor: Minor = Minor(0)
     at_stake_minor: Minor = Minor(0)
     owed_minor: Minor = Minor(0)
+    free_bets: tuple[FreeBet, ...] = ()
     stale: Stale = ""
 
 

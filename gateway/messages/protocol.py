@@ -35,6 +35,14 @@ from gateway.messages.feed import (
     FeedStats,
 )
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
+from gateway.messages.offers import (
+    FreeBetGiven,
+    GiveFreeBet,
+    ListOffers,
+    OfferPut,
+    Offers,
+    PutOffer,
+)
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
@@ -69,6 +77,9 @@ ClientMessage = (
     | AskBook
     | AskExposure
     | AskArbitrage
+    | PutOffer
+    | GiveFreeBet
+    | ListOffers
     | FeedPush
     | FeedAttach
     | FeedRequestDone
@@ -98,6 +109,9 @@ ServerMessage = (
     | Book
     | Exposure
     | Arbitrage
+    | OfferPut
+    | FreeBetGiven
+    | Offers
     | FeedPushed
     | FeedAttached
     | FeedRequest

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from engine.common.commands import MarketNoField, OddsField, RefField, StakeField
 from engine.common.ids import BetId
+from engine.common.offers import OFFERS_MAX
 from engine.common.units import SLIP_BETS_MAX, SLIP_LEGS_MAX, Minor, OddsMilli
 from gateway.messages.base import FromClient, FromGateway, OutcomeField
 from gateway.messages.bettor import BetWord, NamedBet, PolicyName
@@ -27,6 +28,10 @@ SLIP_POLICY_NUMBERS: Final[dict[tuple[str, str], int]] = {
 }
 """Values of engine.common.rows.Policy by `policy` and `policy_over`."""
 
+OfferField = Annotated[int, Meta(ge=0, le=OFFERS_MAX)]
+"""The number of an offer, 0 for none."""
+FreeBetField = Annotated[int, Meta(ge=0, lt=1 << 31)]
+"""The number of a free bet of the account, 0 for none."""
 PositionField = Annotated[int, Meta(ge=0, lt=SLIP_LEGS_MAX)]
 SizeField = Annotated[int, Meta(ge=0, le=SLIP_LEGS_MAX)]
 
@@ -71,6 +76,9 @@ class PlaceSlip(FromClient, frozen=True, kw_only=True, tag="place_slip"):
 
     `policy` states which changed odds are accepted, `policy_over` of what: `legs` (of each leg by
     itself) or `combined` (of what the slip pays if all its legs win; single odds may move).
+
+    A slip may take one `offer` of the house, by its number, or let a `free_bet` of the account pay
+    its stake: then it pays the winnings without the stake. Reasons 611 to 617 say why it cannot.
     """
 
     ref: RefField
@@ -78,6 +86,8 @@ class PlaceSlip(FromClient, frozen=True, kw_only=True, tag="place_slip"):
     bets: Annotated[tuple[BetLines, ...], Meta(max_length=SLIP_BETS_MAX)]
     policy: PolicyName = "none"
     policy_over: PolicyOver = "legs"
+    offer: OfferField = 0
+    free_bet: FreeBetField = 0
 
 
 class LegAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -42,7 +42,13 @@ from gateway.messages.bettor import (
     SlipView,
 )
 from gateway.messages.protocol import ServerMessage
-from gateway.services.slip_views import accepted_bet, accepted_slip, page_of, slip_view
+from gateway.services.slip_views import (
+    accepted_bet,
+    accepted_slip,
+    free_bet,
+    page_of,
+    slip_view,
+)
 from gateway.settings import OPEN_PARTS_MAX, GatewaySettings
 
 CATCH_UP_BETS_MAX: Final = 1_024
@@ -116,6 +122,7 @@ class Accounts:
             pending_minor=money.pending_minor,
             at_stake_minor=money.at_stake_minor,
             owed_minor=money.owed_minor,
+            free_bets=tuple(map(free_bet, money.free_bets)),
             stale=self._stale(account_no),
         )
 

@@ -12,11 +12,11 @@ from engine.common.ids import MarketNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import SLIP_BET, BetResult, SlipState
 from engine.common.units import Minor, OddsMilli
-from engine.common.views import Slip, SlipBetView, SlipLegView
+from engine.common.views import FreeBetView, Slip, SlipBetView, SlipLegView, SlipOfferView
 from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.messages.base import Stale
-from gateway.messages.bettor import BetLinesView, LegView, SlipView
+from gateway.messages.bettor import BetLinesView, FreeBet, LegView, OfferView, SlipView
 from gateway.settings import OPEN_PARTS_MAX
 
 STATE_NAMES: Final[dict[int, str]] = {
@@ -50,6 +50,7 @@ def slip_view(slip: Slip, *, stale: Stale = "") -> SlipView:
         legs=tuple(map(_leg_view, slip.legs)),
         bets=tuple(map(_bet_view, slip.bets)),
         positions=_positions([leg.position for leg in slip.legs]),
+        offer=None if slip.offer is None else _offer_view(slip.offer),
         stale=stale,
     )
 
@@ -102,7 +103,36 @@ def accepted_slip(slip: SlipTicket, answer: SlipBetAnswer) -> SlipView:
         ),
         bets=tuple(map(_bet_row_view, np.frombuffer(slip.bets, SLIP_BET))),
         positions=_positions([leg.position for leg in slip.legs]),
+        offer=_taken(slip),
     )
+
+
+def free_bet(given: FreeBetView) -> FreeBet:
+    """Return a free bet as clients see it."""
+    return FreeBet(
+        free_bet=given.free_bet,
+        offer=given.offer_no,
+        amount_minor=given.amount_minor,
+        left_minor=given.left_minor,
+        expires_at_ns=given.expires_at_ns,
+    )
+
+
+def _offer_view(offer: SlipOfferView) -> OfferView:
+    return OfferView(
+        offer=offer.offer_no,
+        added_minor=offer.added_minor,
+        free_bet=offer.free_bet,
+        earned_free_bet=offer.earned_free_bet,
+    )
+
+
+def _taken(slip: SlipTicket) -> OfferView | None:
+    """Return the offer of a slip that was accepted just now."""
+    if not slip.offer and not slip.free_bet:
+        return None
+    added_minor = slip.stake_minor if slip.free_bet else Minor(0)
+    return OfferView(offer=slip.offer, added_minor=added_minor, free_bet=slip.free_bet)
 
 
 def _leg_view(leg: SlipLegView) -> LegView:

@@ -33,6 +33,7 @@ from gateway.messages.builders import BuildBet
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Unsubscribe
+from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.session.tokens import Role
@@ -64,14 +65,15 @@ STOPPING_COMMANDS: Final[frozenset[type]] = frozenset(
 _SUBSCRIBE: Final = frozenset({Subscribe, Unsubscribe})
 _FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts}
 _READ: Final = _FOLLOW | {ListMarkets, AskBook}
-_ASSESS: Final = _READ | {AskExposure, AskArbitrage}
+_ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.BETTOR): _FOLLOW
     | {Place, PlaceMany, PlaceSlip, BuildBet, AskStatus, AskBalance, AskOpenBets, WatchAccount},
     ("bets", Role.TRADER): _FOLLOW,
     ("bets", Role.FEED): _FOLLOW,
     ("bets", Role.QUANT): _FOLLOW,
-    ("control", Role.TRADER): _ASSESS | {Control, SuspendAll, ResumeAll, Reprice, AskFeedStats},
+    ("control", Role.TRADER): _ASSESS
+    | {Control, SuspendAll, ResumeAll, Reprice, AskFeedStats, PutOffer, GiveFreeBet},
     ("control", Role.FEED): _READ | {Control, Reprice},
     ("control", Role.QUANT): _ASSESS,
     ("feed", Role.FEED): frozenset(

@@ -17,6 +17,7 @@ from gateway.feeds.core.ingress import FeedIngress
 from gateway.services.accounts import Accounts
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
+from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.settings import GatewaySettings
 
@@ -79,6 +80,8 @@ class Services:
         Bet builders.
     control : ControlService
         Commands, lists and books of markets.
+    offers : OfferService
+        Offers to customers.
     feeds : FeedIngress
         Messages of feeds.
     """
@@ -94,6 +97,7 @@ class Services:
         accounts: Accounts,
         builders: BuilderService,
         control: ControlService,
+        offers: OfferService,
         feeds: FeedIngress,
     ) -> None:
         self.settings = settings
@@ -104,6 +108,7 @@ class Services:
         self.accounts = accounts
         self.builders = builders
         self.control = control
+        self.offers = offers
         self.feeds = feeds
         self.tasks = TaskGroup()
         self.use_by_account: dict[int, ClientUse] = {}

@@ -9,7 +9,7 @@ moves money.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from msgspec.structs import replace
 
@@ -37,8 +37,8 @@ from gateway.messages.bettor import (
 )
 from gateway.messages.builders import BuildBet
 from gateway.messages.exposure import AskExposure
-from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
+from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
@@ -341,6 +341,10 @@ class ClientSession:
     def _arbitrage(self, request: AskArbitrage) -> None:
         self._query(request.id, "", self._services.control.arbitrage(request))
 
+    def _offers(self, request: OfferRequest) -> None:
+        work = self._services.offers.answer(self.claims.identity, request)
+        self._query(request.id, getattr(request, "ref", ""), work)
+
     def _list(self, request: ListMarkets) -> None:
         self._send(self._services.control.markets(request))
 
@@ -490,9 +494,6 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     AskBook: ClientSession._book,
     AskExposure: ClientSession._exposure,
     AskArbitrage: ClientSession._arbitrage,
-    FeedPush: ClientSession._feed,
-    FeedAttach: ClientSession._feed,
-    FeedRequestDone: ClientSession._feed,
-    AskFeedStats: ClientSession._feed,
-    AskFeedFacts: ClientSession._feed,
+    **dict.fromkeys(get_args(OfferRequest), ClientSession._offers),
+    **dict.fromkeys(get_args(FeedMessage), ClientSession._feed),
 }

@@ -22,7 +22,7 @@ from tests.persistence.command_sequences import (
     settlements,
     verdicts,
 )
-from tests.persistence.slip_sequences import SLIP_SEQUENCES, slip_bet
+from tests.persistence.slip_sequences import SEQUENCES_4, SLIP_SEQUENCES, slip_bet
 
 DISK = LocalDisk()
 
@@ -290,3 +290,12 @@ def test_a_bar_is_drawn_on_standard_error_for_a_long_journal_alone(
     assert capsys.readouterr().err == ""
     assert verified(tmp_path, progress=True) == without
     assert ("%" in capsys.readouterr().err) is bars
+
+
+def test_an_offer_and_a_free_bet_are_shown_with_their_slips(tmp_path: Path) -> None:
+    durable = SEQUENCES_4["ledger"].open(DISK, folder=tmp_path)
+    SEQUENCES_4["ledger"].run(durable)
+    durable.close()
+    text = shown(tmp_path)
+    assert "slip of: account 7, 2 legs, 1 bets, stake 100, free bet 1 -> bet" in text
+    assert "slip oi: account 7, 2 legs, 1 bets, stake 100, offer 5 -> bet" in text

@@ -13,7 +13,7 @@ from tests.engine.common.stated_rules import (
     SLIP_STATE_NUMBERS,
 )
 
-RANGES = {10, 20, 21, 30, 40, 41, 43, 50, 60, 70, 90}
+RANGES = {10, 20, 21, 30, 40, 41, 43, 50, 60, 61, 70, 90}
 """The hundreds and tens in which reasons are numbered."""
 FINAL = {
     "ACCEPTED", "MALFORMED", "FIELD_OUT_OF_BOUNDS", "UNKNOWN_COMMAND", "NO_SELECTION",
@@ -26,7 +26,8 @@ FINAL = {
     "TRANSITION_NOT_ALLOWED", "MARKET_EXISTS", "ALREADY_SETTLED", "FEED_POSITION_KNOWN",
     "MARKET_HELD", "WINDOW_UNKNOWN", "WINDOW_KNOWN", "NOT_SETTLED", "FEED_SOURCE_UNKNOWN",
     "ACCOUNT_UNKNOWN", "BET_REF_REUSED", "ACCOUNT_EXISTS", "ACCOUNT_CLOSED", "BET_UNKNOWN",
-    "BALANCE_OVER_BOUND", "TRANSFER_REF_REUSED", "FENCED", "NOT_PERMITTED",
+    "BALANCE_OVER_BOUND", "TRANSFER_REF_REUSED", "OFFER_UNKNOWN", "OFFER_WITHDRAWN",
+    "OFFER_EXISTS", "FREE_BET_UNKNOWN", "FREE_BET_EXPIRED", "FENCED", "NOT_PERMITTED",
 }  # fmt: skip
 """Reasons after which the same request is refused again: all others are retryable."""
 

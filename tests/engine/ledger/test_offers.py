@@ -21,8 +21,9 @@ from engine.common.offers import (
 from engine.common.reasons import Reason
 from engine.common.rows import Rows
 from engine.ledger.ledger import LedgerMachine
+from simulations.expected_offers import added_minor, earned_minor, paid_minor, uses_free_bet
 from tests.engine.ledger.builders import funded, money, settle
-from tests.engine.ledger.offer_twin import added, earned, paid_by_free_bet, uses_free_bet
+from tests.engine.ledger.offer_twin import offered
 from tests.engine.ledger.random_slips import ODDS
 from tests.engine.ledger.slip_builders import (
     Leg,
@@ -402,13 +403,13 @@ def compare_with_twin(ledger: LedgerMachine, rules: list[OfferRule]) -> int:
             continue
         number, rule = slip.offer.offer_no, rules[slip.offer.offer_no - 1]
         if slip.offer.free_bet:
-            assert slip.offer.added_minor == paid_by_free_bet(slip)
-            uses = slip.stake_minor * uses_free_bet(slip)
+            assert slip.offer.added_minor == paid_minor(offered(slip))
+            uses = slip.stake_minor * uses_free_bet(offered(slip))
             used[slip.offer.free_bet] = used.get(slip.offer.free_bet, 0) + uses
         else:
-            assert slip.offer.added_minor == added(rule, slip)
+            assert slip.offer.added_minor == added_minor(rule, offered(slip))
         if isinstance(rule, InsuranceRule) and not slip.offer.free_bet:
-            amount = earned(rule, slip)
+            amount = earned_minor(rule, offered(slip))
             assert bool(amount) == bool(slip.offer.earned_free_bet)
             promised[slip.offer.earned_free_bet] = amount
         cost[number - 1] += slip.offer.added_minor

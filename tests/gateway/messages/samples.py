@@ -15,6 +15,7 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.events import MarketSettled, MarketSuspended, Refused
+from engine.common.offers import BoostRule, FreeBetRule, LadderStep
 from engine.common.reasons import Reason
 from gateway.messages.arbitrage import (
     Arbitrage,
@@ -32,8 +33,10 @@ from gateway.messages.bettor import (
     Bet,
     BetEvent,
     BetLinesView,
+    FreeBet,
     LegView,
     MoneyEvent,
+    OfferView,
     OpenBetsAnswer,
     Place,
     PlaceMany,
@@ -60,6 +63,15 @@ from gateway.messages.feed import (
     MarketFacts,
 )
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
+from gateway.messages.offers import (
+    FreeBetGiven,
+    GiveFreeBet,
+    ListOffers,
+    OfferLine,
+    OfferPut,
+    Offers,
+    PutOffer,
+)
 from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.messages.slips import BetLines, Leg, LegAnswer, PlaceSlip, SlipBet
 from gateway.messages.trader import (
@@ -142,6 +154,7 @@ OF_LEGS = SlipView(
         ),
     ),
     positions=(0, 1, 1),
+    offer=OfferView(offer=4, added_minor=300, free_bet=12),
 )
 PRICES = {
     "market": 42,
@@ -173,6 +186,7 @@ FROM_CLIENT: list[ClientMessage] = [
         ),
         policy="higher",
         policy_over="combined",
+        free_bet=12,
     ),
     AskStatus(id=2, ref="a1"),
     AskBalance(id=3),
@@ -224,6 +238,22 @@ FROM_CLIENT: list[ClientMessage] = [
         goals=1,
     ),
     AskArbitrage(id=13, fixture="wc22-64", state={"period": 1, "first_half": {"home": 1}}),
+    PutOffer(
+        id=14,
+        offer=3,
+        name="acca boost",
+        currency="EUR",
+        rule=BoostRule(ladder=(LadderStep(legs=3, milli=50),), cap_minor=100_000),
+    ),
+    GiveFreeBet(
+        id=15,
+        account=7,
+        offer=4,
+        amount_minor=1_000,
+        expires_at_ns=1_800_000_000_000_000_000,
+        ref="welcome-7",
+    ),
+    ListOffers(id=16),
     FeedPush(id=20, feed="uof", bodies=(b"<alive/>", b"<bet_stop/>")),
     FeedAttach(id=21, feed="uof"),
     FeedRequestDone(id=22, feed="uof", producer=1, request_id=1_800_000_000_000),
@@ -296,6 +326,21 @@ FROM_GATEWAY: list[ServerMessage] = [
     SlipAnswer(id=2, slip=SLIP),
     SlipAnswer(id=3, slip=OF_LEGS),
     BalanceAnswer(id=3, account=7, currency="EUR", available_minor=9_500, at_stake_minor=500),
+    BalanceAnswer(
+        id=3,
+        account=7,
+        currency="EUR",
+        available_minor=9_500,
+        free_bets=(
+            FreeBet(
+                free_bet=12,
+                offer=4,
+                amount_minor=1_000,
+                left_minor=700,
+                expires_at_ns=1_800_000_000_000_000_000,
+            ),
+        ),
+    ),
     OpenBetsAnswer(id=4, bets=(SLIP,), more=True),
     Watching(id=5, on=True),
     BetEvent(event="settled", slip=SLIP),
@@ -377,6 +422,23 @@ FROM_GATEWAY: list[ServerMessage] = [
             ),
         ),
         left_out=(LeftOutMarket(market=57, key="wc22-64/next_goal?goalnr=2", why="order"),),
+    ),
+    OfferPut(id=14, offer=3),
+    FreeBetGiven(id=15, account=7, free_bet=12),
+    Offers(
+        id=16,
+        offers=(
+            OfferLine(
+                offer=4,
+                name="welcome",
+                currency="EUR",
+                rule=FreeBetRule(odds_milli_min=1_500),
+                given_minor=250,
+                shards=4,
+                active=True,
+            ),
+        ),
+        missing=1,
     ),
     FeedPushed(
         id=20,

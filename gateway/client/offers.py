@@ -1,0 +1,24 @@
+"""The rules of offers that `ControlSession.set_offer` takes.
+
+Owns no name of its own: the rules are the engine's.
+"""
+
+from engine.common.offers import (
+    BoostRule,
+    FreeBetRule,
+    FullCoverRule,
+    InsuranceRule,
+    LadderStep,
+    OddsBoostRule,
+    OfferRule,
+)
+
+__all__ = [
+    "BoostRule",
+    "FreeBetRule",
+    "FullCoverRule",
+    "InsuranceRule",
+    "LadderStep",
+    "OddsBoostRule",
+    "OfferRule",
+]

@@ -1,0 +1,135 @@
+"""Offers end to end: set and granted by a trader, taken by a bettor, over real sockets."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from actors.routes import account_shell_name
+from engine.common.commands import OutcomeResult
+from engine.common.ids import MarketNo
+from engine.common.offers import BoostRule, FreeBetRule, InsuranceRule, LadderStep
+from engine.common.reasons import Reason
+from gateway.client import Leg, RefusedError, accumulator
+from tests.gateway.bookmaker import (
+    BALANCE_MINOR,
+    SHARDS,
+    Bookmaker,
+    bettor,
+    open_bookmaker,
+    trader,
+)
+
+DOUBLE = [Leg(market=1, outcome=0, odds_milli=2_500), Leg(market=3, outcome=0, odds_milli=2_500)]
+LATE_NS = 4_000_000_000_000_000_000
+BOOST = BoostRule(ladder=(LadderStep(legs=2, milli=100),), cap_minor=10_000)
+INSURANCE = InsuranceRule(legs_min=2, cap_minor=300, expires_after_ns=10**15)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[Bookmaker]:
+    async with open_bookmaker(tmp_path) as bookmaker:
+        yield bookmaker
+        bookmaker.check()
+
+
+async def settle(house: Bookmaker, market: int, *, won: bool) -> None:
+    results = [OutcomeResult(won=won), OutcomeResult(won=not won), OutcomeResult(won=False)]
+    async with trader(house) as at_control:
+        await at_control.settle(MarketNo(market), results)
+    house.deliver_settlements()
+
+
+async def test_a_free_bet_is_granted_shown_used_and_paid(
+    house: Bookmaker,
+) -> None:
+    async with trader(house) as at_control, bettor(house) as client:
+        put = await at_control.set_offer(2, name="new", currency="EUR", rule=FreeBetRule())
+        assert (put.offer, put.active) == (2, True)
+        grant = {"offer": 2, "amount_minor": 500, "expires_at_ns": LATE_NS, "ref": "g"}
+        given = await at_control.grant_free_bet(7, **grant)
+        assert (await at_control.grant_free_bet(7, **grant)).known
+        (shown,) = (await client.balance()).free_bets
+        assert (shown.free_bet, shown.left_minor, shown.offer) == (given.free_bet, 500, 2)
+        slip = await client.place_slip(
+            ref="f", legs=DOUBLE, bets=[accumulator(400)], free_bet=given.free_bet
+        )
+        assert (slip.state, slip.reason) == ("accepted", 0)
+        balance = await client.balance()
+        assert (balance.available_minor, balance.at_stake_minor) == (BALANCE_MINOR, 400)
+        assert balance.free_bets[0].left_minor == 100
+        await settle(house, 1, won=True)
+        await settle(house, 3, won=True)
+        paid = await client.status("f")
+        assert (paid.payout_minor, paid.offer.free_bet) == (2_500, given.free_bet)
+        assert (await client.balance()).available_minor == BALANCE_MINOR + 2_100
+        (line,) = (await at_control.offers()).offers
+        assert (line.given_minor, line.shards, line.rule) == (0, SHARDS, FreeBetRule())
+
+
+async def test_a_boost_shows_what_it_added_and_what_it_costs(house: Bookmaker) -> None:
+    async with trader(house) as at_control, bettor(house) as client:
+        await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
+        slip = await client.place_slip(ref="b", legs=DOUBLE, bets=[accumulator(400)], offer=3)
+        assert slip.state == "accepted"
+        await settle(house, 1, won=True)
+        await settle(house, 3, won=True)
+        paid = await client.status("b")
+        assert (paid.offer.offer, paid.payout_minor, paid.offer.added_minor) == (3, 2_500, 210)
+        assert (await client.balance()).available_minor == BALANCE_MINOR - 400 + 2_500 + 210
+        assert (await at_control.offers()).offers[0].given_minor == 210
+
+
+async def test_an_insurance_gives_a_free_bet(house: Bookmaker) -> None:
+    async with trader(house) as at_control, bettor(house) as client:
+        await at_control.set_offer(4, name="acca", currency="EUR", rule=INSURANCE)
+        await client.place_slip(ref="i", legs=DOUBLE, bets=[accumulator(400)], offer=4)
+        await settle(house, 1, won=False)
+        await settle(house, 3, won=True)
+        earned = (await client.status("i")).offer.earned_free_bet
+        (shown,) = (await client.balance()).free_bets
+        assert (shown.free_bet, shown.amount_minor) == (earned, 300)
+
+
+async def test_refusals_name_the_reason_and_book_nothing(house: Bookmaker) -> None:
+    async with trader(house) as at_control, bettor(house) as client:
+        await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
+        for fields, reason in (
+            ({"offer": 9}, Reason.OFFER_UNKNOWN),
+            ({"free_bet": 1}, Reason.FREE_BET_UNKNOWN),
+            ({"offer": 3, "free_bet": 1}, Reason.OFFER_NOT_FOR_BET),
+        ):
+            refused = await client.place_slip(
+                ref="r", legs=DOUBLE, bets=[accumulator(100)], **fields
+            )
+            assert (refused.state, refused.final, refused.reason) == ("rejected", False, reason)
+        one = await client.place_slip(ref="r", legs=DOUBLE[:1], bets=[accumulator(100)], offer=3)
+        assert one.reason == Reason.OFFER_NOT_FOR_BET
+        with pytest.raises(RefusedError) as other:
+            await at_control.set_offer(3, name="acca", currency="EUR", rule=FreeBetRule())
+        assert other.value.reason is Reason.OFFER_EXISTS
+        with pytest.raises(RefusedError) as nobody:
+            await at_control.grant_free_bet(
+                9, offer=3, amount_minor=5, expires_at_ns=LATE_NS, ref="x"
+            )
+        assert nobody.value.reason is Reason.ACCOUNT_UNKNOWN
+        await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST, active=False)
+        late = await client.place_slip(ref="r", legs=DOUBLE, bets=[accumulator(100)], offer=3)
+        assert late.reason == Reason.OFFER_WITHDRAWN
+        assert (await client.balance()).available_minor == BALANCE_MINOR
+
+
+async def test_an_offer_whose_shard_is_down_is_refused_until_it_is_sent_again(
+    house: Bookmaker,
+) -> None:
+    async with trader(house) as at_control:
+        house.kill_shell(account_shell_name(1))
+        with pytest.raises(RefusedError) as down:
+            await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
+        assert down.value.reason is Reason.UNAVAILABLE
+        half = await at_control.offers()
+        assert (half.missing, half.offers[0].shards) == (1, 1)
+        house.start_shell(account_shell_name(1))
+        await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
+        whole = await at_control.offers()
+        assert (whole.missing, whole.offers[0].shards) == (0, 2)
