@@ -82,7 +82,8 @@ def test_singles_unknown_bets_and_slips_of_few_lines_are_taken_all_at_once():
 
 def test_a_page_of_open_slips_ends_with_the_one_that_passes_its_legs_and_bets(held):
     ledger, requests = held
-    for parts_max, slips in ((1, 1), (16, 1), (17, 2), (34, 3), (10_000, COUNT)):
+    parts = LEGS + 1  # a slip's legs and its bet
+    for parts_max, slips in ((1, 1), (parts - 1, 1), (parts, 2), (2 * parts, 3), (10_000, COUNT)):
         page = ledger.open_slips(account_no=7, limit=99, parts_max=parts_max)
         assert [slip.bet_id for slip in page] == [each.bet_id for each in requests[:slips]]
     assert len(ledger.open_slips(account_no=7, limit=2, parts_max=10_000)) == 2
