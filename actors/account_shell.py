@@ -375,6 +375,10 @@ class AccountShell(Shell[DurableLedger]):
         """Return list[OfferView] in msgpack: every offer, and what its account has given here."""
         return encode(self._machine().offers())
 
+    def standing_early(self, market_nos: list[int]) -> bytes:
+        """Return list[EarlyStanding] in msgpack: open legs in some markets under early payouts."""
+        return encode(self._machine().standing_early(market_nos))
+
     # --- watching --------------------------------------------------------------------------------
     def watch(self, gateway: str, account_nos: list[int]) -> None:
         """Notify a gateway of these accounts' events too, until `unwatch` or the gateway's end."""

@@ -17,6 +17,7 @@ from engine.common.reasons import Reason
 from engine.common.views import (
     Balance,
     BookImage,
+    EarlyStanding,
     LedgerTotals,
     OfferView,
     PriceDelta,
@@ -312,6 +313,7 @@ decode_balance = msgspec.msgpack.Decoder(Balance | None).decode
 decode_known_markets = msgspec.msgpack.Decoder(list[KnownMarket]).decode
 decode_parts_status = msgspec.msgpack.Decoder(PartsStatus).decode
 decode_offers = msgspec.msgpack.Decoder(list[OfferView]).decode
+decode_standing_early = msgspec.msgpack.Decoder(list[EarlyStanding]).decode
 decode_totals = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
 decode_reconciler_status = msgspec.msgpack.Decoder(ReconcilerStatus).decode
 decode_reconciliation_report = msgspec.msgpack.Decoder(ReconciliationReport).decode

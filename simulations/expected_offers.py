@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from engine.common.offers import (
     BoostRule,
+    EarlyPayoutRule,
     FreeBetRule,
     FullCoverRule,
     InsuranceRule,
@@ -19,6 +20,7 @@ from engine.common.offers import (
     OddsBoostRule,
     OfferRule,
 )
+from simulations import expected_slips
 from simulations.expected_slips import SlipBet
 
 WON, HALF_WON = 1, 4
@@ -33,6 +35,11 @@ class Leg(NamedTuple):
     odds_milli: int
     back: Fraction | None
     result: int
+    event: int = 0
+    early_lead: int = 0
+    """The largest lead that its side has reached, as its market told."""
+    pre_match: bool = False
+    """Whether it was placed before play began, as its market told with the lead."""
 
     @property
     def is_void(self) -> bool:
@@ -41,17 +48,23 @@ class Leg(NamedTuple):
 
 
 class Offered(NamedTuple):
-    """A slip that took an offer; `payout_minor` is None while it is not settled."""
+    """A slip that took an offer; `payout_minor` is None while it is not settled.
+
+    `stands` says that it is accepted, settled or not.
+    """
 
     stake_minor: int
     payout_minor: int | None
     refused: bool
     legs: Sequence[Leg]
     bets: Sequence[SlipBet]
+    stands: bool = True
 
 
 def added_minor(rule: OfferRule, slip: Offered) -> int:
     """Return what an offer has given beside the payout, for a slip that no free bet pays."""
+    if isinstance(rule, EarlyPayoutRule):
+        return max(0, min(_early_payout(rule, slip), rule.cap_minor)) if slip.stands else 0
     if not slip.payout_minor or isinstance(rule, FreeBetRule | InsuranceRule):
         return 0
     if isinstance(rule, BoostRule):
@@ -99,6 +112,24 @@ def _boost(rule: BoostRule, slip: Offered, payout_minor: int) -> int:
     ]
     won_minor = max(payout_minor - slip.stake_minor, 0)
     return floor(won_minor * _step(rule.ladder, len(counting)))
+
+
+def _early_payout(rule: EarlyPayoutRule, slip: Offered) -> int:
+    """Return what the slip is owed with the legs on leading sides won, less what it was paid."""
+    legs = [
+        expected_slips.Leg(
+            leg.position,
+            leg.event,
+            Fraction(leg.odds_milli, 1_000)
+            if leg.early_lead >= rule.lead
+            and leg.odds_milli >= rule.odds_milli_min
+            and (leg.pre_match or not rule.pre_match)
+            else leg.back,
+        )
+        for leg in slip.legs
+    ]
+    owed_minor = expected_slips.owed_minor(legs, slip.bets)
+    return 0 if owed_minor is None else owed_minor - (slip.payout_minor or 0)
 
 
 def _odds_boost(rule: OddsBoostRule, slip: Offered, payout_minor: int) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from engine.common.early import LeadField
 from engine.common.ids import ACCOUNT_NO_MAX, MARKET_NO_MAX, AccountNo, MarketNo
 from engine.common.units import (
     BALANCE_MINOR_MAX,
@@ -51,6 +52,7 @@ class OfferKind(IntEnum):
     ODDS_BOOST = 3
     INSURANCE = 4
     FULL_COVER = 5
+    EARLY_PAYOUT = 6
 
 
 class LadderStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -138,7 +140,25 @@ class FullCoverRule(_Rule, frozen=True, tag="full_cover"):
     stake_minor_max: StakeMaxField = Minor(STAKE_MINOR_MAX)
 
 
-OfferRule = FreeBetRule | BoostRule | OddsBoostRule | InsuranceRule | FullCoverRule
+class EarlyPayoutRule(_Rule, frozen=True, tag="early_payout"):
+    """A leg counts as won at its odds once its side leads by `lead`, whatever its result then is.
+
+    It counts if its market has told such a lead (see PayEarly), if it was accepted before play
+    began where `pre_match` says so, and at `odds_milli_min` at least; the slip's other legs run on.
+    Added is what the slip is owed with these legs won, as soon as no open leg can change that, less
+    what its results pay; `cap_minor` at most. A slip takes it with one leg at these odds or more.
+    """
+
+    lead: LeadField
+    cap_minor: CapField
+    pre_match: bool = True
+    odds_milli_min: LowestOddsField = OddsMilli(ODDS_MILLI_MIN)
+    stake_minor_max: StakeMaxField = Minor(STAKE_MINOR_MAX)
+
+
+OfferRule = (
+    FreeBetRule | BoostRule | OddsBoostRule | InsuranceRule | FullCoverRule | EarlyPayoutRule
+)
 
 
 class _Command(

@@ -99,6 +99,8 @@ class SlipLegView(Struct, frozen=True, kw_only=True, gc=False):
     `stake_max_minor` is the highest stake that a market which refused the leg would have taken.
     `back_num / back_den` is the fraction of the stake that a settled leg gives back, 0 / 0 before.
     `event` is the number of the leg's fixture within the slip, `position` its place in the lines.
+    `early_lead` is the largest lead that the leg's side has reached after it was placed, and
+    `pre_match` whether that was before play began: an offer may pay the leg at it.
     """
 
     bet_id: BetId
@@ -113,6 +115,8 @@ class SlipLegView(Struct, frozen=True, kw_only=True, gc=False):
     back_den: int
     event: int
     position: int
+    early_lead: int = 0
+    pre_match: bool = False
 
 
 class SlipBetView(Struct, frozen=True, kw_only=True, gc=False):
@@ -153,6 +157,23 @@ class OfferView(Struct, frozen=True, kw_only=True):
     active: bool
     rule: OfferRule
     given_minor: Minor
+
+
+class EarlyStanding(Struct, frozen=True, kw_only=True, gc=False):
+    """Open legs on one outcome whose slips took one early payout, in base currency.
+
+    `payout_minor` is what the `legs` without the lead would pay as the singles that run on them;
+    the `marked` ones have reached it.
+    """
+
+    offer_no: int
+    lead: int
+    market_no: MarketNo
+    outcome: int
+    legs: int
+    payout_minor: Minor
+    marked_legs: int
+    marked_payout_minor: Minor
 
 
 class Slip(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.common.ids import EPOCH_SERIAL_BITS, SHARD_BITS
-from engine.common.rows import BetResult, I64s, Rows, SlipKind, SlipState, U64s
+from engine.common.rows import FLAG_PRE_MATCH, BetResult, I64s, Rows, SlipKind, SlipState, U64s
 from engine.common.units import (
     BALANCE_MINOR_MAX,
     ODDS_MILLI_ONE,
@@ -125,7 +125,8 @@ def _kind_rules(rows: Rows) -> _Rules:
     settled = rows["state"] == SlipState.SETTLED
     counted = _within(rows["legs"], 1, LEGS_MAX)
     yield "slips: legs out of bounds", np.where(single, rows["legs"] == 0, counted)
-    bets = np.where(head, _within(rows["bets"], 1, SLIP_BETS_MAX), rows["bets"] == 0)
+    flags = rows["bets"] <= np.where(leg & (rows["held"] > 0), FLAG_PRE_MATCH, 0)
+    bets = np.where(head, _within(rows["bets"], 1, SLIP_BETS_MAX), flags)
     yield "slips: bets out of bounds", bets & (head | (rows["bets_first"] == 0))
     placed = (rows["event"] < LEGS_MAX) & (rows["position"] < LEGS_MAX)
     nowhere = (rows["event"] == 0) & (rows["position"] == 0)
@@ -141,8 +142,10 @@ def _kind_rules(rows: Rows) -> _Rules:
         int
     )
     yield "slips: a leg gives back more than its odds", back | ~(leg & settled)
-    held = rows["held"] <= np.where(head, rows["legs"], 0)
+    held = leg | (rows["held"] <= np.where(head, rows["legs"], 0))
     yield "slips: more legs held than there are", held
+    numbered = rows["settlement_no"] > 0
+    yield "slips: a lead without a settlement", ~leg | (rows["held"] == 0) | numbered
     yield "slips: an offer of no head", head | (rows["offer"] == 0)
 
 

@@ -34,6 +34,9 @@ def offer_rules(tables: LedgerTables) -> _Rules:
     stake = _within(rules["stake_minor_max"], 1, STAKE_MINOR_MAX)
     yield "offers: stake out of bounds", np.where(known, stake, rules["stake_minor_max"] == 0)
     yield "offers: ladder out of bounds", (rules["ladder_milli"] <= OFFER_MILLI_MAX).all(axis=1)
+    early = rules["kind"] == OfferKind.EARLY_PAYOUT
+    yield "offers: lead out of bounds", (rules["lead"] > 0) == early
+    yield "offers: pre_match is not 0 or 1", rules["pre_match"] <= early
     yield "offers: padding in use", ~rules["pad"].any(axis=1)
     grants = offers.used_grants()
     yield "free_bets: account beyond the accounts", grants["account"] < tables.accounts_len

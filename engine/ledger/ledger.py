@@ -44,7 +44,7 @@ from engine.common.rows import (
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import state_hash
 from engine.common.units import BETS_MAX, Nanos
-from engine.common.views import Balance, LedgerTotals, OfferView, Slip
+from engine.common.views import Balance, EarlyStanding, LedgerTotals, OfferView, Slip
 from engine.ledger import views
 from engine.ledger.accounts import apply_command, ref_u64s
 from engine.ledger.audit import due_fault, first_fault, row_fault
@@ -56,6 +56,7 @@ from engine.ledger.open_slips_nb import open_slots_nb
 from engine.ledger.portions import resolved_at_once, settled_at_once
 from engine.ledger.rows import ACCOUNTS_MAX, ALL_SLIP_BETS_MAX, LEDGER_LAYOUT, TRANSFERS_MAX
 from engine.ledger.settling import apply_settlements
+from engine.ledger.standing_early import standing_early
 from engine.ledger.tables import LedgerTables
 
 NO_SLIP_BETS: Final[Rows] = np.zeros(0, SLIP_BET)
@@ -370,9 +371,7 @@ class LedgerMachine:
         after_bet_id : BetId
             The last bet id of the page before: only higher ids are returned.
         """
-        # New slips append their slots to the queue. This method removes the resolved ones, as does
-        # a queue that must grow: a call costs the pending slips and the slips made since the last
-        # call, and a verdict costs nothing.
+        # The queue is rid of resolved slips here and when it must grow: a verdict costs nothing.
         tables = self._tables
         tables.pending_len = drop_resolved_nb(tables.pending, tables.pending_len, tables.slips)
         pending = tables.pending[: tables.pending_len]
@@ -388,6 +387,10 @@ class LedgerMachine:
     def offers(self) -> list[OfferView]:
         """Return every offer, by its number, with what its account has given so far."""
         return views.offers(self._tables)
+
+    def standing_early(self, market_nos: Sequence[int]) -> list[EarlyStanding]:
+        """Return the open legs in some markets under early payouts (see `standing_early`)."""
+        return standing_early(self._tables, market_nos)
 
     def in_force(
         self, *, market_nos: Sequence[int], after_bet_id: BetId = _NO_BET, limit: int

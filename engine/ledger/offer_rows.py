@@ -29,7 +29,9 @@ OFFER: Final = row_dtype(
     ("legs_min", "u1"),
     ("void_excludes", "u1"),
     ("active", "u1"),
-    ("pad", "u1", (8,)),
+    ("lead", "u1"),
+    ("pre_match", "u1"),
+    ("pad", "u1", (6,)),
 )
 """An offer; its slot is its number, and a slot that no offer has is zero. `kind` is an OfferKind,
 and a field that the kind has not is 0. `ladder_milli` is the ladder by the number of legs. Only

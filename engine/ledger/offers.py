@@ -15,6 +15,7 @@ from engine.common.offers import (
     OFFER_LEGS_MAX,
     OFFERS_MAX,
     BoostRule,
+    EarlyPayoutRule,
     FreeBetRule,
     FullCoverRule,
     GrantFreeBet,
@@ -41,6 +42,7 @@ KINDS: Final[dict[type[OfferRule], OfferKind]] = {
     OddsBoostRule: OfferKind.ODDS_BOOST,
     InsuranceRule: OfferKind.INSURANCE,
     FullCoverRule: OfferKind.FULL_COVER,
+    EarlyPayoutRule: OfferKind.EARLY_PAYOUT,
 }
 
 
@@ -82,6 +84,8 @@ def offer_row(rule: OfferRule, *, currency: int) -> Rows:
         "one_winner_milli",
         "legs_min",
         "void_excludes",
+        "lead",
+        "pre_match",
     ):
         if hasattr(rule, name):
             row[name] = getattr(rule, name)
@@ -102,8 +106,8 @@ def rule_of(row: Any) -> OfferRule:
         name: _ladder_of(row) if name == "ladder" else int(row[name])
         for name in rule.__struct_fields__
     }
-    if "void_excludes" in fields:
-        fields["void_excludes"] = bool(fields["void_excludes"])
+    for name in fields.keys() & {"void_excludes", "pre_match"}:
+        fields[name] = bool(fields[name])
     return rule(**fields)
 
 

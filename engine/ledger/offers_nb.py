@@ -18,7 +18,15 @@ from numba import types
 from engine.common.jit import kernel
 from engine.common.offers import OfferKind
 from engine.common.reasons import Reason
-from engine.common.rows import FLAG_FREE_BET, BetResult, Rows, SlipKind, SlipState, U64s
+from engine.common.rows import (
+    FLAG_FREE_BET,
+    FLAG_PRE_MATCH,
+    BetResult,
+    Rows,
+    SlipKind,
+    SlipState,
+    U64s,
+)
 from engine.common.units import ODDS_MILLI_ONE, STAKE_MINOR_MAX
 from engine.ledger.index_nb import (
     ACCOUNTS,
@@ -32,10 +40,11 @@ from engine.ledger.index_nb import (
 )
 from engine.ledger.offer_rows import GRANTS_MAX, OFFER, OFFERED
 from engine.ledger.open_slips_nb import shift_balance_nb
-from engine.ledger.slip_nb import SCRATCH, STANDING, gather_nb, parts_nb
+from engine.ledger.slip_nb import SCRATCH, STANDING, gather_nb, owed_of_nb, parts_nb
 from engine.slips.owed_nb import owed_nb
 
 REFUSED = int(SlipState.REFUSED)
+ACCEPTED = int(SlipState.ACCEPTED)
 SETTLED = int(SlipState.SETTLED)
 
 SINGLE = int(SlipKind.SINGLE)
@@ -52,6 +61,7 @@ BOOST = int(OfferKind.BOOST)
 ODDS_BOOST = int(OfferKind.ODDS_BOOST)
 INSURANCE = int(OfferKind.INSURANCE)
 FULL_COVER = int(OfferKind.FULL_COVER)
+EARLY_PAYOUT = int(OfferKind.EARLY_PAYOUT)
 
 CAPACITY = int(Reason.CAPACITY)
 OFFER_UNKNOWN = int(Reason.OFFER_UNKNOWN)
@@ -161,6 +171,8 @@ def offer_reason_nb(
         leg = reservations[at + 1]
         named = leg.market_no == offer.market_no and leg.outcome == offer.outcome
         fits = single_line and legs == 1 and named
+    elif kind == EARLY_PAYOUT:
+        fits = high > 0
     elif kind == INSURANCE:
         fits = single_line and high == legs and legs >= offer.legs_min
     else:
@@ -321,6 +333,35 @@ def full_cover_nb(
 
 
 @kernel()
+def early_payout_nb(slips: Any, head_slot: Any, offer: Any, bets: Any, scratch: Any) -> Any:
+    """Return what a slip is owed with the legs won whose side led, less what results have paid.
+
+    Nothing while an open leg can change what it is owed so.
+    """
+    head = slips[head_slot]
+    if head.state != ACCEPTED and head.state != SETTLED:
+        return 0
+    opened, lost = gather_nb(slips, head_slot, STANDING, scratch)
+    _, _, nums, dens, _, _, _ = parts_nb(scratch)
+    marked = 0
+    for i in range(head.legs):
+        leg = slips[head_slot + 1 + i]
+        if leg.held < offer.lead or leg.odds_milli < offer.odds_milli_min:
+            continue
+        if offer.pre_match and leg.bets & FLAG_PRE_MATCH == 0:
+            continue
+        marked += 1
+        opened -= leg.state != SETTLED
+        lost -= leg.state == SETTLED and leg.payout_minor == 0
+        nums[i] = leg.odds_milli
+        dens[i] = ODDS_MILLI_ONE
+    if marked == 0:
+        return 0
+    owed_minor = owed_of_nb(head, opened, lost, bets, scratch)
+    return owed_minor - head.payout_minor if owed_minor >= 0 else 0
+
+
+@kernel()
 def added_nb(
     slips: Any, head_slot: Any, offer: Any, row: Any, bets: Any, room: Any, scratch: Any
 ) -> Any:
@@ -335,7 +376,9 @@ def added_nb(
             return 0
         return head.stake_minor - min(head.payout_minor, head.stake_minor)
     added_minor = 0
-    if head.state == SETTLED and head.payout_minor > 0:
+    if offer.kind == EARLY_PAYOUT:
+        added_minor = early_payout_nb(slips, head_slot, offer, bets, scratch)
+    elif head.state == SETTLED and head.payout_minor > 0:
         if offer.kind == BOOST:
             added_minor = boost_nb(slips, head_slot, offer)
         elif offer.kind == ODDS_BOOST:

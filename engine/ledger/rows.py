@@ -122,7 +122,8 @@ what the offer gives is in an OFFERED row. Market, outcome, odds, event and posi
 
 LEG: no money, no ref, in no chain. `legs` is its place, 1 for the first: the head's slot is the
 leg's less `legs`. `stake_minor` is what its market was charged with the bet; `charged_minor` what
-that market is known to charge now, by the charge of the number `charge_no`. Once settled,
+that market is known to charge now, by the charge of the number `charge_no`. `held` is the largest
+lead that its side has reached, and `bets` the flags of that mark (see SETTLEMENT). Once settled,
 `payout_minor / back_den` is the fraction of the stake that it gives back. A leg of a refused slip
 that its market accepted is RELEASED, whatever its market settles."""
 

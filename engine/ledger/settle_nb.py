@@ -10,7 +10,16 @@ import numpy as np
 from numba import types
 
 from engine.common.jit import kernel
-from engine.common.rows import SETTLEMENT, BetResult, I64s, Rows, SlipKind, SlipState, U8s
+from engine.common.rows import (
+    FLAG_PRE_MATCH,
+    SETTLEMENT,
+    BetResult,
+    I64s,
+    Rows,
+    SlipKind,
+    SlipState,
+    U8s,
+)
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, ODDS_MILLI_ONE, PAYOUT_MINOR_MAX
 from engine.ledger.index_nb import (
     ACCOUNTS,
@@ -62,7 +71,7 @@ def is_impossible_nb(row: Any) -> Any:
 
 @kernel()
 def is_impossible_fraction_nb(row: Any, leg: Any) -> Any:
-    """Return whether no leg can give back the fraction of a settlement: more than its odds, say.
+    """Return whether no leg can have a settlement's fraction (more than its odds, say) or mark.
 
     A leg that is opened again gives nothing back, over any denominator.
     """
@@ -70,11 +79,21 @@ def is_impossible_fraction_nb(row: Any, leg: Any) -> Any:
     if leg.state == PENDING and row.odds_milli > 0:
         odds_milli = row.odds_milli
     back_den = np.int64(row.back_den)
+    if row.early_flags > (FLAG_PRE_MATCH if row.early_lead > 0 else 0):
+        return True
     return row.result != REOPENED and (
         back_den == 0
         or row.payout_minor > BACK_NUM_MAX
         or row.payout_minor * ODDS_MILLI_ONE > back_den * odds_milli
     )
+
+
+@kernel(inline=True)
+def mark_leg_nb(leg: Any, row: Any) -> None:
+    """Keep the largest lead that a leg's side has reached; no row takes it back."""
+    if row.early_lead > leg.held:
+        leg.held = row.early_lead
+        leg.bets |= row.early_flags
 
 
 @kernel(inline=True)
@@ -246,5 +265,6 @@ def settle_legs_nb(
         leg.back_den = 0 if row.result == REOPENED else row.back_den
         leg.settlement_no = row.settlement_no
         leg.result = row.result
+        mark_leg_nb(leg, row)
         head_slot = slot - leg.legs
         settle_head_nb(slips, head_slot, accounts, bets, scratch, house_minor, due, due_len)

@@ -251,6 +251,8 @@ def release_leg_nb(leg: Any) -> None:
     leg.payout_minor = 0
     leg.back_den = 0
     leg.result = NO_RESULT
+    leg.held = 0
+    leg.bets = 0
 
 
 @kernel()

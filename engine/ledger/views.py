@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from engine.common.ids import AccountNo, BetId, MarketNo
-from engine.common.rows import BetResult, SlipKind, SlipState
+from engine.common.rows import FLAG_PRE_MATCH, BetResult, SlipKind, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
 from engine.common.views import (
     Balance,
@@ -38,6 +38,8 @@ _LEG_FIELDS: Final = (
     "back_den",
     "event",
     "position",
+    "held",
+    "bets",
 )
 
 FREE_BETS_SHOWN_MAX: Final = 50
@@ -119,6 +121,8 @@ def _legs_of(tables: LedgerTables, slot: int) -> tuple[SlipLegView, ...]:
             back_den=back_den,
             event=event,
             position=position,
+            early_lead=early_lead,
+            pre_match=bool(early_flags & FLAG_PRE_MATCH),
         )
         for (
             bet_id,
@@ -133,6 +137,8 @@ def _legs_of(tables: LedgerTables, slot: int) -> tuple[SlipLegView, ...]:
             back_den,
             event,
             position,
+            early_lead,
+            early_flags,
         ) in rows.tolist()
     )
 

@@ -5,6 +5,7 @@ Owns no name of its own: the rules are the engine's.
 
 from engine.common.offers import (
     BoostRule,
+    EarlyPayoutRule,
     FreeBetRule,
     FullCoverRule,
     InsuranceRule,
@@ -15,6 +16,7 @@ from engine.common.offers import (
 
 __all__ = [
     "BoostRule",
+    "EarlyPayoutRule",
     "FreeBetRule",
     "FullCoverRule",
     "InsuranceRule",

@@ -148,6 +148,8 @@ class LegView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     `released`: its market accepted it, and the slip was refused for another leg. A settled leg
     gives `back_num / back_den` of a stake on it back: odds of 2.500 that won 2500/1000, refunded
     1/1, lost 0/1. `event` numbers the events of the slip; legs of one event share no line.
+    `early_lead` is the largest lead that the leg's side has reached, as its market told: an offer
+    may pay at it.
     """
 
     bet_id: BetId
@@ -162,6 +164,7 @@ class LegView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     result: ResultWord = "none"
     back_num: int = 0
     back_den: int = 0
+    early_lead: int = 0
 
 
 class BetLinesView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -22,7 +22,8 @@ class AskExposure(FromClient, frozen=True, kw_only=True, tag="exposure"):
     `pricing` is an object of `state` (as in `reprice`: impossible scores are left out) and `model`,
     with which the expected profit is answered as well; either may be missing. `goals` is the number
     of further goals of each side that the rows of `profit_minor` cover; worst and best are over all
-    scores. With a `lead` and a model, what paying early at it costs is answered.
+    scores. With a `lead` the legs under early payouts are answered, and with a model what these
+    cost, and the chances of that lead.
     """
 
     id: IdField = 0
@@ -66,6 +67,25 @@ class LeadChance(Struct, frozen=True, kw_only=True, gc=False):
     won_micro: int
 
 
+class EarlyLegs(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Open legs on one side of the full-time result whose slips took one early payout.
+
+    `legs` have not reached its `lead`, `marked_legs` have. The payouts are of the singles that
+    run on them, by results. `expected_minor` is what the offer is expected to pay for them from now
+    on, beside the house: each payout times the chance that the lead is reached (if it is not yet)
+    and the side does not win. Other legs of a slip count as bets at fair odds.
+    """
+
+    offer: int
+    lead: int
+    outcome: int
+    legs: int = 0
+    payout_minor: Minor = Minor(0)
+    marked_legs: int = 0
+    marked_payout_minor: Minor = Minor(0)
+    expected_minor: Minor | None = None
+
+
 class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     """The house's profit on a fixture's open bets, in base currency.
 
@@ -76,7 +96,8 @@ class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     all at their worst together. Settled and cancelled markets are `decided` and not included. The
     shells of `unheard` markets did not answer: their last known bets are included, if any. Of
     `stale` markets only the bets are included that their damaged journals still give. `leads` are
-    home and away.
+    home and away, `early` the legs under early payouts; `early_missing` account shards did not
+    answer, and their legs are not included.
     """
 
     id: int = 0
@@ -88,6 +109,8 @@ class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     best: ScoreProfit
     expected_minor: Minor | None = None
     leads: tuple[LeadChance, ...] = ()
+    early: tuple[EarlyLegs, ...] = ()
+    early_missing: int = 0
     score_from: tuple[int, int] = (0, 0)
     profit_minor: tuple[tuple[int, ...], ...]
     off_grid_worst_minor: Minor = Minor(0)

@@ -25,7 +25,8 @@ class PutOffer(FromClient, frozen=True, kw_only=True, tag="set_offer"):
 
     Kinds of rules: `free_bet` (the stake is paid and not returned), `boost` (accumulators win more
     by a ladder), `odds_boost` (better odds for one selection), `insurance` (one lost leg: the stake
-    as a free bet), `full_cover` (one winner, all winners).
+    as a free bet), `full_cover` (one winner, all winners), `early_payout` (a leg counts as won once
+    its side leads).
     """
 
     id: IdField = 0

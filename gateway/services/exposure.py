@@ -9,17 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
 
-from actors.messages import decode_book_images
+from actors.messages import decode_book_images, decode_standing_early
 from actors.peer import PeerError, PeerRefusedError
-from actors.routes import Routes
-from engine.common.ids import MarketNo
+from actors.routes import Routes, account_shell_name
+from engine.common.ids import MarketNo, ShardNo
 from engine.common.reasons import Reason
 from engine.common.units import Minor
-from engine.common.views import BookImage
+from engine.common.views import BookImage, EarlyStanding
 from gateway.messages.base import Error
 from gateway.messages.exposure import (
     AskExposure,
+    EarlyLegs,
     Exposure,
     LeadChance,
     OffGridMarket,
@@ -100,7 +102,26 @@ class ExposureService:
         async with self._computing:
             fixture = self._kept(request.fixture, module.FixtureExposure)
             fixture.update(images.values())
-            return await asyncio.to_thread(_answer, request, fixture, outlook, unanswered, stale)
+            answer = await asyncio.to_thread(_answer, request, fixture, outlook, unanswered, stale)
+        result = self._routes.market_no_by_key.get(f"{prefix}1x2")
+        if not request.lead or result is None:
+            return answer
+        early = await asyncio.gather(
+            *(self._early(shard, result) for shard in range(self._routes.shards))
+        )
+        legs = await asyncio.to_thread(_early_legs, [one for one in early if one], outlook)
+        return replace(answer, early=legs, early_missing=early.count(None))
+
+    async def _early(self, shard: int, market_no: MarketNo) -> list[EarlyStanding] | None:
+        """Return the legs in a market that early payouts cover; None without an answer."""
+        peer = self._routes.peer(account_shell_name(ShardNo(shard)))
+        if peer is None:
+            return None
+        try:
+            raw = await peer.ask("standing_early", [market_no], timeout_s=self._timeout_s)
+        except (PeerError, PeerRefusedError):
+            return None
+        return decode_standing_early(raw)
 
     def _kept(self, name: str, make: "type[FixtureExposure]") -> "FixtureExposure":
         """Return a fixture's exposure, and mark it as the most recently requested."""
@@ -167,6 +188,37 @@ def _answer(
         ),
         unheard=tuple(unanswered[:LINES_MAX]),
         stale=tuple(stale[:LINES_MAX]),
+    )
+
+
+def _early_legs(standing: list[list[EarlyStanding]], outlook: "Outlook") -> tuple[EarlyLegs, ...]:
+    """Add up the shards' legs by offer and outcome, and price them."""
+    from engine.pricing.football.lead import early_cost  # noqa: PLC0415 - see ExposureService
+
+    sums: dict[tuple[int, int, int], list[int]] = {}
+    for one in (each for shard in standing for each in shard):
+        at = sums.setdefault((one.offer_no, one.lead, one.outcome), [0, 0, 0, 0])
+        counts = (one.legs, one.payout_minor, one.marked_legs, one.marked_payout_minor)
+        at[:] = [before + more for before, more in zip(at, counts, strict=True)]
+    return tuple(
+        EarlyLegs(
+            offer=offer,
+            lead=lead,
+            outcome=outcome,
+            legs=legs,
+            payout_minor=Minor(payout),
+            marked_legs=marked,
+            marked_payout_minor=Minor(marked_payout),
+            expected_minor=early_cost(
+                outlook.model,
+                outlook.state,
+                lead=lead,
+                outcome=outcome,
+                payout_minor=payout,
+                marked_payout_minor=marked_payout,
+            ),
+        )
+        for (offer, lead, outcome), (legs, payout, marked, marked_payout) in sorted(sums.items())
     )
 
 

@@ -149,6 +149,7 @@ def _leg_view(leg: SlipLegView) -> LegView:
         result=RESULT_NAMES[leg.result],
         back_num=leg.back_num,
         back_den=leg.back_den,
+        early_lead=leg.early_lead,
     )
 
 
