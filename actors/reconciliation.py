@@ -12,7 +12,16 @@ import numpy.typing as npt
 
 from actors.messages import ReconciliationReport
 from engine.common.ids import BetId, ShardNo, shard_of_bet
-from engine.common.rows import FLAG_KNOWN, BetResult, Rows, SlipKind, SlipState, U32s, U64s
+from engine.common.rows import (
+    FLAG_KNOWN,
+    FLAG_PRE_MATCH,
+    BetResult,
+    Rows,
+    SlipKind,
+    SlipState,
+    U32s,
+    U64s,
+)
 from engine.common.units import STAKE_MINOR_MAX, base_amount_minor_max_up
 from engine.common.views import LedgerTotals
 from engine.ledger.rows import SLIP
@@ -185,11 +194,23 @@ def settlement_differences(slips: Rows, standing: Rows, waiting: U64s) -> list[s
         | (slips["payout_minor"] != standing["payout_minor"])
         | (standing["result"] != BetResult.NONE) & (slips["back_den"] != standing["back_den"])
     )
+    early = (slips["held"] != standing["early_lead"]) | (slips["bets"] != standing["early_flags"])
     return [
-        f"bet {standing['bet_id'][i]}: {_resolution(standing[i])} in its market, "
-        f"{_resolution(slips[i])} in its account"
-        for i in np.flatnonzero(wrong).tolist()
+        *(
+            f"bet {standing['bet_id'][i]}: {_resolution(standing[i])} in its market, "
+            f"{_resolution(slips[i])} in its account"
+            for i in np.flatnonzero(wrong).tolist()
+        ),
+        *(
+            f"bet {row['bet_id']}: {_mark(row['early_lead'], row['early_flags'])} in its market, "
+            f"{_mark(slip['held'], slip['bets'])} in its account"
+            for row, slip in zip(standing[early], slips[early], strict=True)
+        ),
     ]
+
+
+def _mark(lead: int, flags: int) -> str:
+    return f"a lead of {lead}, {'pre-match' if flags & FLAG_PRE_MATCH else 'in play'}"
 
 
 def _resolution(row: Any) -> str:

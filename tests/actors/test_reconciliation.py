@@ -211,6 +211,12 @@ def test_a_leg_is_settled_with_the_fraction_that_stands_in_its_market() -> None:
         "bet 2: WON with 5/3 back in its market, WON with 5/2 back in its account"
     ]
     assert settlement_differences(slips, standing, np.array([2], np.uint64)) == []
+    standing["back_den"][0], standing["early_lead"][1], standing["early_flags"][1] = 2, 2, 1
+    assert settlement_differences(slips, standing, none) == [
+        "bet 3: a lead of 2, pre-match in its market, a lead of 0, in play in its account"
+    ]
+    slips["held"][2], slips["bets"][2] = 2, 1
+    assert settlement_differences(slips, standing, none) == []
     slips["state"] = (SlipState.REFUSED, SlipState.RELEASED, SlipState.RELEASED)
     assert settlement_differences(slips, standing, none) == [], "its market settles it no more"
 
