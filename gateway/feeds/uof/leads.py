@@ -18,7 +18,7 @@ from engine.pricing.football.axes import Scope
 from engine.pricing.football.model import MatchState, Period
 from gateway.feeds.core.adapter import MARKET_NO_LATER, MarketUpdate
 from gateway.feeds.core.clock import FeedClock
-from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry
+from gateway.feeds.uof.market_registry import NO_OWNER, ListedMarket, MarketRegistry
 from gateway.feeds.uof.match_state import match_state
 from gateway.feeds.uof.messages import OddsChange
 
@@ -101,11 +101,11 @@ class Leads:
         return _SIDES[:1] * (home - away >= self._goals) + _SIDES[1:] * (away - home >= self._goals)
 
     def _market(self, event_id: str) -> ListedMarket | None:
-        """Return the market of the full-time result of a football match."""
+        """Return the market of the full-time result of a football match, if it was created."""
         key = f"{event_id}/{_MARKET}"
         for listed in self._registry.event_markets(event_id):
             if listed.market.key == key and listed.market.sport == _SPORT:
-                return listed
+                return listed if listed.owner != NO_OWNER else None
         return None
 
     def _sent(self, event_id: str) -> _Sent:

@@ -4,11 +4,20 @@ from collections.abc import Sequence
 
 from engine.common.commands import FeedStep
 from engine.common.early import BeginPlay, PayEarly
+from engine.common.rows import FLAG_LEG, FLAG_PRE_MATCH
 from engine.common.units import NS_PER_MS
 from gateway.feeds.core.adapter import MarketUpdate
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.settings import UofSettings
-from tests.gateway.feeds.uof.builders import EVENT, MATCH_WINNER, NOW_MS, market, odds_change
+from tests.engine.market.builders import bet, bet_rows
+from tests.gateway.feeds.uof.builders import (
+    EVENT,
+    MATCH_WINNER,
+    NOW_MS,
+    feed_markets,
+    market,
+    odds_change,
+)
 
 TWO = UofSettings(watch=False, early_lead=2)
 KICK_OFF, MINUTE = 60_000, 60_000
@@ -84,3 +93,14 @@ def test_a_message_that_comes_late_neither_ends_a_lead_nor_begins_one():
 def test_without_the_setting_nothing_is_told():
     bodies = [message(0, 0, minute=0), message(2, 0, minute=1)]
     assert steps_of(UofAdapter("uof", UofSettings(watch=False)), *bodies) == [(), ()]
+
+
+def test_a_leg_placed_before_play_is_marked_in_its_market_when_the_feed_says_the_lead():
+    feed = feed_markets(TWO)
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=0), at=0)
+    leg = bet_rows([bet(1, odds=2_100, flags=FLAG_LEG)])
+    assert feed.machine.place(leg, (NOW_MS + 1) * NS_PER_MS)["reason"][0] == 0
+    for minute, score in enumerate(((0, 0), (1, 0), (2, 0), (2, 1))):
+        feed.receive(message(*score, minute=minute), at=KICK_OFF + minute * MINUTE)
+    rows = feed.machine.outbox(shard=0, limit=9)
+    assert [(row["early_lead"], row["early_flags"]) for row in rows] == [(2, FLAG_PRE_MATCH)]
