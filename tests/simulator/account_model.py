@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.common.events import Deposited, Withdrawn
+from engine.common.events import Deposited, FreeBetGranted, OfferSet, Withdrawn
+from engine.common.offers import SetOffer
 from engine.common.reasons import UNRECORDED
-from engine.common.rows import FLAG_HEAD, LEG_RESERVATION
+from engine.common.rows import FLAG_FREE_BET, FLAG_HEAD, LEG_RESERVATION
 from persistence.frames import Record
 from persistence.records import (
     Kind,
@@ -22,6 +23,7 @@ from persistence.records import (
     decode_settlements,
 )
 from simulations.expected_slips import bet_of_row, stake_minor
+from tests.simulator.offers import OfferModel
 from tests.simulator.slip_model import (
     ACCEPTED,
     PENDING,
@@ -48,6 +50,7 @@ class ShardModel:
         """Legs and their slips, by the leg's bet id."""
         self.balance: dict[int, int] = {}
         """What is available less what is owed, by account."""
+        self.offers = OfferModel()
         self.faults: list[str] = []
         self._refs: dict[tuple[int, bytes], int] = {}
         self._highest = 0
@@ -67,9 +70,14 @@ class ShardModel:
             for row in zip(*(rows[name].tolist() for name in names), strict=True):
                 self._settle(*row)
         elif record.kind == Kind.CONTROL:
-            for event in decode_ledger_control(record.payload).events:
+            control = decode_ledger_control(record.payload)
+            for command, event in zip(control.commands, control.events, strict=True):
                 if isinstance(event, Deposited | Withdrawn) and not event.known:
                     self._transfer(event)
+                elif isinstance(command, SetOffer) and isinstance(event, OfferSet):
+                    self.offers.rules[command.offer_no] = command.rule
+                elif isinstance(event, FreeBetGranted) and not event.known:
+                    self.offers.granted(event.account_no, event.offer_no, event.amount_minor)
 
     # --- bets ------------------------------------------------------------------------------------
 
@@ -94,6 +102,7 @@ class ShardModel:
                 rows = reservations[at + 1 : at + 1 + legs]
                 _add_legs(slip, bet_id, rows, slip_bets[first_bet : first_bet + bets])
                 slip.policy = int(reservations[at]["policy"])
+                slip.named = int(reservations[at]["odds_milli"]), bool(flags & FLAG_FREE_BET)
                 first_bet += bets
             if self._reserve(slip, refs[at], bet_id, state, known):
                 self._check_slip(slip, bet_id, answers[at + 1 : at + 1 + legs])
@@ -130,12 +139,17 @@ class ShardModel:
             self._fault(f"a ref that is bet {first} became bet {bet_id} too")
         if bet_id <= self._highest:
             self._fault(f"bet {bet_id} was given after bet {self._highest}")
-        if stake > self.balance.get(account, 0):
+        named, pays = slip.named
+        fault = self.offers.take(slip, named=named, pays=pays) if named else ""
+        if fault:
+            self._fault(f"bet {bet_id}: {fault}")
+        if not slip.free_bet and stake > self.balance.get(account, 0):
             self._fault(f"bet {bet_id} took {stake} of {self.balance.get(account, 0)} available")
         self._highest = bet_id + len(slip.legs)
         self._refs[account, ref] = bet_id
         self.slips[bet_id] = slip
-        self.balance[account] = self.balance.get(account, 0) - stake
+        change = self.offers.change(slip) - stake
+        self.balance[account] = self.balance.get(account, 0) + change
         return True
 
     def _check_slip(self, slip: SlipModel, bet_id: int, answers: Any) -> None:
@@ -173,7 +187,7 @@ class ShardModel:
 
     def _decided(self, slip: SlipModel, change: int) -> None:
         """Book what a slip gets back by a verdict or a settlement of one of its legs."""
-        self.balance[slip.account] += change
+        self.balance[slip.account] += change + self.offers.change(slip)
         if slip.state != PENDING and not slip.decided_seq:
             slip.decided_seq = self._seq
 

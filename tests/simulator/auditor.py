@@ -15,6 +15,7 @@ from actors.messages import (
     BalanceQuery,
     decode_balance,
     decode_health,
+    decode_offers,
     decode_totals,
     encode,
 )
@@ -177,6 +178,8 @@ class Audit:
             available[account] -= stake
             pending[account] += stake if state == SlipState.PENDING else 0
             at_stake[account] += stake if state == SlipState.ACCEPTED else 0
+            model = self._model_of(slip)
+            available[account] += model.added if model is not None else 0
             if state == SlipState.SETTLED:
                 available[account] += slip["payout_minor"]
                 house[currency_of(account)] += stake - slip["payout_minor"]
@@ -189,6 +192,7 @@ class Audit:
             held = self._shards[self._world.account_shell(account)].balance.get(account, 0)
             if held != balance.available_minor - balance.owed_minor:
                 self._fault(f"account {account} holds {balance}, its journal says {held}")
+            self._check_free_bets(account, balance)
             real = (
                 balance.available_minor - balance.owed_minor,
                 balance.pending_minor,
@@ -204,6 +208,9 @@ class Audit:
                 disputes = decode_health(shell.tick()).disputes
                 if disputes:
                     self._fault(f"{name}: {disputes} settlements are in dispute")
+                costs = {each.offer_no: each.given_minor for each in decode_offers(shell.offers())}
+                if costs != self._shards[name].offers.costs():
+                    self._fault(f"{name}: its offers have given {costs}, its journal disagrees")
                 for total in decode_totals(shell.totals()):
                     house[total.currency] -= total.house_minor
                     external[total.currency] += total.external_minor
@@ -213,6 +220,13 @@ class Audit:
             self._fault(f"the house account differs by {dict(house)} from what the slips say")
         if any(external.values()):
             self._fault(f"the external account differs by {dict(external)} from the transfers")
+
+    def _check_free_bets(self, account: int, balance: Any) -> None:
+        """Compare what is left of an account's free bets with its journal."""
+        left = {each.free_bet: each.left_minor for each in balance.free_bets}
+        due = self._shards[self._world.account_shell(account)].offers.left_of(account)
+        if left != due:
+            self._fault(f"account {account} has {left} of free bets, its journal says {due}")
 
     # --- clients ---------------------------------------------------------------------------------
 

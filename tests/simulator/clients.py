@@ -252,6 +252,8 @@ def _slip(step: PlaceSlip) -> PlaceSlipMessage:
         ),
         policy=step.policy,
         policy_over=step.over,
+        offer=step.offer,
+        free_bet=step.free_bet,
     )
 
 

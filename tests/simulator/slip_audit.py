@@ -181,7 +181,8 @@ def content_sent(step: PlaceSlip, layout: Layout) -> Content:
         )
         for bet in step.bets
     )
-    return (legs, bets, _POLICIES[step.policy, step.over])
+    named = (step.free_bet or step.offer, bool(step.free_bet))
+    return (legs, bets, _POLICIES[step.policy, step.over], named)
 
 
 def content_booked(slip: SlipModel) -> Content:
@@ -190,4 +191,4 @@ def content_booked(slip: SlipModel) -> Content:
         (leg.market, leg.outcome, leg.odds_seen, leg.position, leg.event) for leg in slip.legs
     )
     bets = tuple((bet.stake_minor, bet.positions, bet.sizes, bet.bankers) for bet in slip.bets)
-    return (legs, bets, slip.policy)
+    return (legs, bets, slip.policy, slip.named)

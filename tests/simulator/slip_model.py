@@ -56,6 +56,13 @@ class SlipModel:
     payouts_max: tuple[int, ...] = ()
     """The most that each bet may pay, 0 for no bound."""
     legs: list[LegModel] = field(default_factory=list)
+    offer: int = 0
+    """The number of the offer that it took, also by the free bet that pays its stake."""
+    free_bet: int = 0
+    named: tuple[int, bool] = (0, False)
+    """What it asked for: the number of an offer, or of a free bet."""
+    added: int = 0
+    """What the offer has given beside the payout."""
     decided_seq: int = 0
     """The record that accepted or refused a slip of several legs."""
 

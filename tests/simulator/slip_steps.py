@@ -7,6 +7,8 @@ selection twice. The random numbers are the generator's.
 import random
 from collections.abc import Mapping, Sequence
 
+from tests.simulator.offers import choice
+from tests.simulator.settings import currency_of
 from tests.simulator.story import Layout, PlaceSlip, SlipLeg, SlipStake
 
 _STAKES = (1, 7, 50, 100, 100, 333, 1_000)
@@ -42,6 +44,9 @@ class SlipSteps:
             bets = self._bets(len(legs))
             if kind < 0.35:
                 legs += self._ways(legs)
+        offer, free_bet = choice(
+            ref, account=account, currency=currency_of(account), shards=self._layout.shards
+        )
         return PlaceSlip(
             at_ms=at_ms,
             account=account,
@@ -51,6 +56,8 @@ class SlipSteps:
             policy=rng.choice(("none", "higher", "higher", "any")),
             over=rng.choice(("legs", "legs", "combined")),
             gateway=gateway,
+            offer=offer,
+            free_bet=free_bet,
         )
 
     def _one_a_fixture(self, markets: Sequence[int]) -> list[int]:

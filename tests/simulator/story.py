@@ -66,6 +66,8 @@ class PlaceSlip(Step, frozen=True, tag=True):
     policy: str = "none"
     over: str = "legs"
     gateway: int = 0
+    offer: int = 0
+    free_bet: int = 0
 
 
 class AskSlip(Step, frozen=True, tag=True):
@@ -286,8 +288,10 @@ def _slip(step: PlaceSlip) -> str:
         for bet in step.bets
     )
     return (
-        f"account {step.account} bets {bets} over ({legs}) ({step.policy} over {step.over}), "
-        f"ref {step.ref}, through gateway-{step.gateway}"
+        f"account {step.account} bets {bets} over ({legs}) ({step.policy} over {step.over}"
+        + (f", offer {step.offer}" if step.offer else "")
+        + (f", free bet {step.free_bet}" if step.free_bet else "")
+        + f"), ref {step.ref}, through gateway-{step.gateway}"
     )
 
 

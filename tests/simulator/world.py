@@ -42,6 +42,7 @@ from tests.simulator.disk import SimulatedDisk
 from tests.simulator.event_loop import SimulatedLoop
 from tests.simulator.feed import FEED, StoryAdapter, message_of
 from tests.simulator.network import CallFault, Network
+from tests.simulator.offers import offers_of
 from tests.simulator.plant import Plant
 from tests.simulator.processes import Clock, SimulatedLauncher, SimulatedProcess
 from tests.simulator.rest import what_waits
@@ -161,6 +162,7 @@ class World:
                 SetRate(currency=currency, rate_micro=CURRENCIES[currency]),
                 OpenAccount(account_no=account, currency=currency),
                 Deposit(account_no=account, amount_minor=layout.balance, ref="first"),
+                *offers_of(account, currency),
             )
             raw = await self._ask_shell(
                 self.account_shell(account),
