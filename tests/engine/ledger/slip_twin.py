@@ -194,7 +194,7 @@ class SlipLedgerTwin(LedgerTwin):
         return [(rows[at][0], rows[at][3]) for at in sorted(taken)]
 
     def _settle_leg(self, leg: TwinLeg, row: tuple[int, ...]) -> str:
-        _, num, _, number, odds, result, _, den = row
+        _, num, _, number, odds, result, *_, den = row
         if leg.state == REFUSED or self._impossible(leg, num, den, odds, result):
             return "disputed"
         if leg.state == RELEASED or number <= leg.settlement_no:
