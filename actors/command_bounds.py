@@ -1,6 +1,6 @@
-"""What a market shell writes into commands: the bounds that they are checked against.
+"""What a market shell writes into commands: what they are checked against, and what markets pay.
 
-Owns which commands get which. A replay so needs neither a clock nor settings.
+Owns which commands get which. A replay so needs neither a clock nor settings nor rules of a sport.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,8 @@ def with_bounds(
 ) -> MarketCommand:
     """Write into a command what it is checked against, so that a replay needs no clock or settings.
 
-    A feed's command gets how far its position may be; odds get their guard.
+    A feed's command gets how far its position may be; odds get their guard, and a new market what
+    its outcomes pay by score.
     """
     if isinstance(command, FeedUpdate):
         steps = tuple(
@@ -28,6 +29,14 @@ def with_bounds(
             ]
         )
         return msgspec.structs.replace(command, position_max=position_max, steps=steps)
-    if isinstance(command, SetOdds | CreateMarket):
+    if isinstance(command, SetOdds):
         return msgspec.structs.replace(command, guard=guard_of(command.market_no))
+    if isinstance(command, CreateMarket):
+        from engine.pricing.football.score_payoffs import score_payoffs  # noqa: PLC0415 - see MarketShell._load_kernels
+
+        return msgspec.structs.replace(
+            command,
+            guard=guard_of(command.market_no),
+            payoffs=score_payoffs(command.key, command.outcomes),
+        )
     return command

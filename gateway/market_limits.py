@@ -24,13 +24,17 @@ RULES_MAX: Final = 256
 _PATTERNS: Final = ("sport", "type", "fixture")
 _MATCHED: Final = (*_PATTERNS, "tier", "phase")
 _LIMITS: Final = Limits.__struct_fields__
-_CAPPED: Final = tuple(name for name in _LIMITS if name != "stake_minor_min")
+_FIXTURE: Final = "fixture_liability_minor_max"
+"""The limit that is none when it is 0, so that no cap fits it."""
+_GIVEN: Final = tuple(name for name in _LIMITS if name != "stake_minor_min")
+_CAPPED: Final = tuple(name for name in _GIVEN if name != _FIXTURE)
 
 
 class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What markets get that a feed or an opening file creates, in minor units of base currency.
 
     `rules` change the defaults where they match, and no market gets more than the `cap_` figures.
+    `fixture_liability_minor_max` is a limit of a market's whole fixture, 0 for none.
     `tiers` say which fixtures are of which tier, as ``TIER=PATTERN``.
 
     A slip that could pay more than `slip_payout_minor_max`, in the account's currency, is refused
@@ -42,6 +46,7 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     payout_minor_max: LimitField = Minor(500_000)
     outcome_liability_minor_max: LimitField = Minor(250_000)
     market_liability_minor_max: LimitField = Minor(250_000)
+    fixture_liability_minor_max: LimitField = Minor(0)
     cap_stake_minor_max: StakeField = Minor(1_000_000)
     cap_payout_minor_max: LimitField = Minor(100_000_000)
     cap_outcome_liability_minor_max: LimitField = Minor(500_000_000)
@@ -81,7 +86,7 @@ class LimitRules:
     """
 
     def __init__(self, settings: LimitsSettings) -> None:
-        self._defaults = Limits(**{name: getattr(settings, name) for name in _CAPPED})
+        self._defaults = Limits(**{name: getattr(settings, name) for name in _GIVEN})
         self._cap = {name: getattr(settings, f"cap_{name}") for name in _CAPPED}
         self._rules = [_read_rule(at, text) for at, text in enumerate(settings.rules, start=1)]
         self._tiers = [_read_tier(at, text) for at, text in enumerate(settings.tiers, start=1)]
@@ -189,7 +194,8 @@ def _read_rule(at: int, text: str) -> _Rule:
             raise LimitRuleError(f"limits.rules[{at}]: {name} is given twice")
         if name in _LIMITS:
             high = STAKE_MINOR_MAX if name.startswith("stake") else LIMIT_MINOR_MAX
-            limits[name] = _number(f"limits.rules[{at}].{name}", value, low=1, high=high)
+            low = 0 if name == _FIXTURE else 1
+            limits[name] = _number(f"limits.rules[{at}].{name}", value, low=low, high=high)
         elif name == "phase" and value not in (PREMATCH, LIVE):
             raise LimitRuleError(f"limits.rules[{at}].phase: {PREMATCH} or {LIVE}, not {value}")
         elif name in _MATCHED:

@@ -3,9 +3,8 @@
 Owns the fields of every command and their bounds. Decoding refuses a field outside its bounds and
 names the field and the bound. Never decides whether a command is allowed: the state machines do.
 
-Here and in the other values that feeds make by the thousand, `gc=False` keeps them from the garbage
-collector: frozen values of numbers, text and tuples cannot form a cycle, and collections that visit
-all values of thousands of messages in progress took a fifth of a feed's processor time.
+In values that feeds make by the thousand, `gc=False` keeps them from the garbage collector: they
+cannot form a cycle, and collections of them took a fifth of a feed's processor time.
 """
 
 from typing import Annotated, Final
@@ -25,6 +24,7 @@ from engine.common.ids import (
 )
 from engine.common.lifecycle import Status
 from engine.common.offers import GrantFreeBet, SetOffer
+from engine.common.payoffs import Payoffs
 from engine.common.units import (
     BALANCE_MINOR_MAX,
     DEAD_HEAT_DEN_MAX,
@@ -73,7 +73,7 @@ OutcomesField = Annotated[
 ]
 """Some outcomes of a market, each once."""
 PositionField = Annotated[int, Meta(ge=0, le=TIME_NS_MAX)]
-"""How far a feed source has come: a number that rises with its messages, such as their time."""
+"""How far a feed source has come: it rises with its messages, as their time does."""
 KeyField = Annotated[str, Meta(min_length=3, max_length=MARKET_KEY_BYTES_MAX)]
 RefField = Annotated[str, Meta(pattern=r"^[!-~]{1,32}\Z")]
 CurrencyField = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
@@ -83,8 +83,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=F
     """The bounds of a market's bets and liability, in minor units of the book's base currency.
 
     `outcome_liability_minor_max` bounds the liability of the bet's outcome,
-    `market_liability_minor_max` that of the worst outcome. A bet is checked against the book as the
-    book would be with the bet in it.
+    `market_liability_minor_max` that of the worst outcome, `fixture_liability_minor_max` that of
+    the fixture at its worst score (0: none). A bet is checked against the book with the bet in it.
     """
 
     stake_minor_min: StakeField = Minor(1)
@@ -92,6 +92,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=F
     payout_minor_max: LimitField = Minor(100_000_000)
     outcome_liability_minor_max: LimitField = Minor(500_000_000)
     market_liability_minor_max: LimitField = Minor(500_000_000)
+    fixture_liability_minor_max: LimitField = Minor(0)
 
 
 class LimitsPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,6 +103,7 @@ class LimitsPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     payout_minor_max: LimitField | UnsetType = UNSET
     outcome_liability_minor_max: LimitField | UnsetType = UNSET
     market_liability_minor_max: LimitField | UnsetType = UNSET
+    fixture_liability_minor_max: LimitField | UnsetType = UNSET
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the limits that the patch changes."""
@@ -173,18 +175,15 @@ class _Command(
     """Base of every command: the field `do` names the command."""
 
 
-# --- markets -----------------------------------------------------------------------------------
-
-
 class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=True):
     """Create a market, INACTIVE, with its outcomes in order, their first odds and its limits.
 
     With `offered` false, an outcome takes no bet until its odds are set, in any status of the
     market: for a market that is created before a feed has given it odds. `limits_why` says where
     the limits come from. The first odds of a market that is offered are checked against `guard`,
-    which the market's shell writes over whatever is sent, unless `override` says that they are
-    meant as they are. All four are encoded only when they are not at their defaults, so that
-    earlier releases read journals without such markets.
+    unless `override` says that they are meant as they are. `payoffs` places the market on its
+    fixture's grid. The market's shell writes it and `guard` over whatever is sent. All five are
+    encoded only when not at their defaults: earlier releases read journals without such markets.
     """
 
     market_no: MarketNoField
@@ -196,6 +195,7 @@ class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=Tru
     limits_why: WhyField = ""
     guard: OddsGuard | UnsetType = UNSET
     override: bool = False
+    payoffs: Payoffs | UnsetType = UNSET
 
 
 class OpenMarket(_Command, frozen=True, tag="open_market"):
@@ -372,8 +372,8 @@ class RollBackSettlement(_Command, frozen=True, tag="roll_back_settlement"):
 class SetPhaseLimits(_Command, frozen=True, tag="set_phase_limits"):
     """Give a market the limits of its match's new phase, if it has those of the last one.
 
-    `before` are the limits that the last phase gave. A market with others keeps them: a trader has
-    set them. `why` says which rules the limits come from.
+    `before` are those that the last phase gave; a market with others, set by a trader, keeps them.
+    `why` says which rules the limits come from.
     """
 
     market_no: MarketNoField

@@ -96,6 +96,7 @@ class Reason(IntEnum):
     MARKET_LIABILITY = 701
     BET_LIABILITY = 702
     OUTCOME_LIABILITY = 704
+    FIXTURE_LIABILITY = 705
 
     # 90x system
     BUSY = 901
@@ -127,6 +128,7 @@ RETRYABLE: Final = frozenset(
         Reason.MARKET_LIABILITY,
         Reason.BET_LIABILITY,
         Reason.OUTCOME_LIABILITY,
+        Reason.FIXTURE_LIABILITY,
         Reason.BUSY,
         Reason.QUARANTINED,
         Reason.UNKNOWN,
@@ -211,6 +213,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.MARKET_LIABILITY: "the market's liability limit is reached",
     Reason.BET_LIABILITY: "the bet's liability is over its limit",
     Reason.OUTCOME_LIABILITY: "the outcome's liability limit is reached",
+    Reason.FIXTURE_LIABILITY: "the fixture's liability limit is reached at its worst score",
     Reason.BUSY: "the system is at capacity; this request was not recorded",
     Reason.QUARANTINED: "the journal is under inspection; this request was not recorded",
     Reason.UNKNOWN: "the answer did not arrive in time; ask for the bet's status",

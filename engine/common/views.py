@@ -48,7 +48,8 @@ class BookImage(Struct, frozen=True, kw_only=True):
     rounded down and its possible win rounded up, so no liability is stated too low. `results[i]` is
     what outcome i has brought, `result` their sum. Only a trader can make a `held` market ACTIVE.
     `results_stand` is true also for a market cancelled after its settlement. `windows` counts the
-    windows of cancelled bets.
+    windows of cancelled bets. `fixture_worst_minor` is what the house loses on the market's whole
+    fixture at the worst score, as its limit counts it; None while no market of it has that limit.
     """
 
     prices: PriceImage
@@ -64,6 +65,26 @@ class BookImage(Struct, frozen=True, kw_only=True):
     windows: int = 0
     results: tuple[BookResult, ...] = ()
     result: BookResult = BookResult()
+    fixture_worst_minor: Minor | None = None
+
+
+class GridImage(Struct, frozen=True, kw_only=True, gc=False):
+    """What the house loses on a fixture's open bets by how the fixture ends, in base currency.
+
+    `loss_minor` has a figure for each cell of the first sheet (negative: a profit), of its
+    `markets` alone. The `markets_beside` are those of other sheets and those without cells: at
+    their own worst they lose `beside_minor` more, and `worst_minor` is that at the worst cell.
+    Halves of a minor unit are rounded up. `limit_minor_min` is the least limit of the fixture's
+    markets, 0 for none.
+    """
+
+    fixture: str
+    markets: int
+    markets_beside: int
+    loss_minor: tuple[Minor, ...]
+    beside_minor: Minor
+    worst_minor: Minor
+    limit_minor_min: Minor
 
 
 class FreeBetView(Struct, frozen=True, kw_only=True, gc=False):

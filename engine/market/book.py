@@ -36,13 +36,14 @@ MARKET: Final = row_dtype(
     ("version", "<u8"),
     ("status_at_ns", "<i8"),
     ("settlement_no", "<u4"),
-    ("pad", "<u4"),
+    ("grid", "<u4"),
 )
 """A market; amounts are in base currency. Its outcomes are adjacent rows from `first_outcome` on.
 `stake_taken_minor` is the sum of their stakes, `payout_worst_minor` the largest payout among them,
 and `bets` counts all accepted bets, also refunded ones. `last_bet` is one more than the record
 number of the latest accepted bet (0: none); `Book.earlier` leads from it to all earlier ones.
-`status_at_ns` is the time of the last change of status."""
+`status_at_ns` is the time of the last change of status. `grid` is one more than the number of its
+fixture's grid (see fixture_grid), 0 while none is kept; it follows from the rest of the state."""
 
 MARKET_HELD: Final = 1
 """On a market's flags: a trader stopped it, and no feed may make it ACTIVE."""
@@ -115,6 +116,20 @@ CHARGED: Final = row_dtype(
 """What a slip charges its leg at present: `record` is the number of the leg's record. A leg without
 such a row is charged the stake of its record. `flags` are those of the CHARGE row."""
 
+MEMBER: Final = row_dtype(
+    32,
+    ("fixture_liability_minor_max", "<i8"),
+    ("taken_minor", "<i8"),
+    ("payout_worst_minor", "<i8"),
+    ("first_codes", "<i4"),
+    ("sheet", "<i4"),
+)
+"""A market as one of its fixture's: the limit of the fixture's liability for bets on this market
+(0: none), and its place on the fixture's grid. `first_codes` is the row of its first outcome's
+codes (-1: it has none, and stands beside the cells), `sheet` the sheet that they are for. While a
+grid is kept, `taken_minor` is the stakes of its open bets and `payout_worst_minor` the largest
+payout of theirs on an outcome. Apart from MARKET, since bets elsewhere have no time for it."""
+
 MARKETS_ROOM_MIN: Final = 4
 BETS_ROOM_MIN: Final = 64
 CHARGES_ROOM_MIN: Final = 16
@@ -181,6 +196,8 @@ class Book:
     earlier : I32s
         For each accepted bet, one more than the record number of the accepted bet before it in the
         same market; 0 for none.
+    members : Rows
+        MEMBER rows, one for each market.
     charges : Rows
         CHARGED rows, of which the first `charges_len` are in use, by the time of a leg's first
         charge. They are few beside the bets, so singles have no memory and no time for them.
@@ -195,6 +212,7 @@ class Book:
         self._outcome_fields: _OutcomeFields
         self.markets = np.zeros(MARKETS_ROOM_MIN, MARKET)
         self.outcomes = np.zeros(2 * MARKETS_ROOM_MIN, OUTCOME)
+        self.members: Rows = np.zeros(MARKETS_ROOM_MIN, MEMBER)
         self.returned: Rows = np.zeros(2 * MARKETS_ROOM_MIN, RETURNED)
         self.records: Rows = np.zeros(BETS_ROOM_MIN, BET_RECORD)
         self.earlier: I32s = np.zeros(BETS_ROOM_MIN, np.int32)
@@ -258,6 +276,7 @@ class Book:
         slot, first = self.markets_len, self.outcomes_len
         if slot == self.markets.size:
             self.markets = _grown(self.markets, slot, 2 * slot)
+            self.members = _grown(self.members, slot, 2 * slot)
         if first + outcomes > self.outcomes.size:
             room = max(first + outcomes, 2 * self.outcomes.size)
             self.outcomes = _grown(self.outcomes, first, room)
@@ -266,6 +285,7 @@ class Book:
         market["market_no"] = market_no
         market["first_outcome"] = first
         market["outcomes"] = outcomes
+        self.members[slot]["first_codes"] = -1
         self.market_table = grown_table(self.market_table, slot + 1)
         enter_nb(self.market_table, np.uint64(market_no), slot)
         self.markets_len = slot + 1

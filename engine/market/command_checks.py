@@ -29,6 +29,7 @@ from engine.common.early import LEAD_MAX, BeginPlay, EarlyCommand
 from engine.common.events import Refused
 from engine.common.ids import MARKET_NO_MAX
 from engine.common.lifecycle import Action, Status
+from engine.common.payoff_codes import payoffs_fault
 from engine.common.reasons import Reason
 from engine.common.units import (
     LIMIT_MINOR_MAX,
@@ -45,6 +46,7 @@ _LIMIT_BOUNDS: Final = {
     "payout_minor_max": (0, LIMIT_MINOR_MAX),
     "outcome_liability_minor_max": (0, LIMIT_MINOR_MAX),
     "market_liability_minor_max": (0, LIMIT_MINOR_MAX),
+    "fixture_liability_minor_max": (0, LIMIT_MINOR_MAX),
 }
 
 
@@ -80,7 +82,10 @@ def create_fault(command: CreateMarket) -> Refused | None:
                 field=f"odds_milli[{at}]",
                 message=f"{ODDS_MILLI_MIN} to {ODDS_MILLI_MAX}",
             )
-    return None
+    if isinstance(command.payoffs, UnsetType):
+        return None
+    fault = payoffs_fault(command.payoffs, outcomes=len(command.outcomes))
+    return out_of_bounds("payoffs", fault) if fault else None
 
 
 def limits_fault(limits: Limits) -> Refused | None:

@@ -51,7 +51,7 @@ from engine.common.rows import BET, DECISION, Rows, U64s
 from engine.common.rules import RULES
 from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
-from engine.common.views import BookImage, PriceDelta, PriceImage
+from engine.common.views import BookImage, GridImage, PriceDelta, PriceImage
 from engine.market import charges, lookup, state
 from engine.market.bet_resolution import Resolutions, Resolved, ResolvingCommand
 from engine.market.book import (
@@ -61,18 +61,14 @@ from engine.market.book import (
     MARKET_HELD_WITH_ALL,
     MARKET_RESULTS,
     MARKET_VOIDED,
-    OUTCOME_ACTIVE,
     Book,
 )
-from engine.market.command_checks import (
-    create_fault,
-    limits_fault,
-    out_of_bounds,
-)
+from engine.market.command_checks import create_fault, limits_fault, out_of_bounds
 from engine.market.feed_positions import FeedPositions
 from engine.market.feed_updates import apply_feed_update, reset_source
+from engine.market.fixture_grid import FixtureGrids
 from engine.market.odds_guards import created_fault
-from engine.market.offer import set_limits, set_odds, set_phase_limits, write_limits
+from engine.market.offer import set_limits, set_odds, set_phase_limits, write_offer
 from engine.market.outbox import Outbox
 from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.status_transitions import StatusTransitions, market_held
@@ -101,6 +97,7 @@ class MarketMachine:
         self._book = Book()
         self._outbox = Outbox()
         self._resolutions = Resolutions(self._book, self._outbox, rules=rules)
+        self._grids = FixtureGrids(self._book, self._resolutions)
         self._positions = FeedPositions()
         self._slot_of: dict[MarketNo, int] = {}
         self._no_of: dict[str, MarketNo] = {}
@@ -128,6 +125,7 @@ class MarketMachine:
         assert self._rules <= rules <= RULES
         self._rules = rules
         self._resolutions.set_rules(rules)
+        self._grids.count_again()
 
     # --- bets -------------------------------------------------------------------------------------
 
@@ -177,6 +175,7 @@ class MarketMachine:
             self._numbers,
             self._slots,
             decisions,
+            self._grids.arrays(),
             self._rules,
         )
         return decisions
@@ -226,9 +225,11 @@ class MarketMachine:
         A number that a leg has seen, or a lower one, is skipped; so is a row that names no leg
         accepted here, which `charges_unfit` counts.
         """
-        applied, unfit = charges.apply(
-            rows, book=self._book, resolutions=self._resolutions, slot_of=self._slot_of
-        )
+        slots = map(self._slot_of.get, np.unique(rows["market_no"]).tolist())
+        with self._grids.moving([slot for slot in slots if slot is not None]):
+            applied, unfit = charges.apply(
+                rows, book=self._book, resolutions=self._resolutions, slot_of=self._slot_of
+            )
         self.charges_unfit += unfit
         return applied
 
@@ -252,7 +253,7 @@ class MarketMachine:
                 message=f"no market {command.market_no} here",
             )
         if isinstance(command, SetLimits):
-            return set_limits(command, slot, book=self._book)
+            return set_limits(command, slot, book=self._book, grids=self._grids)
         if isinstance(command, FeedUpdate):
             return self._apply_feed_update(command, slot, at_ns)
         if isinstance(command, ResetSource):
@@ -271,7 +272,7 @@ class MarketMachine:
         if isinstance(command, SetStatus):
             return StatusTransitions(self._book).set_status(command, slot, at_ns)
         if isinstance(command, SetPhaseLimits):
-            return set_phase_limits(command, slot, book=self._book)
+            return set_phase_limits(command, slot, book=self._book, grids=self._grids)
         if not isinstance(command, ResolvingCommand):
             return StatusTransitions(self._book).apply(
                 command, slot, at_ns, by_feed=by_feed, has_feed=self._has_feed(slot)
@@ -279,7 +280,8 @@ class MarketMachine:
         if by_feed and self._book.has_flag(slot, MARKET_VOIDED) and _rolls_back_market(command):
             return market_held("market_no")
         before = self._book.status(slot)
-        event = self._resolutions.apply(command, slot, at_ns)
+        with self._grids.moving([slot]):
+            event = self._resolutions.apply(command, slot, at_ns)
         if by_feed and before != self._book.status(slot) == Status.SUSPENDED:
             # The feed rolled something back: the market stays stopped until the feed opens it.
             self._book.set_flag(slot, MARKET_FEED_STOPPED, on=True)
@@ -332,17 +334,8 @@ class MarketMachine:
             return Refused(reason=Reason.CAPACITY, field="market_no", message=message)
         count = len(command.outcomes)
         slot = self._book.add_market(market_no=command.market_no, outcomes=count)
-        outcomes = self._book.outcomes_of(slot)
-        outcomes["odds_milli"] = command.odds_milli
-        outcomes["flags"] = OUTCOME_ACTIVE if command.offered else 0
-        outcomes["dead_heat_num"] = 1
-        outcomes["dead_heat_den"] = 1
-        market = self._book.markets[slot]
-        market["status"] = Status.INACTIVE
-        market["version"] = 1
-        market["status_at_ns"] = at_ns
-        market["flags"] = 0 if command.offered else MARKET_AWAITS_FEED
-        write_limits(self._book, slot, command.limits)
+        write_offer(command, slot, at_ns, book=self._book)
+        self._grids.add(slot, key, command.payoffs)
         self._slot_of[command.market_no] = slot
         self._no_of[key] = command.market_no
         self._keys.append(key)
@@ -398,8 +391,13 @@ class MarketMachine:
             key=self._keys[slot],
             names=self._names[slot],
             windows=windows,
+            fixture_worst_minor=self._grids.worst_minor(slot),
             rules=self._rules,
         )
+
+    def fixture_grid(self, fixture: str) -> GridImage | None:
+        """Return what the house loses on a fixture by how it ends; None: no market of it here."""
+        return self._grids.image(fixture)
 
     def feed_positions(self, market_no: MarketNo) -> dict[str, int]:
         """Return the highest position applied by source; KeyError when there is no such market."""
@@ -454,6 +452,7 @@ class MarketMachine:
         numbers = parts.book.markets["market_no"][: parts.book.markets_len].tolist()
         machine._book, machine._outbox, machine._rules = parts.book, parts.outbox, parts.rules
         machine._resolutions, machine._positions = parts.resolutions, parts.positions
+        machine._grids = parts.grids
         machine._keys, machine._names = parts.keys, parts.names
         machine._slot_of = {MarketNo(number): slot for slot, number in enumerate(numbers)}
         machine._no_of = dict(zip(parts.keys, numbers, strict=True))
@@ -485,6 +484,7 @@ class MarketMachine:
             self._outbox,
             self._resolutions,
             self._positions,
+            self._grids,
             self._keys,
             self._names,
             self._rules,

@@ -1,19 +1,21 @@
 """What a market offers: the odds of its outcomes, and the limits of its bets.
 
-Owns the two commands that set them while the market can still be closed. Never decides a bet and
-never changes a status.
+Owns what a new market offers, and the commands that change it while the market can still be closed.
+Never decides a bet and never changes a status.
 """
 
 from collections.abc import Container
 
 from msgspec.structs import replace
 
-from engine.common.commands import Limits, SetLimits, SetOdds, SetPhaseLimits
+from engine.common.commands import CreateMarket, Limits, SetLimits, SetOdds, SetPhaseLimits
 from engine.common.events import LimitsSet, OddsSet, Refused
-from engine.common.lifecycle import Action, next_status
+from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
-from engine.market.book import Book
+from engine.common.units import Nanos
+from engine.market.book import MARKET_AWAITS_FEED, OUTCOME_ACTIVE, Book
 from engine.market.command_checks import limits_fault, patch_fault, quotes_fault
+from engine.market.fixture_grid import FixtureGrids
 from engine.market.odds_guards import guard_fault
 from engine.market.views import limits_of
 
@@ -47,17 +49,22 @@ def set_odds(
     return OddsSet(market_no=command.market_no, version=version, quotes=quotes)
 
 
-def set_limits(command: SetLimits, slot: int, *, book: Book) -> LimitsSet | Refused:
+def set_limits(
+    command: SetLimits, slot: int, *, book: Book, grids: FixtureGrids
+) -> LimitsSet | Refused:
     """Set the limits that a command names; the others stay."""
     limits = command.limits.applied_to(limits_of(book, slot))
     refusal = _refuse_after_close(book, slot) or patch_fault(command.limits, limits)
     if refusal is not None:
         return refusal
     write_limits(book, slot, limits)
+    grids.limits_changed(slot)
     return LimitsSet(market_no=command.market_no, version=book.version(slot), limits=limits)
 
 
-def set_phase_limits(command: SetPhaseLimits, slot: int, *, book: Book) -> LimitsSet | Refused:
+def set_phase_limits(
+    command: SetPhaseLimits, slot: int, *, book: Book, grids: FixtureGrids
+) -> LimitsSet | Refused:
     """Set the limits of a match's new phase where those of the last one stand; else change nothing.
 
     The event states the limits that apply now.
@@ -69,14 +76,30 @@ def set_phase_limits(command: SetPhaseLimits, slot: int, *, book: Book) -> Limit
     if limits == command.before:
         limits = command.limits
         write_limits(book, slot, limits)
+        grids.limits_changed(slot)
     return LimitsSet(market_no=command.market_no, version=book.version(slot), limits=limits)
 
 
+def write_offer(command: CreateMarket, slot: int, at_ns: Nanos, *, book: Book) -> None:
+    """Write what a new market offers and its limits into its rows; it is INACTIVE."""
+    outcomes, market = book.outcomes_of(slot), book.markets[slot]
+    outcomes["odds_milli"] = command.odds_milli
+    outcomes["flags"] = OUTCOME_ACTIVE if command.offered else 0
+    outcomes["dead_heat_num"] = 1
+    outcomes["dead_heat_den"] = 1
+    market["status"] = Status.INACTIVE
+    market["version"] = 1
+    market["status_at_ns"] = at_ns
+    market["flags"] = 0 if command.offered else MARKET_AWAITS_FEED
+    write_limits(book, slot, command.limits)
+
+
 def write_limits(book: Book, slot: int, limits: Limits) -> None:
-    """Write limits into a market's row."""
-    market = book.markets[slot]
-    for name in Limits.__struct_fields__:
-        market[name] = getattr(limits, name)
+    """Write limits into a market's rows."""
+    for row in (book.markets[slot], book.members[slot]):
+        for name in row.dtype.names:
+            if name in Limits.__struct_fields__:
+                row[name] = getattr(limits, name)
 
 
 def _refuse_after_close(book: Book, slot: int) -> Refused | None:

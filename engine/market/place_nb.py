@@ -49,6 +49,7 @@ from engine.common.units_nb import (
 )
 from engine.market.book import BET_RECORD, MARKET, OUTCOME, OUTCOME_ACTIVE
 from engine.market.figures_nb import book_payout_nb
+from engine.market.fixture_grid_nb import GRID_ARRAYS, GridArrays, room_nb, take_bet_nb
 from engine.market.lookup_nb import find_record_nb
 
 _ACCEPTED: Final = int(Reason.ACCEPTED)
@@ -65,6 +66,7 @@ _ODDS_WORSE: Final = int(Reason.ODDS_WORSE)
 _PAYOUT_OVER_CAP: Final = int(Reason.PAYOUT_OVER_CAP)
 _MARKET_LIABILITY: Final = int(Reason.MARKET_LIABILITY)
 _OUTCOME_LIABILITY: Final = int(Reason.OUTCOME_LIABILITY)
+_FIXTURE_LIABILITY: Final = int(Reason.FIXTURE_LIABILITY)
 _FENCED: Final = int(Reason.FENCED)
 _BET_ID_REUSED: Final = int(Reason.BET_ID_REUSED)
 _CAPACITY: Final = int(Reason.CAPACITY)
@@ -83,6 +85,8 @@ _ID_SHIFT: Final = np.uint64(SHARD_BITS)
 _ID_SERIAL: Final = np.uint64((1 << SHARD_BITS) - 1)
 _ID_SHARD_MAX: Final = np.uint64(SHARD_NO_MAX)
 
+_NO_BOUND: Final = 1 << 62
+"""The room of a bet on a fixture without a limit."""
 _NO_ROOM: Final = -1
 _KNOWN: Final = -2
 """A record number of 0 and above is a new record. ``_KNOWN - record`` is a record that exists: the
@@ -152,6 +156,7 @@ def stake_max_nb(
     market: Row,
     stake_minor_min: int,
     outcome_payout_minor: int,
+    fixture_room_minor: int,
     rules: int,
 ) -> int:
     """Return the highest stake that passes every limit of the market at these odds; 0 for none.
@@ -166,7 +171,7 @@ def stake_max_nb(
     room = min(market.outcome_liability_minor_max, market.market_liability_minor_max) - liability
     if room < 0:
         return 0
-    room = min(room, PAYOUT_MINOR_MAX)
+    room = min(room, fixture_room_minor, PAYOUT_MINOR_MAX)
     cap = min(market.payout_minor_max, PAYOUT_MINOR_MAX)
     stake = min(market.stake_minor_max, STAKE_MINOR_MAX)
     net_odds_milli = odds_milli - ODDS_MILLI_ONE
@@ -209,11 +214,12 @@ def check_limits_nb(
     market: Row,
     stake_minor_min: int,
     outcome_payout_minor: int,
+    fixture_room_minor: int,
 ) -> int:
     """Return the first limit that the book would break with this bet in it, or `ACCEPTED`.
 
     `base` and `payout` are what the bet adds to the book, `base_up` and `payout_up` its stake and
-    its payout rounded up.
+    its payout rounded up; `fixture_room_minor` is the largest win that its fixture allows.
     """
     if base < stake_minor_min:
         return _STAKE_TOO_SMALL
@@ -227,19 +233,25 @@ def check_limits_nb(
     worst = max(market.payout_worst_minor, outcome_payout_minor + payout)
     if worst - taken > market.market_liability_minor_max:
         return _MARKET_LIABILITY
-    return _ACCEPTED
+    return _FIXTURE_LIABILITY if payout - base > fixture_room_minor else _ACCEPTED
 
 
 @kernel()
 def decide_nb(
-    row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, number: int, rules: int
+    row: Row,
+    slot: int,
+    markets: Rows,
+    outcomes: Rows,
+    record: Row,
+    number: int,
+    room: int,
+    rules: int,
 ) -> int:
     """Decide one new bet: write the verdict into its record, and an accepted bet into the book.
 
-    A leg of a slip has no smallest stake: it is charged a share of what its slip stakes.
-
-    Returns one more than the record number of the market's accepted bet before this one; 0 when
-    there is none or when this bet is refused.
+    A leg of a slip has no smallest stake: it is charged a share of what its slip stakes. `room` is
+    the largest win that the limit of the market's fixture allows. Returns one more than the record
+    number of the market's accepted bet before this one; 0 where there is none or on a refusal.
     """
     if row.flags & FLAG_FENCE:
         record.reason = _FENCED
@@ -253,7 +265,7 @@ def decide_nb(
         record.reason = reason if reason != _ACCEPTED else _OUTCOME_UNKNOWN
         return 0
     outcome = outcomes[np.int64(market.first_outcome) + np.int64(row.outcome)]
-    odds = outcome.odds_milli
+    odds = int(np.int64(outcome.odds_milli))
     record.odds_milli = odds
     if reason == _ACCEPTED and outcome.flags & OUTCOME_ACTIVE == 0:
         reason = _OUTCOME_INACTIVE
@@ -278,13 +290,13 @@ def decide_nb(
         payout_up = base_minor_up_nb(payout_minor_nb(stake, odds), rate_micro)
     stake_min = 0 if leg else market.stake_minor_min
     reason = check_limits_nb(
-        base, base_up, payout, payout_up, market, stake_min, outcome.payout_minor
+        base, base_up, payout, payout_up, market, stake_min, outcome.payout_minor, room
     )
     if reason != _ACCEPTED:
         record.reason = reason
         if reason != _STAKE_TOO_SMALL:
             record.stake_max_minor = stake_max_nb(
-                rate_micro, int(np.int64(odds)), market, stake_min, outcome.payout_minor, rules
+                rate_micro, odds, market, stake_min, outcome.payout_minor, room, rules
             )
         return 0
     market.stake_taken_minor += base
@@ -295,6 +307,36 @@ def decide_nb(
     before = market.last_bet
     market.last_bet = number + 1
     return int(np.int64(before))
+
+
+@kernel()
+def room_of_nb(row: Row, slot: int, markets: Rows, outcomes: Rows, grids: GridArrays) -> int:
+    """Return the largest win that the limit of a bet's fixture allows, if its market has one."""
+    market = markets[slot]
+    if row.outcome >= market.outcomes or grids[0][slot].fixture_liability_minor_max == 0:
+        return _NO_BOUND
+    at = int(np.int64(row.outcome))
+    payout_minor = outcomes[np.int64(market.first_outcome) + at].payout_minor
+    return room_nb(int(np.int64(market.grid)) - 1, slot, at, payout_minor, grids)
+
+
+@kernel()
+def add_to_grid_nb(
+    row: Row,
+    record: Row,
+    slot: int,
+    markets: Rows,
+    outcomes: Rows,
+    grids: GridArrays,
+    rules: int,
+) -> None:
+    """Add an accepted bet, which the book has already, to its fixture's grid."""
+    market, at = markets[slot], int(np.int64(row.outcome))
+    rate_micro, odds_milli = int(np.int64(row.rate_micro)), int(np.int64(record.odds_milli))
+    base = base_minor_nb(row.stake_minor, rate_micro)
+    payout = book_payout_nb(row.stake_minor, rate_micro, odds_milli, base, rules)
+    worst = outcomes[np.int64(market.first_outcome) + at].payout_minor
+    take_bet_nb(int(np.int64(market.grid)) - 1, slot, at, base, payout, worst, grids)
 
 
 @kernel()
@@ -327,6 +369,7 @@ def same_bet_nb(row: Row, record: Row) -> bool:
         types.Array(int32, 1, "C"),
         types.Array(int32, 1, "C"),
         rows_type(DECISION),
+        GRID_ARRAYS,
         int64,
     )
 )
@@ -340,6 +383,7 @@ def decide_all_nb(
     numbers: I32s,
     slots: I32s,
     decisions: Rows,
+    grids: GridArrays,
     rules: int,
 ) -> None:
     """Decide a batch in order; repeat the decision for bet ids that have a record.
@@ -372,7 +416,12 @@ def decide_all_nb(
             record.reason = _ACCEPTED
             record.policy = row.policy
             record.flags = row.flags
-            earlier[number] = decide_nb(row, slots[at], markets, outcomes, record, number, rules)
+            slot = int(np.int64(slots[at]))
+            gridded = slot >= 0 and markets[slot].grid > 0
+            room = room_of_nb(row, slot, markets, outcomes, grids) if gridded else _NO_BOUND
+            earlier[number] = decide_nb(row, slot, markets, outcomes, record, number, room, rules)
+            if gridded and record.reason == _ACCEPTED:
+                add_to_grid_nb(row, record, slot, markets, outcomes, grids, rules)
         elif rules > RULES_FIRST and not same_bet_nb(row, record):
             decision.stake_max_minor = 0
             decision.odds_milli = row.odds_milli

@@ -4,10 +4,10 @@ Owns the layout of the dump and the invariants of the book. The dump also holds 
 from others, and loading compares them: a dump that contradicts itself is refused, never repaired.
 
 Layout 1 had no feed positions, windows, deductions or stakes per outcome. Layout 2 had no rules and
-no odds in the outbox, and its figures are those of the first rules. Layout 3 had no charges and no
-marks of early payouts. Every
-field that an older layout lacks follows from those it has, so a machine loaded from a dump of an
-older layout equals the machine that its journal replays to.
+no odds in the outbox, and its figures are those of the first rules. Layout 3 had no charges, no
+marks of early payouts, no payoffs and no limits of fixtures. Every field that an older layout lacks
+follows from those it has, so a machine loaded from a dump of an older layout equals the machine
+that its journal replays to.
 """
 
 from functools import partial
@@ -43,6 +43,7 @@ from engine.market.book import (
     MARKET_HELD_WITH_ALL,
     MARKET_RESULTS,
     MARKET_VOIDED,
+    MEMBER,
     OUTCOME,
     OUTCOME_ACTIVE,
     OUTCOME_WON,
@@ -53,6 +54,7 @@ from engine.market.early_payouts import MARKED
 from engine.market.feed_positions import FeedPositions
 from engine.market.figures import Figures, write_figures
 from engine.market.figures_nb import audit_nb
+from engine.market.fixture_grid import FixtureGrids
 from engine.market.lookup import recall
 from engine.market.outbox import Outbox
 
@@ -81,12 +83,10 @@ _MARKET_FLAGS: Final = (
 _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 _FIELDS_3: Final = (*_FIELDS_2, "rules", "partial", "final")
-_FIELDS: Final = {
-    1: _FIELDS_1,
-    2: _FIELDS_2,
-    3: _FIELDS_3,
-    4: (*_FIELDS_3, "charges", "early", "play"),
-}
+_FIELDS_4: Final = (
+    *_FIELDS_3, "charges", "early", "play", "payoffs", "places", "fixture_limits",
+)  # fmt: skip
+_FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: _FIELDS_3, 4: _FIELDS_4}
 """The fields of each layout."""
 
 
@@ -97,6 +97,7 @@ class Parts(NamedTuple):
     outbox: Outbox
     resolutions: Resolutions
     positions: FeedPositions
+    grids: FixtureGrids
     keys: list[str]
     names: list[tuple[str, ...]]
     rules: int
@@ -109,6 +110,9 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
     if layout < 3 and parts.rules > RULES_FIRST:
         markets, outcomes = _by_first_rules(book)
+    if markets["grid"].any():
+        markets = markets.copy()
+        markets["grid"] = 0
     if layout == 1:
         markets, outcomes = markets.copy(), _as_outcomes_1(outcomes)
         markets["flags"] = 0
@@ -137,7 +141,8 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     }
     if layout == 3:
         return common
-    return common | {"charges": charges.dump(book)} | parts.resolutions.dump_early()
+    early, grids = parts.resolutions.dump_early(), parts.grids.dump()
+    return common | {"charges": charges.dump(book)} | early | grids
 
 
 def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
@@ -156,18 +161,12 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     _read_keys(reader, keys)
     names = _read_names(reader, markets)
     fault = _markets_fault(markets, len(outcomes))
-    if fault:
-        raise reader.fail("markets", fault)
+    if fault or markets["grid"].any():
+        raise reader.fail("markets", fault or "grid: 0 in a dump")
     fault = _outcomes_fault(outcomes, markets)
     if fault:
         raise reader.fail("outcomes", fault)
-    book.markets_len, book.outcomes_len = len(markets), len(outcomes)
-    if len(markets):
-        book.markets, book.outcomes = markets, outcomes
-        book.returned = np.zeros(len(outcomes), RETURNED)
-    book.market_table = empty_table(len(markets))
-    if fill_nb(book.market_table, _numbers(markets), 0, len(markets)) >= 0:
-        raise reader.fail("markets", "a market's number is given twice")
+    _place_markets(reader, book, markets, outcomes)
     _read_bets(reader, book, bets_max=bets_max)
     if layout > 3:
         charges.load(reader, book)
@@ -198,7 +197,21 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
         raise reader.fail("bets", fault)
     for slot, figures in resolved.items():
         write_figures(book, slot, figures)
-    return Parts(book, outbox, resolutions, positions, keys, names, rules)
+    grids = FixtureGrids(book, resolutions)
+    grids.load(keys, reader if layout > 3 else None)
+    return Parts(book, outbox, resolutions, positions, grids, keys, names, rules)
+
+
+def _place_markets(reader: Reader, book: Book, markets: Rows, outcomes: Rows) -> None:
+    book.markets_len, book.outcomes_len = len(markets), len(outcomes)
+    if len(markets):
+        book.markets, book.outcomes = markets, outcomes
+        book.returned = np.zeros(len(outcomes), RETURNED)
+        book.members = np.zeros(len(markets), MEMBER)
+        book.members["first_codes"] = -1
+    book.market_table = empty_table(len(markets))
+    if fill_nb(book.market_table, _numbers(markets), 0, len(markets)) >= 0:
+        raise reader.fail("markets", "a market's number is given twice")
 
 
 def _odds_of(book: Book, bet_ids: U64s) -> I32s:
@@ -451,6 +464,7 @@ def check(parts: Parts) -> None:
         returned[book.range_of(slot)] = figures.returned
     assert np.array_equal(returned, book.returned[: book.outcomes_len])
     charges.check(book)
+    parts.grids.check()
     parts.outbox.check()
     parts.resolutions.check()
     positions = parts.positions

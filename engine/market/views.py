@@ -36,7 +36,14 @@ def price_delta(book: Book, slot: int) -> PriceDelta:
 
 
 def book_image(
-    book: Book, slot: int, *, key: str, names: tuple[str, ...], windows: int, rules: int
+    book: Book,
+    slot: int,
+    *,
+    key: str,
+    names: tuple[str, ...],
+    windows: int,
+    fixture_worst_minor: Minor | None,
+    rules: int,
 ) -> BookImage:
     """Return a market as a trader sees it."""
     market, outcomes = book.markets[slot], book.outcomes_of(slot)
@@ -55,6 +62,7 @@ def book_image(
         windows=windows,
         results=results,
         result=_sum_of(results),
+        fixture_worst_minor=fixture_worst_minor,
     )
 
 
@@ -92,4 +100,5 @@ def limits_of(book: Book, slot: int) -> Limits:
         payout_minor_max=Minor(int(market["payout_minor_max"])),
         outcome_liability_minor_max=Minor(int(market["outcome_liability_minor_max"])),
         market_liability_minor_max=Minor(int(market["market_liability_minor_max"])),
+        fixture_liability_minor_max=Minor(int(book.members[slot]["fixture_liability_minor_max"])),
     )
