@@ -18,7 +18,7 @@ from actors.failstop import ExitProcess, exit_at_once
 from actors.messages import (
     AUDIT_ROWS_MAX,
     KnownMarket,
-    decode_builder_request,
+    decode_derived_request,
     decode_market_control,
     encode,
 )
@@ -42,7 +42,7 @@ from persistence.durable import DurableMarkets, NotAppliedError
 from persistence.journal import JournalOptions
 
 if TYPE_CHECKING:
-    from actors.builders import Builders
+    from actors.derived_markets import DerivedMarkets
     from engine.pricing.repricing import Repricer
 
 logger = logging.getLogger("overround.markets")
@@ -50,8 +50,8 @@ logger = logging.getLogger("overround.markets")
 UNRECORDED_MAX: Final = 1 << 16
 """Bets refused without a record that a shell remembers, so that a late copy is not accepted."""
 
-BUILDERS: Final = "builders"
-"""Who commands bet builders by what happens to their legs."""
+DERIVED: Final = "derived"
+"""Who commands markets by what happens to those that they follow."""
 _IMAGES_IN_CALL_MAX: Final = 1_024
 
 
@@ -109,7 +109,7 @@ class MarketShell(Shell[DurableMarkets]):
                 progress=progress,
             )
 
-        self._builders: Builders | None = None
+        self._derived: DerivedMarkets | None = None
         super().__init__(
             name=name,
             open_durable=open_durable,
@@ -119,7 +119,7 @@ class MarketShell(Shell[DurableMarkets]):
             progress=progress,
         )
         if self._serving() is not None:
-            self._take_over_builders()
+            self._take_over_derived()
 
     @staticmethod
     def warm_up() -> None:
@@ -299,8 +299,8 @@ class MarketShell(Shell[DurableMarkets]):
         own = frozenset(self._machine().market_nos())
         events = self._control(request.by, commands, modelled=own) if commands else []
         self._references.note(MODEL, commands, events, at_ns=Nanos(self._clock()))
-        if self._builders is not None:
-            self._builders.note_repriced(request)
+        if self._derived is not None:
+            self._derived.note_repriced(request)
         stops = unpriced_stops(request, commands, events)
         return encode([*events, *(self._control(request.by, stops) if stops else ())])
 
@@ -367,43 +367,42 @@ class MarketShell(Shell[DurableMarkets]):
         with self._fail_stop:
             events = durable.control(by, bounded, at_ns)
         self._publish(events)
-        if self._builders is not None:
-            self._follow_legs(self._builders.follow(self._machine(), events, at_ns))
+        if self._derived is not None:
+            self._follow(self._derived.follow(self._machine(), events, at_ns))
         return events
 
-    # --- bet builders ----------------------------------------------------------------------------
-    def build(self, payload: bytes) -> bytes:
-        """Return the market that sells some legs together: BuilderRequest to BuilderAnswer.
+    # --- markets that follow others --------------------------------------------------------------
+    def derive(self, payload: bytes) -> bytes:
+        """Return the bet builder or place market that is asked for: DerivedRequest, DerivedAnswer.
 
         A builder without odds gets them, from its fixture's last repricing, and is opened.
         """
         self._healthy()
-        assert self._builders is not None, "a serving shell has them"
-        request = decode_builder_request(payload)
-        answer = self._builders.answer(request, self._machine())
+        assert self._derived is not None, "a serving shell has them"
+        request = decode_derived_request(payload)
+        answer = self._derived.answer(request, self._machine())
         if answer.market_no:
-            odds = self._builders.odds(answer.market_no, self._machine())
+            odds = self._derived.odds(answer.market_no, self._machine())
             if odds is not None:
                 events = self._control(request.by, (odds,), modelled=(answer.market_no,))
                 self._references.note(MODEL, (odds,), events, at_ns=Nanos(self._clock()))
-                answer = self._builders.answer(request, self._machine())
+                answer = self._derived.answer(request, self._machine())
         return encode(answer)
 
-    def _take_over_builders(self) -> None:
-        from actors.builders import Builders  # noqa: PLC0415 - see _load_kernels
-        from engine.pricing.football.builder.settlement import VoidRule  # noqa: PLC0415
+    def _take_over_derived(self) -> None:
+        from actors.derived_markets import DerivedMarkets  # noqa: PLC0415 - see _load_kernels
 
-        self._builders = Builders(void=VoidRule(self._settings.builder_void))
-        self._follow_legs(self._builders.take_over(self._machine(), self._clock()))
+        self._derived = DerivedMarkets(self._settings)
+        self._follow(self._derived.take_over(self._machine(), self._clock()))
 
-    def _follow_legs(self, commands: Sequence[MarketCommand]) -> None:
-        """Apply and publish what bet builders need after a change of their legs, before any bet."""
+    def _follow(self, commands: Sequence[MarketCommand]) -> None:
+        """Apply and publish what markets need that follow others, before any bet."""
         durable, most = self._serving(), self._settings.commands_max
         for start in range(0, len(commands), most):
             assert durable is not None, "what it follows was applied"
             with self._fail_stop:
                 part = commands[start : start + most]
-                events = durable.control(BUILDERS, part, self._clock())
+                events = durable.control(DERIVED, part, self._clock())
             self._publish(events)
 
     def _publish(self, events: Iterable[MarketEvent]) -> None:

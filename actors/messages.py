@@ -178,7 +178,8 @@ class CreateMarkets(Struct, frozen=True, kw_only=True):
     """Markets to place and create; a `market_no` of 0 lets the directory choose a number.
 
     A key that exists is answered with its route, so the same request may be sent again. With
-    `beside`, the number of a market, all of them go to that market's shell, as bet builders must.
+    `beside`, the number of a market, all of them go to that market's shell, as those that follow it
+    must.
     """
 
     by: str
@@ -186,7 +187,7 @@ class CreateMarkets(Struct, frozen=True, kw_only=True):
     beside: MarketNo = MarketNo(0)
 
 
-class BuilderRequest(Struct, frozen=True, kw_only=True):
+class BuilderRequest(Struct, frozen=True, kw_only=True, tag_field="of", tag="builder"):
     """Ask a market shell for the bet builder of some legs: its hosted markets and their outcomes.
 
     `by` is the identity that asks.
@@ -196,18 +197,33 @@ class BuilderRequest(Struct, frozen=True, kw_only=True):
     legs: tuple[tuple[MarketNo, int], ...]
 
 
-class BuilderAnswer(Struct, frozen=True, kw_only=True):
-    """The market that sells some legs together, or why none does.
+class PlaceMarketRequest(Struct, frozen=True, kw_only=True, tag_field="of", tag="place"):
+    """Ask a market shell for the place market of a hosted win market, at the terms of now."""
 
-    `market_no` is 0 where the market is not created yet: then `limits` are the least of its legs',
-    and `live` says whether the match has begun. `legs` are the canonical ones, or those that a
-    refusal names; `implied` those that add nothing to the others. `image` is the market as it is,
-    and of a market that is not created nothing.
+    by: str
+    market_no: MarketNo
+
+
+DerivedRequest = BuilderRequest | PlaceMarketRequest
+
+
+class DerivedAnswer(Struct, frozen=True, kw_only=True):
+    """The market that follows others as asked, or why there is none.
+
+    `market_no` is 0 where the market is not created yet: then `outcomes` are those to create,
+    `limits` the least of the markets that it follows, and `live` says whether the match has begun.
+    `legs` of a builder are the canonical ones, or those that a refusal names; `implied` those that
+    add nothing to the others. `image` is the market as it is, and of a market that is not created
+    nothing. `places`, `odds_num` and `odds_den` are a place market's terms.
     """
 
     key: str = ""
     market_no: MarketNo = MarketNo(0)
+    outcomes: tuple[str, ...] = ()
     outcome: int = 0
+    places: int = 0
+    odds_num: int = 0
+    odds_den: int = 0
     legs: tuple[tuple[MarketNo, int], ...] = ()
     implied: tuple[tuple[MarketNo, int], ...] = ()
     image: PriceImage | None = None
@@ -304,8 +320,8 @@ decode_book_images = msgspec.msgpack.Decoder(list[BookImage]).decode
 decode_health = msgspec.msgpack.Decoder(ShellHealth).decode
 decode_shell_statuses = msgspec.msgpack.Decoder(list[ShellStatus]).decode
 decode_create_markets = msgspec.msgpack.Decoder(CreateMarkets).decode
-decode_builder_request = msgspec.msgpack.Decoder(BuilderRequest).decode
-decode_builder_answer = msgspec.msgpack.Decoder(BuilderAnswer).decode
+decode_derived_request = msgspec.msgpack.Decoder(DerivedRequest).decode
+decode_derived_answer = msgspec.msgpack.Decoder(DerivedAnswer).decode
 decode_market_answers = msgspec.msgpack.Decoder(list[MarketAnswer]).decode
 decode_slips = msgspec.msgpack.Decoder(list[Slip]).decode
 decode_slip = msgspec.msgpack.Decoder(Slip | None).decode

@@ -1,14 +1,15 @@
 """Decide which shell hosts a new market: a pure policy over counts and names.
 
 Owns the rule (fill a shell up to `markets_per_actor`, keep a fixture's markets together, fill an
-empty shell before a new one is named). A bet builder goes to its legs' shell, whatever room that
-has, and takes no other market's room. Never stores a decision; the directory does.
+empty shell before a new one is named). A market that follows others (a bet builder, a place market
+at a fraction of win odds) goes to their shell, whatever room that has, and takes no other's. Never
+stores a decision; the directory does.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from engine.common.ids import BUILDER, parse_market_key
+from engine.common.ids import is_derived, parse_market_key
 
 _PREFIX: Final = "market-"
 
@@ -55,7 +56,7 @@ class Placement:
         self._latest: str | None = None
         for key, shell in placed:
             parsed = parse_market_key(key)
-            if parsed.type != BUILDER:
+            if not is_derived(parsed):
                 self._note(parsed.fixture, shell)
         self._empty = {shell: None for shell, load in self._load.items() if load == 0}
 
@@ -80,7 +81,7 @@ class Placement:
 
     def withdraw(self, key: str, shell: str) -> None:
         """Forget a market of a shell, which the directory has withdrawn."""
-        if parse_market_key(key).type == BUILDER:
+        if is_derived(parse_market_key(key)):
             return
         self._load[shell] -= 1
         if self._load[shell] == 0:

@@ -12,6 +12,10 @@ from actors.scheduling import SLICE_US_MAX, SLICE_US_MIN
 from engine.common.commands import GUARD_MILLI_MAX
 from engine.common.ids import SHARD_NO_MAX
 from engine.common.units import MARKETS_MAX
+from engine.pricing.race.terms import EachWayTable, read_table
+
+EACH_WAY_MAX = 256
+"""Patterns of fixtures that may have place terms of their own."""
 
 _Millis = Annotated[int, Meta(ge=1, le=86_400_000)]
 _File = Annotated[str, Meta(max_length=4_096)]
@@ -75,6 +79,32 @@ class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What a void leg does to a bet builder created from now on: the builder is void, or void
     unless another leg is lost. Paying at the odds of the legs left is not offered: a market's
     result is one for all of its bets, and those odds differ from bet to bet."""
+    each_way: Annotated[tuple[str, ...], Meta(max_length=EACH_WAY_MAX)] = ("*=standard",)
+    """Place terms by fixture, as ``PATTERN=TABLE``; the first pattern that matches counts. A table
+    is ``standard``, ``handicap``, or rows ``RUNNERS:PLACES:NUM/DEN`` joined by commas."""
+
+    def __post_init__(self) -> None:
+        """Refuse a malformed table of place terms."""
+        self.place_tables()
+
+    def place_tables(self) -> tuple[tuple[str, EachWayTable], ...]:
+        """Return patterns of fixtures with their tables of place terms.
+
+        Raises
+        ------
+        ValueError
+            When a text is malformed; the message names its place in `each_way`.
+        """
+        tables = []
+        for at, text in enumerate(self.each_way, start=1):
+            pattern, equals, table = text.partition("=")
+            if not (pattern and equals):
+                raise ValueError(f"each_way[{at}]: {text!r} is not PATTERN=TABLE")
+            try:
+                tables.append((pattern, read_table(table)))
+            except ValueError as error:
+                raise ValueError(f"each_way[{at}]: {error}") from error
+        return tuple(tables)
 
 
 class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -39,6 +39,8 @@ from gateway.net.work_shares import WorkQueue
 from gateway.services.accounts import Accounts
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
+from gateway.services.derived_markets import DerivedMarkets
+from gateway.services.each_way import EachWayService
 from gateway.services.http_pages import Pages, Readiness
 from gateway.services.metrics import GatewayMetrics
 from gateway.services.offers import OfferService
@@ -125,6 +127,7 @@ class Gateway:
             limits=self._limits,
             counters=self.counters,
         )
+        derived = self._derived_markets()
         services = self._services = Services(
             settings=settings,
             counters=self.counters,
@@ -132,7 +135,8 @@ class Gateway:
             slips=SlipReader(routes=self.routes, settings=settings, limits=self._limits),
             fanout=self.fanout,
             accounts=accounts,
-            builders=self._builder_service(),
+            builders=BuilderService(derived, a_minute=settings.builders_a_minute),
+            each_way=EachWayService(derived),
             control=control,
             offers=OfferService(routes=self.routes, settings=settings),
             feeds=self.feeds,
@@ -183,13 +187,13 @@ class Gateway:
         self._fetch_images(self.fanout.missing())
         return dict(self._ports)
 
-    def _builder_service(self) -> BuilderService:
-        return BuilderService(
+    def _derived_markets(self) -> DerivedMarkets:
+        return DerivedMarkets(
             routes=self.routes,
             fanout=self.fanout,
-            settings=self.settings,
             limits=self._limits,
             supervisor=lambda: self._suspected.supervisor,
+            timeout_s=self.settings.control_timeout_ms / 1_000,
         )
 
     async def stop(self) -> None:

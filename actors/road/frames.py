@@ -55,7 +55,7 @@ METHODS: Final = (
     "charged",
     # of market shells
     "charge",
-    "build",
+    "derive",
 )
 """What goes over the road, numbered by place; everything else is rare and goes with Ray."""
 METHOD_NUMBERS: Final = {name: number for number, name in enumerate(METHODS)}

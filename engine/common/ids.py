@@ -30,6 +30,10 @@ SHARD_NO_MAX: Final = (1 << 15) - 1
 BET_REF_BYTES_MAX: Final = 32
 BUILDER: Final = "builder"
 """The market type of bet builders, which follow the markets of their legs."""
+EACH_WAY: Final = "each_way"
+FRACTION: Final = "fraction"
+"""The specifier with the fraction of the win odds that a place market pays. Such a market follows
+its race's win market; without it, a place market has odds of its own."""
 MARKET_KEY_BYTES_MAX: Final = 128
 
 _REF: Final = re.compile(r"[!-~]{1,32}")
@@ -54,6 +58,11 @@ class MarketKey(NamedTuple):
         """Return ``fixture/type?key=value|key=value``."""
         tail = "|".join(f"{key}={value}" for key, value in self.specifiers)
         return f"{self.fixture}/{self.type}" + (f"?{tail}" if tail else "")
+
+
+def is_derived(key: MarketKey) -> bool:
+    """Say whether a market is created on demand, beside the markets that it follows."""
+    return key.type == BUILDER or (key.type == EACH_WAY and FRACTION in dict(key.specifiers))
 
 
 def parse_market_key(text: str) -> MarketKey:

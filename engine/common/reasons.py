@@ -33,6 +33,7 @@ class Reason(IntEnum):
     STAKE_MISMATCH = 211
     LEGS_CONTRADICT = 212
     LEGS_NOT_JOINED = 213
+    NO_PLACE_TERMS = 214
 
     # 30x stake, odds and bounds
     STAKE_TOO_SMALL = 301
@@ -164,6 +165,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.STAKE_MISMATCH: "the stake of the slip is not the sum of its lines' stakes",
     Reason.LEGS_CONTRADICT: "no match wins all of these legs",
     Reason.LEGS_NOT_JOINED: "these legs are not sold together",
+    Reason.NO_PLACE_TERMS: "no place terms hold for this selection",
     Reason.STAKE_TOO_SMALL: "the stake is below the market's smallest",
     Reason.STAKE_OVER_LIMIT: "the stake is over the limit for one bet",
     Reason.ODDS_OUT_OF_BOUNDS: "the odds are outside 1.001 to 10000",

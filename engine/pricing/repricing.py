@@ -32,7 +32,7 @@ from engine.pricing.following import feed_update
 from engine.pricing.generic import GenericModel
 from engine.pricing.quoting import BookFigures, Margin
 from engine.pricing.skew import Skew
-from engine.pricing.sport import SPORTS, AnySport, MarketTypeError, SportBoard, outcome_names
+from engine.pricing.sport import SPORTS, AnySport, MarketTypeError, SportBoard
 
 FOOTBALL: Final = "football"
 BOARDS_MAX: Final = 1_024
@@ -226,7 +226,7 @@ def _priced_fixture(image: PriceImage, sport: AnySport) -> str:
     """Return a market's fixture if the sport has its type with these very outcomes, else ``""``."""
     key = parse_market_key(image.key)
     try:
-        names = outcome_names(sport, key.type, key.specifiers, image.outcomes)
+        market = sport.market(key.type, key.specifiers, image.outcomes)
     except MarketTypeError:
         return ""
-    return key.fixture if names == image.outcomes else ""
+    return key.fixture if market.outcomes == image.outcomes and not market.derived else ""

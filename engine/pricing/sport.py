@@ -42,13 +42,15 @@ class SportMarket(NamedTuple):
     The winners are ``lines.WINNERS_VARY`` where their number depends on the result.
 
     `rules` is the sport's own data; the board only passes it back to the sport. `legs` is how many
-    outcomes of other markets must all win for a bet builder to win; 1 for every other market.
+    outcomes of other markets must all win for a bet builder to win; 1 for every other market. A
+    `derived` market has odds at a fraction of another's: no repricing sets them.
     """
 
     outcomes: Names
     winners: float
     rules: Any
     legs: int = 1
+    derived: bool = False
 
 
 class Sport(Protocol[ModelT_co, StateT]):

@@ -19,6 +19,7 @@ from engine.common.units import ODDS_MILLI_ONE, STAKE_MINOR_MAX, Minor
 from engine.slips.checks import CheckedSlip, SlipBounds, SlipFault, check_slip
 from engine.slips.owed_nb import WORK_I64S, owed_nb
 from engine.slips.structure import FULL_COVERS, Leg, SlipBet, event_numbers, named_sizes
+from gateway.bets.each_way_slips import is_each_way, legs_of, written_out
 from gateway.bets.slip_ticket import LegTicket, SlipSession, SlipTicket
 from gateway.market_limits import LimitRules
 from gateway.messages.slips import SLIP_POLICY_NUMBERS, BetLines, PlaceSlip
@@ -80,6 +81,12 @@ class SlipReader:
         """
         if request.offer and request.free_bet:
             return SlipFault(Reason.OFFER_NOT_FOR_BET, "free_bet", "none beside an offer")
+        if is_each_way(request):
+            bets = _bets_of(request.bets, positions=_positions_of(request))
+            written = bets if isinstance(bets, SlipFault) else self._written_out(request, bets)
+            if isinstance(written, SlipFault):
+                return written
+            request = written
         markets: list[MarketRoute] = []
         for at, asked in enumerate(request.legs):
             market = self._routes.markets.get(asked.market)
@@ -125,6 +132,13 @@ class SlipReader:
         )
         ticket.take_legs(_leg_tickets(ticket, request, structure, markets))
         return ticket
+
+    def _written_out(self, request: PlaceSlip, bets: list[SlipBet]) -> PlaceSlip | SlipFault:
+        legs = legs_of(request)
+        if legs > self._bounds.legs:
+            why = f"{legs} legs with those to be placed, at most {self._bounds.legs}"
+            return SlipFault(Reason.LEGS_OVER_BOUND, "legs", why)
+        return written_out(request, bets, self._routes)
 
     def _check(self, request: PlaceSlip, structure: _Structure) -> CheckedSlip | SlipFault:
         """Check a slip whose structure was not seen lately, and keep that if it has no fault."""
@@ -219,6 +233,12 @@ def _leg_tickets(
             )
             for at, (asked, market) in enumerate(zip(request.legs, markets, strict=True))
         ]
+    )
+
+
+def _positions_of(request: PlaceSlip) -> dict[int, None]:
+    return dict.fromkeys(
+        at if asked.position is None else asked.position for at, asked in enumerate(request.legs)
     )
 
 

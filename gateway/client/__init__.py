@@ -30,8 +30,9 @@ from gateway.client.roles import ControlSession, FeedSession
 from gateway.client.slips import accumulator, each_way, named_bet, system
 from gateway.messages.bettor import Bet, BetLinesView, LegView, Place, Selection, SlipView
 from gateway.messages.builders import Builder, BuilderLeg
+from gateway.messages.each_way import EachWay
 from gateway.messages.market import Market, Seen
-from gateway.messages.slips import BetLines, Leg, LegAnswer, SlipBet
+from gateway.messages.slips import BetLines, Leg, LegAnswer, PlaceTerms, SlipBet
 
 __all__ = [
     "connect",
@@ -61,6 +62,8 @@ __all__ = [
     "BetLinesView",
     "Builder",
     "BuilderLeg",
+    "EachWay",
+    "PlaceTerms",
     "Leg",
     "LegAnswer",
     "LegView",

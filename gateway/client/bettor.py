@@ -36,6 +36,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.builders import BuildBet, Builder, BuilderLeg
+from gateway.messages.each_way import AskEachWay, EachWay
 from gateway.messages.slips import BetLines, Leg, PlaceSlip, PolicyOver, SlipBet
 
 _NO_BET: Final = BetId(0)
@@ -168,6 +169,10 @@ class BettorSession(Session):
         `place` then takes its number, outcome and odds, as those of any market.
         """
         return await self._request(BuildBet, Builder, legs=tuple(legs))
+
+    async def each_way(self, market: MarketNo) -> EachWay:
+        """Return the place terms of a win market as they are now, and its place market."""
+        return await self._request(AskEachWay, EachWay, market=market)
 
     def send_place(self, bet: Place) -> None:
         """Place a bet whose answer goes to `on_bet`; the cheapest way to generate load."""

@@ -36,6 +36,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.builders import Builder, BuilderLeg
+from gateway.messages.each_way import EachWay
 from gateway.messages.slips import BetLines, Leg, PolicyOver, SlipBet
 
 _NO_BET: Final = BetId(0)
@@ -204,6 +205,10 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
     async def build_bet(self, legs: Sequence[BuilderLeg]) -> Builder:
         """Return the market that sells some legs of one match together, or why there is none."""
         return await self._ask(lambda session: session.build_bet(legs))
+
+    async def each_way(self, market: MarketNo) -> EachWay:
+        """Return the place terms of a win market as they are now, and its place market."""
+        return await self._ask(lambda session: session.each_way(market))
 
     async def _resolve(
         self,

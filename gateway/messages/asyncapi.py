@@ -36,6 +36,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.builders import BuildBet, Builder
+from gateway.messages.each_way import AskEachWay, EachWay
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
     AskFeedFacts,
@@ -79,6 +80,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     Place: (Bet, Error),
     PlaceMany: (Bet, Error),
     BuildBet: (Builder, Error),
+    AskEachWay: (EachWay, Error),
     PlaceSlip: (SlipBet, Error),
     AskStatus: (SlipAnswer, Error),
     AskBalance: (BalanceAnswer, Error),
@@ -149,6 +151,10 @@ account never share a ref. `status`, `open_bets` and `bet_event` show slips with
 `build_bet` joins up to twelve legs of one football match. Its answer, `builder`, names the market
 that sells them together, which is created at the first such request; it is then one selection like
 any other. Legs that contradict one another are refused, legs that others imply are named.
+
+`ask_each_way` names the place terms of a race by the runners left, and the place market that pays
+them. A slip whose legs name terms (`each_way`) is written out: every bet once over the selections
+to win, once over them to be placed.
 
 Prices: `market` is an image, `odds` a change. Both carry absolute values and the market's
 version, which only rises. A slow reader skips versions and always ends with the latest. After a

@@ -21,6 +21,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.builders import BuildBet, Builder
+from gateway.messages.each_way import AskEachWay, EachWay
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
     AskFeedFacts,
@@ -63,6 +64,7 @@ ClientMessage = (
     | PlaceMany
     | PlaceSlip
     | BuildBet
+    | AskEachWay
     | AskStatus
     | AskBalance
     | AskOpenBets
@@ -96,6 +98,7 @@ ServerMessage = (
     | Bet
     | SlipBet
     | Builder
+    | EachWay
     | SlipAnswer
     | BalanceAnswer
     | OpenBetsAnswer

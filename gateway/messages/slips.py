@@ -32,21 +32,39 @@ OfferField = Annotated[int, Meta(ge=0, le=OFFERS_MAX)]
 """The number of an offer, 0 for none."""
 FreeBetField = Annotated[int, Meta(ge=0, lt=1 << 31)]
 """The number of a free bet of the account, 0 for none."""
+PLACES_MAX: Final = 40
+"""Places that one leg's terms may name: as many as a race has runners at most."""
 PositionField = Annotated[int, Meta(ge=0, lt=SLIP_LEGS_MAX)]
 SizeField = Annotated[int, Meta(ge=0, le=SLIP_LEGS_MAX)]
 
 
-class Leg(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+class PlaceTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """Place terms: the first `places` pay `odds_num / odds_den` of what the win odds pay."""
+
+    places: Annotated[int, Meta(ge=1, le=PLACES_MAX)]
+    odds_num: Annotated[int, Meta(ge=1, le=100)] = 1
+    odds_den: Annotated[int, Meta(ge=1, le=100)] = 5
+
+
+class Leg(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """One selection of a slip, at the odds that the bettor saw.
 
     `position` is the place that the leg takes in the lines of bets, its own number in `legs` if it
     is not given. Legs of one position are alternatives (*ways*): each line has one of them.
+
+    With `each_way`, terms as `ask_each_way` gave them, the slip is an each-way one, and so must be
+    every leg of it: each bet stands twice with its stake, over the selections to win and over the
+    same ones to be placed, at the place odds that the terms give for `odds_milli`. Its answer and
+    `status` have the legs to win first, then those to be placed, at positions behind them.
     """
 
     market: MarketNoField
     outcome: OutcomeField
     odds_milli: OddsField
     position: PositionField | None = None
+    each_way: PlaceTerms | None = None
 
 
 class BetLines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):

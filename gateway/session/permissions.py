@@ -30,6 +30,7 @@ from gateway.messages.bettor import (
     WatchAccount,
 )
 from gateway.messages.builders import BuildBet
+from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Unsubscribe
@@ -68,7 +69,17 @@ _READ: Final = _FOLLOW | {ListMarkets, AskBook}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.BETTOR): _FOLLOW
-    | {Place, PlaceMany, PlaceSlip, BuildBet, AskStatus, AskBalance, AskOpenBets, WatchAccount},
+    | {
+        Place,
+        PlaceMany,
+        PlaceSlip,
+        BuildBet,
+        AskEachWay,
+        AskStatus,
+        AskBalance,
+        AskOpenBets,
+        WatchAccount,
+    },
     ("bets", Role.TRADER): _FOLLOW,
     ("bets", Role.FEED): _FOLLOW,
     ("bets", Role.QUANT): _FOLLOW,

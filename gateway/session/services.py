@@ -17,6 +17,7 @@ from gateway.feeds.core.ingress import FeedIngress
 from gateway.services.accounts import Accounts
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
+from gateway.services.each_way import EachWayService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.settings import GatewaySettings
@@ -78,6 +79,8 @@ class Services:
         Queries and events of accounts.
     builders : BuilderService
         Bet builders.
+    each_way : EachWayService
+        Place terms of races.
     control : ControlService
         Commands, lists and books of markets.
     offers : OfferService
@@ -96,6 +99,7 @@ class Services:
         fanout: Fanout,
         accounts: Accounts,
         builders: BuilderService,
+        each_way: EachWayService,
         control: ControlService,
         offers: OfferService,
         feeds: FeedIngress,
@@ -107,6 +111,7 @@ class Services:
         self.fanout = fanout
         self.accounts = accounts
         self.builders = builders
+        self.each_way = each_way
         self.control = control
         self.offers = offers
         self.feeds = feeds

@@ -17,6 +17,7 @@ from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.market.status_transitions import as_feed_command
 from engine.slips.checks import SlipFault
+from gateway.bets.each_way_slips import legs_of
 from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.feeds.core.ingress import FeedMessage
@@ -36,6 +37,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.builders import BuildBet
+from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
 from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import OfferRequest
@@ -259,7 +261,7 @@ class ClientSession:
         self._connection.send(self._frame(bet_message(ticket.ref, answer)))
 
     def _place_slip(self, request: PlaceSlip) -> None:
-        legs = len(request.legs)
+        legs = legs_of(request)
         self._connection.spend(max(0, legs - 1))
         use = self._use
         if (
@@ -306,6 +308,9 @@ class ClientSession:
     def _build_bet(self, request: BuildBet) -> None:
         by = self.claims.identity
         self._query(request.id, "", self._services.builders.build(self._account, by, request))
+
+    def _each_way(self, request: AskEachWay) -> None:
+        self._query(request.id, "", self._services.each_way.terms(self.claims.identity, request))
 
     def _control(self, request: Control) -> None:
         stops = only_stops(request)
@@ -450,14 +455,8 @@ class ClientSession:
                 work = self._services.control.obey(by, stops, fed=fed)
                 self._query(stops.id, "", work, stops=True)
                 return
-        self._send(
-            Error(
-                code=int(complaint.reason),
-                message=complaint.message,
-                ref=complaint.ref,
-                id=complaint.id,
-            )
-        )
+        code, ref = int(complaint.reason), complaint.ref
+        self._send(Error(code=code, message=complaint.message, ref=ref, id=complaint.id))
         if complaint.hostile:
             self._connection.close(CloseCode.INVALID_DATA, complaint.message[:100])
         else:
@@ -480,6 +479,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     PlaceMany: ClientSession._place_many,
     PlaceSlip: ClientSession._place_slip,
     BuildBet: ClientSession._build_bet,
+    AskEachWay: ClientSession._each_way,
     AskStatus: ClientSession._status,
     AskBalance: ClientSession._balance,
     AskOpenBets: ClientSession._open_bets,

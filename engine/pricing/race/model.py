@@ -13,11 +13,11 @@ import numpy.typing as npt
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from engine.pricing.race.field import RUNNERS_MAX
 from engine.pricing.race.finish_order_nb import forecast_nb, places_nb, tricast_nb
 
 Floats = npt.NDArray[np.float64]
 
-RUNNERS_MAX: Final = 40
 WIN_MIN: Final = 1e-9
 """The lowest chance to win. It is above 0, since the other places are drawn by powers of it."""
 SUM_TOLERANCE: Final = 1e-6

@@ -15,12 +15,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from engine.common.commands import OutcomeResult
+from engine.common.ids import EACH_WAY, FRACTION
 from engine.common.units import DEAD_HEAT_DEN_MAX, OUTCOMES_MAX
 from engine.pricing.chances import WIN
 from engine.pricing.ladder import Floats
 from engine.pricing.lines import MarketTypeError
+from engine.pricing.race.field import RUNNERS_MAX
 from engine.pricing.race.model import (
-    RUNNERS_MAX,
     Places,
     RaceModel,
     RaceState,
@@ -96,7 +97,8 @@ class Race:
             raise MarketTypeError(f"market type: not in the table: {market_type!r}")
         given = dict(specifiers)
         wanted = ("runners",) if row.places is not None else ("places", "runners")
-        if not set(given) <= set(wanted):
+        derived = market_type == EACH_WAY and FRACTION in given
+        if not set(given) - ({FRACTION} if derived else set()) <= set(wanted):
             raise MarketTypeError(f"{market_type}: specifiers must be: {', '.join(wanted)}")
         runners = _runners(market_type, row, given.get("runners"), names)
         places = row.places
@@ -111,7 +113,8 @@ class Race:
         if names is not None and row.named > 1 and names != own:
             raise MarketTypeError(f"{market_type}: outcomes must be {own[0]}, {own[1]}, ...")
         winners = float(places if row.kind is Kind.PLACED else 1)
-        return SportMarket(names or own, winners, RaceRules(row.kind, runners, places, outcomes))
+        rules = RaceRules(row.kind, runners, places, outcomes)
+        return SportMarket(names or own, winners, rules, derived=derived)
 
     def pricer(self, markets: Sequence[SportMarket]) -> Pricer:
         """Compile markets of one race.

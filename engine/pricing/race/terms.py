@@ -4,17 +4,22 @@ Owns the tables, which differ between bookmakers and are configuration, and the 
 Never settles a bet: the results go into markets' odds and into `SettleMarket.deductions`.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Final, NamedTuple
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, ValidationError, convert
 
 from engine.common.commands import DEDUCTIONS_MAX, Deduction, OddsField, StakeField, TimeField
+from engine.common.ids import EACH_WAY, FRACTION, MarketKey
 from engine.common.units import ODDS_MILLI_MIN, Nanos, OddsMilli
-from engine.pricing.race.model import RUNNERS_MAX
+from engine.pricing.race.field import RUNNERS_MAX
 
 DEDUCTION_MILLI_MAX: Final = 900
 """The largest deduction from winnings at any number of withdrawals: 90p in the pound."""
+WIN: Final = "win"
+PLACES: Final = "places"
+_FRACTION: Final = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,2})", re.ASCII)
 ROWS_MAX: Final = 64
 """The most rows of a table."""
 
@@ -89,6 +94,65 @@ class EachWayBet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             EachWayPart("win", (), self.odds_milli, self.stake_minor),
             EachWayPart("each_way", places, odds, self.stake_minor),
         )
+
+
+# --- the house's place markets -----------------------------------------------------------------
+
+_NAMED: Final = {"standard": STANDARD, "handicap": HANDICAP}
+_ROW: Final = re.compile(r"(\d{1,2}):(?:(\d{1,2}):(\d{1,3})/(\d{1,3})|0)", re.ASCII)
+
+
+def read_table(text: str) -> EachWayTable:
+    """Return a table by its name, or from rows ``RUNNERS:PLACES:NUM/DEN``, joined by commas.
+
+    ``5:0`` is a row without each-way betting.
+
+    Raises
+    ------
+    ValueError
+        When the text is neither, or a figure is out of its bounds; the message names the row.
+    """
+    if text in _NAMED:
+        return _NAMED[text]
+    rows: list[EachWayRow] = []
+    for part in text.split(","):
+        match = _ROW.fullmatch(part)
+        if match is None:
+            names = ", ".join(_NAMED)
+            raise ValueError(f"{part!r} is not RUNNERS:PLACES:NUM/DEN, nor one of {names}")
+        terms = None
+        if match[2] is not None:
+            terms = {"places": int(match[2]), "odds_num": int(match[3]), "odds_den": int(match[4])}
+        try:
+            rows.append(convert({"runners": int(match[1]), "terms": terms}, EachWayRow))
+        except ValidationError as error:
+            raise ValueError(f"{part!r}: {error}") from error
+    if len(rows) > ROWS_MAX or len({row.runners for row in rows}) < len(rows):
+        raise ValueError(f"{text!r}: at most {ROWS_MAX} rows, one for a number of runners")
+    return tuple(rows)
+
+
+def place_key(win: MarketKey, terms: EachWayTerms) -> MarketKey:
+    """Return the key of the place market that pays these terms beside a win market."""
+    own = ((PLACES, str(terms.places)), (FRACTION, f"{terms.odds_num}/{terms.odds_den}"))
+    return MarketKey(win.fixture, EACH_WAY, tuple(sorted((*win.specifiers, *own))))
+
+
+def terms_of(key: MarketKey) -> tuple[MarketKey, EachWayTerms] | None:
+    """Return the win market that a place market follows, and its terms; None for another market."""
+    given = dict(key.specifiers)
+    match = _FRACTION.fullmatch(given.pop(FRACTION, ""))
+    places = given.pop(PLACES, "")
+    if key.type != EACH_WAY or match is None or not places.isdecimal():
+        return None
+    try:
+        terms = convert(
+            {"places": int(places), "odds_num": int(match[1]), "odds_den": int(match[2])},
+            EachWayTerms,
+        )
+    except ValidationError:
+        return None
+    return MarketKey(key.fixture, WIN, tuple(sorted(given.items()))), terms
 
 
 # --- non-runners ---------------------------------------------------------------------------------

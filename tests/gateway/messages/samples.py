@@ -47,6 +47,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.builders import BuildBet, Builder, BuilderLeg
+from gateway.messages.each_way import AskEachWay, EachWay
 from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
 from gateway.messages.feed import (
     AskFeedFacts,
@@ -73,7 +74,7 @@ from gateway.messages.offers import (
     PutOffer,
 )
 from gateway.messages.protocol import ClientMessage, ServerMessage
-from gateway.messages.slips import BetLines, Leg, LegAnswer, PlaceSlip, SlipBet
+from gateway.messages.slips import BetLines, Leg, LegAnswer, PlaceSlip, PlaceTerms, SlipBet
 from gateway.messages.trader import (
     AskBook,
     Book,
@@ -171,6 +172,19 @@ FROM_CLIENT: list[ClientMessage] = [
     PlaceMany(
         id=1,
         bets=(Selection(ref="a2", market=42, outcome=0, stake_minor=1, odds_milli=1_001),),
+    ),
+    AskEachWay(id=10, market=50),
+    PlaceSlip(
+        ref="e1",
+        legs=(
+            Leg(
+                market=50,
+                outcome=3,
+                odds_milli=2_750,
+                each_way=PlaceTerms(places=3, odds_num=1, odds_den=5),
+            ),
+        ),
+        bets=(BetLines(stake_minor=1_000),),
     ),
     BuildBet(id=9, legs=(BuilderLeg(market=42, outcome=2), BuilderLeg(market=43, outcome=0))),
     PlaceSlip(
@@ -284,6 +298,18 @@ FROM_GATEWAY: list[ServerMessage] = [
         message="the stake is over the limit for one bet",
         retryable=True,
         stake_max_minor=10_000,
+    ),
+    EachWay(
+        id=10,
+        market=51,
+        key="ascot-1/each_way?fraction=1/5|places=3",
+        places=3,
+        odds_num=1,
+        odds_den=5,
+        odds_milli=(1_350, 2_000),
+        active=(True, True),
+        status="active",
+        version=4,
     ),
     Builder(
         id=9,

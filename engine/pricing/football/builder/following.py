@@ -6,16 +6,12 @@ cancellation of a builder itself stands. Owns which commands a shell's builders 
 never a price (builders are repriced with their fixture) and never applies a command.
 """
 
-import zlib
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
-
-import msgspec
 
 from engine.common.commands import (
     CancelBets,
     FeedStep,
-    FeedUpdate,
     Limits,
     LimitsPatch,
     MarketCommand,
@@ -36,9 +32,10 @@ from engine.common.events import (
 )
 from engine.common.ids import BUILDER, MarketKey, MarketNo, parse_market_key
 from engine.common.lifecycle import Status
-from engine.common.units import NS_PER_MS, Nanos
+from engine.common.units import Nanos
 from engine.market.cancel_windows import Window
 from engine.market.market import MarketMachine
+from engine.pricing.following_updates import STOPPED, FollowingUpdates
 from engine.pricing.football.builder.legs import Leg, canonical_specifiers
 from engine.pricing.football.builder.selection import builder_legs, void_rule
 from engine.pricing.football.builder.settlement import VoidRule, settle
@@ -47,10 +44,8 @@ from engine.pricing.lines import MarketTypeError
 
 SOURCE: Final = "legs"
 """The source of the FeedUpdates by which builders follow: they neither set nor end a hold."""
-_STOPPED: Final = (Status.INACTIVE, Status.SUSPENDED, Status.HANDED_OVER)
 _VOID: Final = OutcomeResult(won=False, void_halves=2)
 _LIMITS: Final = tuple(name for name in Limits.__struct_fields__ if name != "stake_minor_min")
-_encode: Final = msgspec.msgpack.Encoder().encode
 
 MarketLeg = tuple[MarketNo, int]
 """A market that a shell hosts, and an outcome of it."""
@@ -84,7 +79,7 @@ class BuilderMarkets:
         self._numbers: dict[str, MarketNo] = {}
         """Builders by key."""
         self._noted: set[MarketNo] = set()
-        self._updates = 0
+        self._updates = FollowingUpdates(SOURCE)
 
     def note(self, machine: MarketMachine) -> None:
         """Take note of the markets that the machine has had since the last call.
@@ -202,7 +197,7 @@ class BuilderMarkets:
             if windows:
                 steps = [*_missing_windows(machine, number, legs), *steps]
             if steps:
-                commands.append(self._update(machine, number, steps, at_ns))
+                commands.append(self._updates.of(machine, number, steps, at_ns))
             if limits:
                 commands += self._limit_commands(machine, number)
         return commands
@@ -244,22 +239,8 @@ class BuilderMarkets:
                     )
                 else:
                     continue
-                commands.append(self._update(machine, number, [step], at_ns))
+                commands.append(self._updates.of(machine, number, [step], at_ns))
         return commands
-
-    def _update(
-        self, machine: MarketMachine, number: MarketNo, steps: Sequence[FeedStep], at_ns: Nanos
-    ) -> FeedUpdate:
-        """Return steps as one message; the digest tells those of one millisecond apart."""
-        self._updates += 1
-        content = (machine.price_delta(number).version, self._updates, tuple(steps))
-        return FeedUpdate(
-            market_no=number,
-            source=SOURCE,
-            position=at_ns // NS_PER_MS,
-            steps=tuple(steps),
-            digest=zlib.crc32(_encode(content)),
-        )
 
     def _limit_commands(self, machine: MarketMachine, number: MarketNo) -> list[MarketCommand]:
         given = machine.book_image(number).limits
@@ -321,7 +302,7 @@ def _steps(
     elif (
         offered
         and image.active[0]
-        and (stands is not None or image.status in _STOPPED)
+        and (stands is not None or image.status in STOPPED)
         and not machine.book_image(number).held
     ):
         steps.append(SetStatus(market_no=number, status=Status.ACTIVE))

@@ -1,11 +1,14 @@
 """Each-way terms and deductions: published worked settlements, paid out by a market."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.common.commands import CreateMarket, Deduction, OpenMarket, OutcomeResult, SettleMarket
+from engine.common.ids import MarketKey, parse_market_key
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
 from engine.market.market import MarketMachine
 from engine.pricing.race.model import RaceState
@@ -21,7 +24,10 @@ from engine.pricing.race.terms import (
     deduction_milli,
     deductions,
     each_way_terms,
+    place_key,
     place_odds_milli,
+    read_table,
+    terms_of,
 )
 from tests.engine.market.builders import AT_NS, WIDE, bet, do, place
 
@@ -221,3 +227,32 @@ def test_losers_and_non_runners_have_no_deduction() -> None:
     results = SPORT.results(market, state)
     assert results is not None
     assert results[0] == OutcomeResult(won=False, void_halves=2)
+
+
+# --- the house's place markets -------------------------------------------------------------------
+
+
+@given(st.integers(1, 40), st.integers(1, 100), st.integers(1, 100), st.booleans())
+def test_a_place_market_names_its_win_market_and_its_terms(
+    places: int, num: int, den: int, with_runners: bool
+) -> None:
+    terms = EachWayTerms(places=places, odds_num=num, odds_den=den)
+    win = MarketKey("r:1", "win", (("runners", "8"),) if with_runners else ())
+    key = parse_market_key(str(place_key(win, terms)))
+    assert terms_of(key) == (win, terms)
+    assert terms_of(win) is None
+    assert terms_of(MarketKey("r", "each_way", (("places", "3"),))) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "by_runners"),
+    [
+        ("standard", {4: None, 7: (2, 1, 4), 8: (3, 1, 5)}),
+        ("5:2:1/4,12:0,16:4:2/9", {4: None, 5: (2, 1, 4), 12: None, 40: (4, 2, 9)}),
+    ],
+)
+def test_a_table_is_read_from_text(text: str, by_runners: dict[int, Any]) -> None:
+    for runners, expected in by_runners.items():
+        terms = each_way_terms(read_table(text), runners=runners)
+        found = None if terms is None else (terms.places, terms.odds_num, terms.odds_den)
+        assert found == expected

@@ -1,27 +1,30 @@
-"""Bet builders at a market shell: which market sells some legs, its odds, and what it follows.
+"""Markets at a shell that follow others of it: bet builders, and place markets of races.
 
-Owns the last repricing of each football fixture, in memory: a new builder gets its odds from it, as
-the fixture's other markets have theirs. A new process waits for the next repricing; builders that
-exist keep their journaled odds meanwhile, as every market does. Never journals and never publishes,
-which is the shell's. A market shell imports this module in its constructor (see engine.kernels).
+Owns which market is meant by some legs or by a win market, and the last repricing of each football
+fixture, in memory: a new builder gets its odds from it, as the fixture's other markets have theirs.
+A new process waits for the next repricing; builders that exist keep their journaled odds meanwhile,
+as every market does. Never journals and never publishes, which is the shell's. A market shell
+imports this module in its constructor (see engine.kernels).
 """
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from actors.messages import BuilderAnswer, BuilderRequest
+from actors.messages import BuilderRequest, DerivedAnswer, DerivedRequest, PlaceMarketRequest
+from actors.settings import MarketShellSettings
 from engine.common.commands import MarketCommand, SetOdds
 from engine.common.events import MarketCreated, MarketEvent
-from engine.common.ids import MarketNo, parse_market_key
+from engine.common.ids import BUILDER, MarketNo, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Nanos
 from engine.market.market import MarketMachine
 from engine.pricing.football.builder.following import BuilderMarkets, MarketLeg
 from engine.pricing.football.builder.legs import BuilderError, Leg, Refusal, leg_order
-from engine.pricing.football.builder.selection import Selection, selection
+from engine.pricing.football.builder.selection import YES, Selection, selection
 from engine.pricing.football.builder.settlement import VoidRule
 from engine.pricing.football.model import MatchState, Period
+from engine.pricing.race.following import PlaceMarkets
 from engine.pricing.repricing import FOOTBALL, Reprice
 from engine.pricing.sport import SportBoard
 
@@ -42,18 +45,20 @@ class _Read(NamedTuple):
     legs: dict[Leg, MarketLeg]
 
 
-class Builders:
-    """The bet builders of one shell.
+class DerivedMarkets:
+    """The markets of one shell that follow others.
 
     Parameters
     ----------
-    void : VoidRule
-        The rule for void legs of builders that are created from now on.
+    settings : MarketShellSettings
+        The rule for void legs of builders that are created from now on, and the tables of place
+        terms.
     """
 
-    def __init__(self, *, void: VoidRule) -> None:
-        self._void = void
+    def __init__(self, settings: MarketShellSettings) -> None:
+        self._void: Final = VoidRule(settings.builder_void)
         self._markets: Final = BuilderMarkets()
+        self._places: Final = PlaceMarkets(settings.place_tables())
         self._repriced: dict[str, Reprice] = {}
 
     def note_repriced(self, request: Reprice) -> None:
@@ -66,29 +71,61 @@ class Builders:
             del self._repriced[next(iter(self._repriced))]
 
     def take_over(self, machine: MarketMachine, at_ns: Nanos) -> list[MarketCommand]:
-        """Return what the builders of a journal need whose last process may have died between."""
-        self._markets.note(machine)
-        return self._markets.all_commands(machine, at_ns)
+        """Return what a journal's markets need whose last process may have died between."""
+        self._note(machine)
+        places = self._places.all_commands(machine, at_ns)
+        return [*self._markets.all_commands(machine, at_ns), *places]
 
     def follow(
         self, machine: MarketMachine, events: Sequence[MarketEvent], at_ns: Nanos
     ) -> list[MarketCommand]:
-        """Return what builders need after commands of which these are the events."""
+        """Return what markets need that follow others, after commands with these events."""
         if any(isinstance(event, MarketCreated) for event in events):
-            self._markets.note(machine)
-        return self._markets.commands(machine, events, at_ns)
+            self._note(machine)
+        places = self._places.commands(machine, events, at_ns)
+        return [*self._markets.commands(machine, events, at_ns), *places]
+
+    def _note(self, machine: MarketMachine) -> None:
+        self._markets.note(machine)
+        self._places.note(machine)
+
+    def answer(self, request: DerivedRequest, machine: MarketMachine) -> DerivedAnswer:
+        """Return the market that is asked for, as it is, or why there is none."""
+        if isinstance(request, PlaceMarketRequest):
+            return self._place_market(request.market_no, machine)
+        return self._builder(request, machine)
+
+    def _place_market(self, number: MarketNo, machine: MarketMachine) -> DerivedAnswer:
+        if not self._places.is_win(number):
+            reason = Reason.MARKET_UNKNOWN
+            return DerivedAnswer(reason=reason, message=f"market {number} is no win market here")
+        terms = self._places.terms(number, machine)
+        if terms is None:
+            message = "no place terms hold for this race and number of runners"
+            return DerivedAnswer(reason=Reason.NO_PLACE_TERMS, message=message)
+        key, place = self._places.place_market(number, terms)
+        return DerivedAnswer(
+            key=key,
+            market_no=place or MarketNo(0),
+            outcomes=machine.price_image(number).outcomes,
+            places=terms.places,
+            odds_num=terms.odds_num,
+            odds_den=terms.odds_den,
+            image=None if place is None else machine.price_image(place),
+            limits=machine.book_image(number).limits,
+        )
 
     # --- which market sells some legs ----------------------------------------------------------
 
-    def answer(self, request: BuilderRequest, machine: MarketMachine) -> BuilderAnswer:
+    def _builder(self, request: BuilderRequest, machine: MarketMachine) -> DerivedAnswer:
         """Return the market that sells some legs, as it is, or why none does."""
         read = self._read(request, machine)
-        if isinstance(read, BuilderAnswer):
+        if isinstance(read, DerivedAnswer):
             return read
         try:
             sold = selection(read.fixture, read.legs, rule=self._void)
         except BuilderError as error:
-            return BuilderAnswer(
+            return DerivedAnswer(
                 reason=_REASONS.get(error.refusal, Reason.LEGS_NOT_JOINED),
                 message=str(error),
                 legs=tuple(read.legs[leg] for leg in error.legs if leg in read.legs),
@@ -100,7 +137,7 @@ class Builders:
         if len(kept) == 1:
             ((market_no, outcome),) = kept
             image = machine.price_image(market_no)
-            return BuilderAnswer(
+            return DerivedAnswer(
                 key=image.key,
                 market_no=market_no,
                 outcome=outcome,
@@ -117,16 +154,17 @@ class Builders:
         implied: tuple[MarketLeg, ...],
         fixture: str,
         machine: MarketMachine,
-    ) -> BuilderAnswer:
+    ) -> DerivedAnswer:
         number = self._markets.number_of(sold.market_key)
         request = self._repriced.get(fixture)
         if number is None and request is None:
             message = "the fixture was not priced by a model of football since its shell started"
-            return BuilderAnswer(reason=Reason.UNAVAILABLE, message=message)
+            return DerivedAnswer(reason=Reason.UNAVAILABLE, message=message)
         state = None if request is None else request.state
-        return BuilderAnswer(
+        return DerivedAnswer(
             key=sold.market_key,
             market_no=number or MarketNo(0),
+            outcomes=(YES,),
             legs=legs,
             implied=implied,
             image=None if number is None else machine.price_image(number),
@@ -134,7 +172,7 @@ class Builders:
             live=isinstance(state, MatchState) and state.period is not Period.PRE_MATCH,
         )
 
-    def _read(self, request: BuilderRequest, machine: MarketMachine) -> _Read | BuilderAnswer:
+    def _read(self, request: BuilderRequest, machine: MarketMachine) -> _Read | DerivedAnswer:
         """Return the legs as football has them, or a refusal."""
         hosted = frozenset(machine.market_nos())
         legs: dict[Leg, MarketLeg] = {}
@@ -162,17 +200,18 @@ class Builders:
     def odds(self, market_no: MarketNo, machine: MarketMachine) -> SetOdds | None:
         """Return the odds of a builder without any, by its fixture's last repricing.
 
-        None where it has odds, or no repricing is known. Nothing is staked on it, so no skew
-        moves them.
+        None for another market, where it has odds, or no repricing is known. Nothing is staked on
+        it, so no skew moves them.
         """
         image = machine.price_image(market_no)
-        request = self._repriced.get(parse_market_key(image.key).fixture)
-        if request is None or image.active != (False,):
+        key = parse_market_key(image.key)
+        request = self._repriced.get(key.fixture)
+        if request is None or key.type != BUILDER or image.active != (False,):
             return None
         board = SportBoard(FOOTBALL, (image.key,))
         (quotes,) = board.quotes(request.model, request.state, request.margin).values()
         return SetOdds(market_no=market_no, quotes=quotes)
 
 
-def _refusal(reason: Reason, legs: tuple[MarketLeg, ...]) -> BuilderAnswer:
-    return BuilderAnswer(reason=reason, message=MESSAGES[reason], legs=legs)
+def _refusal(reason: Reason, legs: tuple[MarketLeg, ...]) -> DerivedAnswer:
+    return DerivedAnswer(reason=reason, message=MESSAGES[reason], legs=legs)

@@ -1,0 +1,281 @@
+"""Keep place markets at a fraction of the win odds in step with their race's win market.
+
+Such a market has the odds, the offer and the refunds of the win market, and takes bets while that
+does and its terms are those of the runners left. It has a result of its own, which whoever settles
+the race gives it. Owns which commands place markets need after a change; never applies one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+from msgspec.structs import replace
+
+from engine.common.commands import (
+    CancelBets,
+    CancelMarket,
+    FeedStep,
+    MarketCommand,
+    OutcomeResult,
+    Quote,
+    RollBackCancel,
+    RollBackSettlement,
+    SetOdds,
+    SetStatus,
+    SettleMarket,
+)
+from engine.common.events import (
+    BetsCancelled,
+    CancelRolledBack,
+    FeedApplied,
+    MarketCancelled,
+    MarketEvent,
+    Refused,
+    SettlementRolledBack,
+)
+from engine.common.ids import EACH_WAY, MarketKey, MarketNo, parse_market_key
+from engine.common.lifecycle import Status
+from engine.common.units import Nanos, OddsMilli
+from engine.common.views import PriceDelta
+from engine.market.bet_resolution import Resolved
+from engine.market.market import MarketMachine
+from engine.pricing.following_updates import STOPPED, FollowingUpdates
+from engine.pricing.race.terms import (
+    WIN,
+    EachWayTable,
+    EachWayTerms,
+    each_way_terms,
+    place_key,
+    place_odds_milli,
+    terms_of,
+)
+
+SOURCE: Final = "win"
+"""The source of the FeedUpdates by which place markets follow."""
+_VOID: Final = OutcomeResult(won=False, void_halves=2)
+_BETTING: Final = (Status.ACTIVE, *STOPPED)
+_Mirrored = BetsCancelled | CancelRolledBack | MarketCancelled | SettlementRolledBack
+
+
+class PlaceMarkets:
+    """The win markets that a shell hosts, and the place markets that follow them.
+
+    Parameters
+    ----------
+    tables : sequence of (str, EachWayTable)
+        Patterns of fixtures with their tables of terms; the first that matches counts. A fixture
+        that none matches has no each-way betting.
+    """
+
+    def __init__(self, tables: Sequence[tuple[str, EachWayTable]]) -> None:
+        self._tables: Final = tuple(tables)
+        self._win: dict[MarketKey, MarketNo] = {}
+        self._keys: dict[MarketNo, MarketKey] = {}
+        """The keys of win markets."""
+        self._place: dict[MarketNo, tuple[MarketNo, EachWayTerms]] = {}
+        """Place markets with their win market and terms."""
+        self._of: dict[MarketNo, list[MarketNo]] = {}
+        """The place markets of a win market."""
+        self._unmatched: dict[MarketNo, tuple[MarketKey, EachWayTerms]] = {}
+        self._noted: set[MarketNo] = set()
+        self._updates: Final = FollowingUpdates(SOURCE)
+
+    def note(self, machine: MarketMachine) -> None:
+        """Take note of the markets that the machine has had since the last call."""
+        for number in machine.market_nos():
+            if number in self._noted:
+                continue
+            self._noted.add(number)
+            key = parse_market_key(machine.price_image(number).key)
+            if key.type == WIN:
+                self._win[key], self._keys[number] = number, key
+            elif key.type == EACH_WAY:
+                found = terms_of(key)
+                if found is not None:
+                    self._unmatched[number] = found
+        for number, (win_key, terms) in tuple(self._unmatched.items()):
+            win = self._win.get(win_key)
+            if win is None:
+                continue
+            del self._unmatched[number]
+            if machine.price_image(win).outcomes == machine.price_image(number).outcomes:
+                self._place[number] = (win, terms)
+                self._of.setdefault(win, []).append(number)
+
+    # --- terms ---------------------------------------------------------------------------------
+
+    def is_win(self, number: MarketNo) -> bool:
+        """Say whether a number is a hosted win market's."""
+        return number in self._keys
+
+    def terms(self, number: MarketNo, machine: MarketMachine) -> EachWayTerms | None:
+        """Return the terms of a win market by the runners left; None for no each-way betting."""
+        fixture = self._keys[number].fixture
+        table = next((each for pattern, each in self._tables if fnmatchcase(fixture, pattern)), ())
+        return each_way_terms(table, runners=_runners_left(machine, number))
+
+    def place_market(self, number: MarketNo, terms: EachWayTerms) -> tuple[str, MarketNo | None]:
+        """Return the key of a win market's place market, and its number where it is hosted."""
+        key = place_key(self._keys[number], terms)
+        found = (no for no in self._of.get(number, ()) if self._place[no][1] == terms)
+        return str(key), next(found, None)
+
+    # --- what changes --------------------------------------------------------------------------
+
+    def all_commands(self, machine: MarketMachine, at_ns: Nanos) -> list[MarketCommand]:
+        """Return what every place market needs, as a process does that takes over a journal."""
+        return self._commands(machine, dict.fromkeys(self._place), [], at_ns, windows=True)
+
+    def commands(
+        self, machine: MarketMachine, events: Sequence[MarketEvent], at_ns: Nanos
+    ) -> list[MarketCommand]:
+        """Return what place markets need after commands of which these are the events."""
+        touched: dict[MarketNo, None] = {}
+        mirrored: list[_Mirrored] = []
+        for event in events:
+            if isinstance(event, Refused) or not hasattr(event, "market_no"):
+                continue
+            if event.market_no in self._place:
+                touched[event.market_no] = None
+            touched |= dict.fromkeys(self._of.get(event.market_no, ()))
+            if event.market_no in self._of:
+                steps = event.events if isinstance(event, FeedApplied) else (event,)
+                mirrored += [step for step in steps if isinstance(step, _Mirrored)]
+        return self._commands(machine, touched, mirrored, at_ns, windows=False)
+
+    def _commands(
+        self,
+        machine: MarketMachine,
+        numbers: Iterable[MarketNo],
+        mirrored: Sequence[_Mirrored],
+        at_ns: Nanos,
+        *,
+        windows: bool,
+    ) -> list[MarketCommand]:
+        commands: list[MarketCommand] = []
+        for number in numbers:
+            win, terms = self._place[number]
+            steps: list[FeedStep] = [
+                step
+                for event in mirrored
+                if event.market_no == win
+                for step in _mirror(event, number, machine)
+            ]
+            if windows:
+                steps += _missing_windows(machine, win, number)
+            if not any(isinstance(step, CancelMarket) for step in steps):
+                in_force = self.terms(win, machine) == terms
+                steps += _steps(machine, win, number, terms, in_force=in_force)
+            if steps:
+                commands.append(self._updates.of(machine, number, steps, at_ns))
+        return commands
+
+
+def _runners_left(machine: MarketMachine, number: MarketNo) -> int:
+    """Return how many outcomes of a win market were not withdrawn.
+
+    A runner is withdrawn when it is void, or when it is off offer and a window of its own refunds
+    its bets from the first.
+    """
+    delta, resolved = machine.price_delta(number), machine.resolved(number)
+    refunded = {
+        outcome
+        for window in resolved.windows
+        if window.from_ns is None
+        for outcome in window.outcomes
+        if not delta.active[outcome]
+    }
+    return sum(
+        outcome not in refunded and resolved.results.get(outcome) != _VOID
+        for outcome in range(len(delta.active))
+    )
+
+
+def _steps(
+    machine: MarketMachine, win: MarketNo, number: MarketNo, terms: EachWayTerms, *, in_force: bool
+) -> list[FeedStep]:
+    """Return the steps that bring a place market where its win market is."""
+    lead, place = machine.price_delta(win), machine.price_delta(number)
+    if place.status not in _BETTING:
+        return []
+    of_win, own = machine.resolved(win), machine.resolved(number)
+    steps: list[FeedStep] = []
+    offered = lead.status is Status.ACTIVE and in_force
+    if place.status is Status.ACTIVE and not offered:
+        why = "the win market takes no bets" if in_force else "other place terms hold"
+        steps.append(SetStatus(market_no=number, status=Status.SUSPENDED, why=why))
+    void = _newly_void(of_win, own)
+    if void:
+        results = (_VOID,) * len(void)
+        steps.append(SettleMarket(market_no=number, results=results, outcomes=void))
+    decided = {**own.results, **dict.fromkeys(void, _VOID)}
+    quotes = _quotes(lead, place, terms, decided)
+    if quotes:
+        steps.append(SetOdds(market_no=number, quotes=quotes))
+    if offered and place.status in STOPPED and not machine.book_image(number).held:
+        steps.append(SetStatus(market_no=number, status=Status.ACTIVE))
+    return steps
+
+
+def _newly_void(of_win: Resolved, own: Resolved) -> tuple[int, ...]:
+    return tuple(
+        outcome
+        for outcome, result in of_win.results.items()
+        if result == _VOID and outcome not in own.results
+    )
+
+
+def _quotes(
+    lead: PriceDelta, place: PriceDelta, terms: EachWayTerms, decided: Mapping[int, object]
+) -> tuple[Quote, ...]:
+    """Return the odds of the outcomes whose odds or offer are not those of the terms."""
+    quotes = []
+    for outcome, (odds_milli, active) in enumerate(zip(lead.odds_milli, lead.active, strict=True)):
+        if outcome in decided:
+            continue
+        derived = OddsMilli(place_odds_milli(odds_milli=odds_milli, terms=terms))
+        if (derived, active) != (place.odds_milli[outcome], place.active[outcome]):
+            quotes.append(Quote(outcome=outcome, odds_milli=derived, active=active))
+    return tuple(quotes)
+
+
+def _mirror(event: _Mirrored, number: MarketNo, machine: MarketMachine) -> list[FeedStep]:
+    """Return what a cancellation of the win market, or its roll-back, means for a place market."""
+    if isinstance(event, MarketCancelled):
+        return [CancelMarket(market_no=number, why=event.why)]
+    if isinstance(event, SettlementRolledBack):
+        void = tuple(
+            outcome
+            for outcome in event.outcomes
+            if machine.resolved(number).results.get(outcome) == _VOID
+        )
+        if not void or machine.results_stand(number):
+            return []
+        return [RollBackSettlement(market_no=number, why=event.why, outcomes=void)]
+    if isinstance(event, CancelRolledBack):
+        step: FeedStep = RollBackCancel(
+            market_no=number, from_ns=event.from_ns, until_ns=event.until_ns, why=event.why
+        )
+    else:
+        step = CancelBets(
+            market_no=number,
+            from_ns=event.from_ns,
+            until_ns=event.until_ns,
+            why=event.why,
+            accepted_before_ns=event.accepted_before_ns,
+        )
+    return [replace(step, outcomes=event.outcomes) if event.outcomes else step]
+
+
+def _missing_windows(machine: MarketMachine, win: MarketNo, number: MarketNo) -> list[FeedStep]:
+    """Return the refunds of windows that the win market has and a place market does not."""
+    known = [window[:2] + window[3:] for window in machine.resolved(number).windows]
+    steps: list[FeedStep] = []
+    for window in machine.resolved(win).windows:
+        if window[:2] + window[3:] in known:
+            continue
+        step = CancelBets(
+            market_no=number, from_ns=window.from_ns, until_ns=window.until_ns, why="as the win's"
+        )
+        steps.append(replace(step, outcomes=window.outcomes) if window.outcomes else step)
+    return steps

@@ -1,0 +1,118 @@
+"""Place markets in step with their win market, after any commands."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.common.commands import (
+    CancelBets,
+    CancelMarket,
+    CreateMarket,
+    MarketCommand,
+    OpenMarket,
+    OutcomeResult,
+    Quote,
+    ResumeMarket,
+    RollBackCancel,
+    RollBackSettlement,
+    SetOdds,
+    SettleMarket,
+    SuspendMarket,
+)
+from engine.common.ids import MarketNo
+from engine.common.lifecycle import Status
+from engine.market.market import MarketMachine
+from engine.pricing.race.following import PlaceMarkets
+from engine.pricing.race.terms import STANDARD, each_way_terms
+from tests.engine.market.builders import AT_NS, WIDE, do
+
+RUNNERS = 8
+WIN = MarketNo(1)
+PLACES = {MarketNo(2): (3, 5), MarketNo(3): (2, 4)}
+"""Place markets: places, and the denominator of the fraction."""
+VOID = OutcomeResult(won=False, void_halves=2)
+OUTCOMES = st.integers(0, RUNNERS - 1)
+COMMANDS = st.one_of(
+    st.builds(
+        lambda outcome, odds, active: SetOdds(
+            market_no=WIN, quotes=(Quote(outcome=outcome, odds_milli=odds, active=active),)
+        ),
+        OUTCOMES,
+        st.integers(1_001, 1_000_000),
+        st.booleans(),
+    ),
+    st.builds(
+        lambda outcome: SettleMarket(market_no=WIN, results=(VOID,), outcomes=(outcome,)), OUTCOMES
+    ),
+    st.builds(lambda outcome: RollBackSettlement(market_no=WIN, outcomes=(outcome,)), OUTCOMES),
+    st.builds(lambda outcome: CancelBets(market_no=WIN, outcomes=(outcome,)), OUTCOMES),
+    st.builds(lambda outcome: RollBackCancel(market_no=WIN, outcomes=(outcome,)), OUTCOMES),
+    st.sampled_from(
+        [
+            SuspendMarket(market_no=WIN),
+            ResumeMarket(market_no=WIN),
+            CancelMarket(market_no=WIN),
+            RollBackCancel(market_no=WIN),
+        ]
+    ),
+)
+
+
+class Followed:
+    """A race's win market and two place markets, one for eight runners and one for fewer."""
+
+    def __init__(self) -> None:
+        self.machine = MarketMachine()
+        self.places = PlaceMarkets([("*", STANDARD)])
+        self.at_ns = AT_NS
+        keys = {no: f"r/each_way?fraction=1/{den}|places={n}" for no, (n, den) in PLACES.items()}
+        for number, key in {WIN: "r/win", **keys}.items():
+            do(
+                self.machine,
+                CreateMarket(
+                    market_no=number, key=key, outcomes=tuple("abcdefgh"),
+                    odds_milli=(3_000,) * RUNNERS, limits=WIDE,
+                ),
+            )  # fmt: skip
+        self.places.note(self.machine)
+        self.do(OpenMarket(market_no=WIN))
+
+    def do(self, command: MarketCommand) -> None:
+        self.at_ns += 1
+        event = self.machine.apply(command, self.at_ns)
+        for each in self.places.commands(self.machine, [event], self.at_ns):
+            self.machine.apply(each, self.at_ns)
+
+
+@given(st.lists(COMMANDS, max_size=12))
+def test_place_markets_have_the_odds_offer_and_refunds_of_their_win_market(
+    commands: list[MarketCommand],
+) -> None:
+    it = Followed()
+    for command in commands:
+        it.do(command)
+    assert it.places.all_commands(it.machine, it.at_ns) == []
+    win, stands = it.machine.price_image(WIN), it.machine.resolved(WIN)
+    cancelled = {
+        outcome for window in stands.windows for outcome in window.outcomes or range(RUNNERS)
+    }
+    void = set(stands.results)
+    away = void | {outcome for outcome in cancelled if not win.active[outcome]}
+    terms = each_way_terms(STANDARD, runners=RUNNERS - len(away))
+    for number, (places, den) in PLACES.items():
+        place, own = it.machine.price_image(number), it.machine.resolved(number)
+        if win.status is Status.CANCELLED or place.status in (Status.CANCELLED, Status.SETTLED):
+            assert place.status in (win.status, Status.SETTLED)
+            continue
+        assert set(own.results) == void
+        refunded = {
+            outcome for window in own.windows for outcome in window.outcomes or range(RUNNERS)
+        }
+        assert refunded == cancelled
+        for outcome in set(range(RUNNERS)) - void:
+            assert place.odds_milli[outcome] == max(
+                1_001, 1_000 + (win.odds_milli[outcome] - 1_000) // den
+            )
+            assert place.active[outcome] == win.active[outcome]
+        in_force = terms is not None and (terms.places, terms.odds_den) == (places, den)
+        taking = win.status is Status.ACTIVE and in_force
+        assert (place.status is Status.ACTIVE) == taking
