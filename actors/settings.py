@@ -22,6 +22,10 @@ _File = Annotated[str, Meta(max_length=4_096)]
 _Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 
 
+class EachWayTableError(ValueError):
+    """A table of place terms is malformed; the message names it and why."""
+
+
 class ClusterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which Ray runs the actors.
 
@@ -83,27 +87,23 @@ class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Place terms by fixture, as ``PATTERN=TABLE``; the first pattern that matches counts. A table
     is ``standard``, ``handicap``, or rows ``RUNNERS:PLACES:NUM/DEN`` joined by commas."""
 
-    def __post_init__(self) -> None:
-        """Refuse a malformed table of place terms."""
-        self.place_tables()
-
     def place_tables(self) -> tuple[tuple[str, EachWayTable], ...]:
         """Return patterns of fixtures with their tables of place terms.
 
         Raises
         ------
-        ValueError
+        EachWayTableError
             When a text is malformed; the message names its place in `each_way`.
         """
         tables = []
         for at, text in enumerate(self.each_way, start=1):
             pattern, equals, table = text.partition("=")
             if not (pattern and equals):
-                raise ValueError(f"each_way[{at}]: {text!r} is not PATTERN=TABLE")
+                raise EachWayTableError(f"markets.each_way[{at}]: {text!r} is not PATTERN=TABLE")
             try:
                 tables.append((pattern, read_table(table)))
             except ValueError as error:
-                raise ValueError(f"each_way[{at}]: {error}") from error
+                raise EachWayTableError(f"markets.each_way[{at}]: {error}") from error
         return tuple(tables)
 
 

@@ -27,6 +27,7 @@ from msgspec.structs import replace
 
 from actors.settings import (
     ClusterSettings,
+    EachWayTableError,
     MarketShellSettings,
     ReconcilerSettings,
     SupervisorSettings,
@@ -211,7 +212,8 @@ def _check_together(config: Config, source: str) -> None:
     """Refuse settings that are each in bounds and contradict one another."""
     try:
         LimitRules(config.limits)
-    except LimitRuleError as error:
+        config.markets.place_tables()
+    except (LimitRuleError, EachWayTableError) as error:
         raise ConfigError(f"{source}: {error}") from error
     gateways = gateway_settings(config)
     names = "gateway.bets_port, gateway.control_port, gateway.feed_port"

@@ -31,6 +31,7 @@ from engine.pricing.race.model import RaceState
 from engine.pricing.race.terms import RULE_4, deduction_milli
 from engine.pricing.sport import SportBoard
 from gateway.client import EachWay, Leg, PlaceTerms, accumulator
+from gateway.configuration.config import ConfigError, load_config
 from tests.gateway.builder_house import BALANCE_MINOR, VOID, House, open_house
 
 RUNNERS = 8
@@ -224,8 +225,9 @@ async def test_a_fixtures_terms_are_its_tables_and_a_small_field_has_none(tmp_pa
 
 @pytest.mark.parametrize("text", ["standard", "*=8:3", "*=8:0:1/5", "*=8:3:1/5,8:2:1/4", "*=x"])
 def test_a_malformed_table_is_refused_when_settings_are_read(text: str) -> None:
-    with pytest.raises(ValueError, match=r"each_way\[1\]"):
-        MarketShellSettings(each_way=(text,))
+    env = {"OVERROUND_MARKETS__EACH_WAY": f'["{text}"]'}
+    with pytest.raises(ConfigError, match=r"markets.each_way\[1\]"):
+        load_config(env=env)
 
 
 async def test_place_markets_are_followed_again_after_a_restart(tmp_path: Path) -> None:
