@@ -104,6 +104,13 @@ class Gateway:
         self._clock_s = clock_s
         self._work_clock_ns = work_clock_ns
         self._suspected = SuspectedShells(supervisor)
+        self._derived = DerivedMarkets(
+            routes=self.routes,
+            fanout=self.fanout,
+            limits=self._limits,
+            supervisor=lambda: self._suspected.supervisor,
+            timeout_s=self.settings.control_timeout_ms / 1_000,
+        )
         self._services: Services | None = None
         self._listeners: list[Listener] = []
         self._ports: dict[str, int] = {}
@@ -127,7 +134,6 @@ class Gateway:
             limits=self._limits,
             counters=self.counters,
         )
-        derived = self._derived_markets()
         services = self._services = Services(
             settings=settings,
             counters=self.counters,
@@ -135,8 +141,8 @@ class Gateway:
             slips=SlipReader(routes=self.routes, settings=settings, limits=self._limits),
             fanout=self.fanout,
             accounts=accounts,
-            builders=BuilderService(derived, a_minute=settings.builders_a_minute),
-            each_way=EachWayService(derived),
+            builders=BuilderService(self._derived, a_minute=settings.builders_a_minute),
+            each_way=EachWayService(self._derived),
             control=control,
             offers=OfferService(routes=self.routes, settings=settings),
             feeds=self.feeds,
@@ -186,15 +192,6 @@ class Gateway:
             self._ports[name] = await listener.start(host, port)
         self._fetch_images(self.fanout.missing())
         return dict(self._ports)
-
-    def _derived_markets(self) -> DerivedMarkets:
-        return DerivedMarkets(
-            routes=self.routes,
-            fanout=self.fanout,
-            limits=self._limits,
-            supervisor=lambda: self._suspected.supervisor,
-            timeout_s=self.settings.control_timeout_ms / 1_000,
-        )
 
     async def stop(self) -> None:
         """Answer the bets in flight, close every session, and close the ports."""

@@ -46,8 +46,6 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
-from gateway.messages.builders import BuildBet, Builder, BuilderLeg
-from gateway.messages.each_way import AskEachWay, EachWay
 from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
 from gateway.messages.feed import (
     AskFeedFacts,
@@ -74,7 +72,7 @@ from gateway.messages.offers import (
     PutOffer,
 )
 from gateway.messages.protocol import ClientMessage, ServerMessage
-from gateway.messages.slips import BetLines, Leg, LegAnswer, PlaceSlip, PlaceTerms, SlipBet
+from gateway.messages.slips import BetLines, Leg, LegAnswer, PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
     Book,
@@ -90,6 +88,7 @@ from gateway.messages.trader import (
     SuspendedAll,
 )
 from gateway.net.codec import CODECS
+from tests.gateway.messages.derived_samples import DERIVED_ANSWERS, DERIVED_REQUESTS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wire_v1.json"
 
@@ -173,20 +172,7 @@ FROM_CLIENT: list[ClientMessage] = [
         id=1,
         bets=(Selection(ref="a2", market=42, outcome=0, stake_minor=1, odds_milli=1_001),),
     ),
-    AskEachWay(id=10, market=50),
-    PlaceSlip(
-        ref="e1",
-        legs=(
-            Leg(
-                market=50,
-                outcome=3,
-                odds_milli=2_750,
-                each_way=PlaceTerms(places=3, odds_num=1, odds_den=5),
-            ),
-        ),
-        bets=(BetLines(stake_minor=1_000),),
-    ),
-    BuildBet(id=9, legs=(BuilderLeg(market=42, outcome=2), BuilderLeg(market=43, outcome=0))),
+    *DERIVED_REQUESTS,
     PlaceSlip(
         ref="s1",
         legs=(
@@ -299,35 +285,7 @@ FROM_GATEWAY: list[ServerMessage] = [
         retryable=True,
         stake_max_minor=10_000,
     ),
-    EachWay(
-        id=10,
-        market=51,
-        key="ascot-1/each_way?fraction=1/5|places=3",
-        places=3,
-        odds_num=1,
-        odds_den=5,
-        odds_milli=(1_350, 2_000),
-        active=(True, True),
-        status="active",
-        version=4,
-    ),
-    Builder(
-        id=9,
-        market=77,
-        key="cup-1/builder?legs=1a,18a2.5",
-        odds_milli=3_250,
-        status="active",
-        offered=True,
-        version=3,
-        legs=(BuilderLeg(market=42, outcome=0), BuilderLeg(market=43, outcome=0)),
-        implied=(BuilderLeg(market=44, outcome=1),),
-    ),
-    Builder(
-        id=9,
-        legs=(BuilderLeg(market=42, outcome=0), BuilderLeg(market=42, outcome=2)),
-        reason=212,
-        message="legs: cannot all be won: 1x2 home; 1x2 away",
-    ),
+    *DERIVED_ANSWERS,
     SlipBet(
         ref="s1",
         state="rejected",
