@@ -1,6 +1,7 @@
 """Early payouts at a market: which legs a lead marks, exactly once, and nothing unmarks them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import EarlyPaid, FeedApplied, PlayBegun, Refused
 from engine.common.reasons import Reason
 from engine.common.rows import FLAG_LEG, FLAG_PRE_MATCH, FLAG_RELEASED, BetResult
+from engine.market.early_payouts import MARKED
 from engine.market.market import MarketMachine
 from tests.engine.market.builders import bet, bet_rows, charge, open_machine
 
@@ -188,6 +190,43 @@ def test_a_lead_may_be_told_after_the_result() -> None:
     machine.apply(SettleMarket(market_no=1, results=DRAWN), 30)
     assert paid(machine, 40, until=20) == 1
     assert [row[1:3] for row in sent(machine)] == [(BetResult.LOST, 0), (BetResult.LOST, 2)]
+
+
+# --- as a document --------------------------------------------------------------------------------
+
+
+def with_mark(document: dict[str, Any], at: int, **fields: int) -> dict[str, Any]:
+    """Return a document with fields of one of its marks changed."""
+    rows = np.frombuffer(document["early"], MARKED).copy()
+    for name, value in fields.items():
+        rows[name][at] = value
+    return {**document, "early": rows.tobytes()}
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda d: with_mark(d, 1, record=0), "early: record: out of order"),
+        (lambda d: with_mark(d, 1, record=9), "early: record: no such bet"),
+        (lambda d: with_mark(d, 1, record=2), "early: record: not of an accepted leg"),
+        (lambda d: with_mark(d, 0, early_lead=0), "early: early_lead"),
+        (lambda d: with_mark(d, 0, early_flags=2), "early: early_flags"),
+        (lambda d: {**d, "early": d["early"] * 3}, "early"),
+        (lambda d: {**d, "play": [[1, 5, 6]]}, "play: not a list of two"),
+        (lambda d: {**d, "play": [[1, 5], [1, 5]]}, "play.market_no"),
+        (lambda d: {**d, "play": [[9, 5]]}, "play.market_no"),
+        (lambda d: {**d, "play": [[1, -1]]}, "play.from_ns"),
+    ],
+)
+def test_a_document_with_marks_that_cannot_be_is_refused(change: Any, what: str) -> None:
+    machine = open_machine()
+    legs(machine, 10, (1, 0, FLAG_LEG), (2, 0, FLAG_LEG), (3, 0, 0))
+    machine.apply(BeginPlay(market_no=1, from_ns=20), 25)
+    paid(machine, 30)
+    document = machine.dump()
+    assert MarketMachine.load(document).state_hash() == machine.state_hash()
+    with pytest.raises(ValueError, match=what):
+        MarketMachine.load(change(document))
 
 
 # --- a twin ---------------------------------------------------------------------------------------
