@@ -6,8 +6,9 @@ and a deposit counts once for its account and ref.
 """
 
 import asyncio
-from collections.abc import Iterable
-from typing import Annotated, Final, Literal
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated, Final, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -44,7 +45,12 @@ from gateway.market_limits import LimitRules, LimitsSettings
 OPENING_REF: Final = "opening"
 """Ref of the deposit that opens an account."""
 BY: Final = "opening"
+DOWN_S_MAX: Final = 30.0
+"""Longest wait for a shell that is down, in seconds; then what it was to be told is refused. At the
+start of a system on a busy machine a shell may miss its first ticks and be replaced."""
+_RETRY_S: Final = 0.25
 
+A = TypeVar("A")
 RateField = Annotated[int, Meta(ge=1, le=RATE_MICRO_MAX)]
 
 
@@ -93,7 +99,11 @@ class Opening(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 async def open_books(system: System, opening: Opening, *, limits: LimitsSettings) -> list[str]:
-    """Create what does not exist yet; return a line for each refusal and each failed call."""
+    """Create what does not exist yet; return a line for each refusal and each failed call.
+
+    A call to a shell that is down is made again for up to `DOWN_S_MAX` seconds: none does harm
+    twice.
+    """
     refused = await _open_markets(system, opening.markets, LimitRules(limits))
     refused += await _open_accounts(system, opening)
     return refused
@@ -129,49 +139,72 @@ def _command(market: OpeningMarket, rules: LimitRules) -> CreateMarket:
 
 async def _open_market(system: System, route: MarketRoute) -> str:
     """Open a market that has never been open; leave any other as a trader left it."""
-    try:
+
+    async def open_it() -> str:
         raw = await system.peer(route.shell).ask("price_images", [route.market_no])
         images = decode_price_images(raw)
         if all(image.status is not Status.INACTIVE for image in images):
             return ""
         (event,) = await system.control([OpenMarket(market_no=MarketNo(route.market_no))], by=BY)
+        return f"market {route.key}: {_refusal_text(event)}" if isinstance(event, Refused) else ""
+
+    try:
+        return await _while_down(system, open_it)
     except (PeerError, PeerRefusedError) as error:
         return f"market {route.key}: {error}"
-    return f"market {route.key}: {_refusal_text(event)}" if isinstance(event, Refused) else ""
 
 
 async def _open_accounts(system: System, opening: Opening) -> list[str]:
-    refused: list[str] = []
     try:
-        for currency in dict.fromkeys(account.currency for account in opening.accounts):
-            numbers = [one.account for one in opening.accounts if one.currency == currency]
-            events = await system.open_accounts(
-                numbers,
-                currency=currency,
-                rate_micro=opening.rates_micro.get(currency, RATE_MICRO_ONE),
-            )
-            refused += [
-                f"account {number}: {_refusal_text(event)}"
-                for number, event in zip(numbers, events, strict=True)
-                if isinstance(event, Refused) and event.reason is not Reason.ACCOUNT_EXISTS
-            ]
-        deposits = [
-            Deposit(account_no=one.account, amount_minor=Minor(one.deposit_minor), ref=OPENING_REF)
-            for one in opening.accounts
-            if one.deposit_minor > 0
-        ]
-        deposits += [
-            Deposit(account_no=one.account, amount_minor=one.amount_minor, ref=one.ref)
-            for one in opening.deposits
-        ]
-        refused += [
-            f"deposit {deposit.ref} of account {deposit.account_no}: {_refusal_text(event)}"
-            for deposit, event in zip(deposits, await system.deposit(deposits), strict=True)
-            if isinstance(event, Refused)
-        ]
+        return await _while_down(system, lambda: _open_and_fund(system, opening))
     except (PeerError, PeerRefusedError) as error:
-        refused.append(f"accounts: {error}")
-    return refused
+        return [f"accounts: {error}"]
+
+
+async def _open_and_fund(system: System, opening: Opening) -> list[str]:
+    """Open the accounts and pay in what was not paid in before; return the refusals."""
+    refused: list[str] = []
+    for currency in dict.fromkeys(account.currency for account in opening.accounts):
+        numbers = [one.account for one in opening.accounts if one.currency == currency]
+        events = await system.open_accounts(
+            numbers,
+            currency=currency,
+            rate_micro=opening.rates_micro.get(currency, RATE_MICRO_ONE),
+        )
+        refused += [
+            f"account {number}: {_refusal_text(event)}"
+            for number, event in zip(numbers, events, strict=True)
+            if isinstance(event, Refused) and event.reason is not Reason.ACCOUNT_EXISTS
+        ]
+    deposits = [
+        Deposit(account_no=one.account, amount_minor=Minor(one.deposit_minor), ref=OPENING_REF)
+        for one in opening.accounts
+        if one.deposit_minor > 0
+    ]
+    deposits += [
+        Deposit(account_no=one.account, amount_minor=one.amount_minor, ref=one.ref)
+        for one in opening.deposits
+    ]
+    return refused + [
+        f"deposit {deposit.ref} of account {deposit.account_no}: {_refusal_text(event)}"
+        for deposit, event in zip(deposits, await system.deposit(deposits), strict=True)
+        if isinstance(event, Refused)
+    ]
+
+
+async def _while_down(system: System, call: Callable[[], Awaitable[A]]) -> A:
+    """Make a call, again while a shell is down; raise its last PeerError after `DOWN_S_MAX`."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + DOWN_S_MAX
+    while True:
+        try:
+            return await call()
+        except PeerError:
+            if loop.time() >= until_s:
+                raise
+        await asyncio.sleep(_RETRY_S)
+        with contextlib.suppress(PeerError):
+            await system.refresh()
 
 
 def _refusal_text(refused: Refused) -> str:

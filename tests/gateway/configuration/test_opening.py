@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.messages import decode_book_images, decode_price_images, decode_totals
+from actors.peer import LocalPeer
 from actors.system import System
 from actors.system_parts import GatewayPart, SystemSettings
 from engine.common.commands import HandOverMarket, Limits, SuspendMarket
@@ -45,6 +46,13 @@ async def statuses(system: System) -> list[Status]:
         raw = await system.peer(route.shell).ask("price_images", [number])
         found += [image.status for image in decode_price_images(raw)]
     return found
+
+
+def kill(system: System, shell: str) -> None:
+    """End a shell's process: the next call to it fails until its supervisor has started another."""
+    peer = system.peer(shell)
+    assert isinstance(peer, LocalPeer)
+    peer._process.kill()  # type: ignore[attr-defined]
 
 
 async def money_minor(system: System) -> list[int]:
@@ -100,6 +108,14 @@ async def test_limits_are_those_of_the_file_then_of_the_rules_under_the_cap(syst
         outcome_liability_minor_max=3_000_000,
         market_liability_minor_max=5_000_000,
     )
+
+
+async def test_accounts_whose_shells_are_down_at_the_start_are_opened(system: System) -> None:
+    for shard in range(system.routes.shards):
+        kill(system, system.routes.account_shell(shard))
+    accounts = replace(OPENING, markets=())
+    assert await open_books(system, accounts, limits=LimitsSettings()) == []
+    assert await money_minor(system) == [100_000]
 
 
 async def test_opening_twice_changes_nothing(system: System) -> None:
