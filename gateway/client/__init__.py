@@ -24,6 +24,15 @@ from gateway.client.errors import (
     RefusedError,
     UnresolvedError,
 )
+from gateway.client.offers import (
+    BoostRule,
+    EarlyPayoutRule,
+    FreeBetRule,
+    FullCoverRule,
+    InsuranceRule,
+    LadderStep,
+    OddsBoostRule,
+)
 from gateway.client.reconnecting import ConnectionState, ReconnectingClient, ReconnectSettings
 from gateway.client.reconnecting_bettor import ReconnectingBettor
 from gateway.client.roles import ControlSession, FeedSession
@@ -57,6 +66,13 @@ __all__ = [
     "RefusedError",
     "UnresolvedError",
     "BoundReachedError",
+    "BoostRule",
+    "EarlyPayoutRule",
+    "FreeBetRule",
+    "FullCoverRule",
+    "InsuranceRule",
+    "LadderStep",
+    "OddsBoostRule",
     "Bet",
     "BetLines",
     "BetLinesView",
