@@ -461,6 +461,10 @@ class MarketShell(Shell[DurableMarkets]):
         machine = self._machine()
         return encode([machine.book_image(no) for no in self._present(market_nos)])
 
+    def fixture_grid(self, fixture: str) -> bytes:
+        """Return GridImage, what a fixture loses by its score here; None: no market of it."""
+        return encode(self._machine().fixture_grid(fixture))
+
     def outbox(self, shard: ShardNo, limit: int) -> bytes:
         """Return the oldest settlements that wait for an account shard: SETTLEMENT rows."""
         return self._machine().outbox(shard=shard, limit=limit).tobytes()

@@ -18,6 +18,7 @@ from engine.common.views import (
     Balance,
     BookImage,
     EarlyStanding,
+    GridImage,
     LedgerTotals,
     OfferView,
     PriceDelta,
@@ -317,6 +318,7 @@ decode_query = msgspec.msgpack.Decoder(AccountQuery).decode
 decode_price_images = msgspec.msgpack.Decoder(list[PriceImage]).decode
 decode_price_deltas = msgspec.msgpack.Decoder(list[PriceDelta]).decode
 decode_book_images = msgspec.msgpack.Decoder(list[BookImage]).decode
+decode_grid_image = msgspec.msgpack.Decoder(GridImage | None).decode
 decode_health = msgspec.msgpack.Decoder(ShellHealth).decode
 decode_shell_statuses = msgspec.msgpack.Decoder(list[ShellStatus]).decode
 decode_create_markets = msgspec.msgpack.Decoder(CreateMarkets).decode

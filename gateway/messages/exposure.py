@@ -86,6 +86,31 @@ class EarlyLegs(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     expected_minor: Minor | None = None
 
 
+class GridScore(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The house's profit at a score; 7 goals stand for 7 or more."""
+
+    score: tuple[int, int]
+    profit_minor: Minor
+
+
+class ShellGrid(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What one shell's markets of a fixture bring by final score, as its limit counts it.
+
+    `scores` are the worst first, of the `markets` that the final score settles. The
+    `markets_beside`, on a half or on what no score settles, lose `beside_minor` more at their own
+    worst, and `worst_minor` is that loss at the worst score. `limit_minor_min` is the least
+    `fixture_liability_minor_max` of these markets, 0 for none.
+    """
+
+    shell: str
+    markets: int
+    markets_beside: int = 0
+    worst_minor: Minor
+    beside_minor: Minor = Minor(0)
+    limit_minor_min: Minor = Minor(0)
+    scores: tuple[GridScore, ...]
+
+
 class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     """The house's profit on a fixture's open bets, in base currency.
 
@@ -97,7 +122,8 @@ class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     shells of `unheard` markets did not answer: their last known bets are included, if any. Of
     `stale` markets only the bets are included that their damaged journals still give. `leads` are
     home and away, `early` the legs under early payouts; `early_missing` account shards did not
-    answer, and their legs are not included.
+    answer, and their legs are not included. `grids` are what the shells that answer hold against
+    their limits, whatever the `state`.
     """
 
     id: int = 0
@@ -117,3 +143,4 @@ class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     off_grid: tuple[OffGridMarket, ...] = ()
     unheard: tuple[int, ...] = ()
     stale: tuple[int, ...] = ()
+    grids: tuple[ShellGrid, ...] = ()

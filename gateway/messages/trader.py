@@ -184,7 +184,9 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     them, and `windows` the windows in which bets are cancelled. `results[i]` is what outcome i has
     brought (staked, refunded, paid, profit) and `result` their sum. Only a trader can resume a
     market that is `held`. `results_stand` says that bets are settled, also where the market was
-    cancelled later. A `stale` book is what the market's damaged journal still gives: bets may be
+    cancelled later. `fixture_worst_minor` is what the house loses on the whole fixture at its worst
+    score, as `fixture_liability_minor_max` counts it; missing where no market of it has that limit.
+    A `stale` book is what the market's damaged journal still gives: bets may be
     missing from every figure.
     """
 
@@ -209,3 +211,4 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     stale: Stale = ""
     results: tuple[BookResult, ...] = ()
     result: BookResult = BookResult()
+    fixture_worst_minor: int | None = None

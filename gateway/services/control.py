@@ -275,6 +275,7 @@ class ControlService:
             stale="quarantined" if self._routes.is_quarantined(shell) else "",
             results=image.results,
             result=image.result,
+            fixture_worst_minor=image.fixture_worst_minor,
         )
 
     async def exposure(self, request: AskExposure) -> ServerMessage:

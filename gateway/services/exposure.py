@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from actors.messages import decode_book_images, decode_standing_early
+from actors.messages import decode_book_images, decode_grid_image, decode_standing_early
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes, account_shell_name
 from engine.common.ids import MarketNo, ShardNo
 from engine.common.reasons import Reason
 from engine.common.units import Minor
-from engine.common.views import BookImage, EarlyStanding
+from engine.common.views import BookImage, EarlyStanding, GridImage
+from engine.pricing.football.layout import CELL_SIDE
 from gateway.messages.base import Error
 from gateway.messages.exposure import (
     AskExposure,
     EarlyLegs,
     Exposure,
+    GridScore,
     LeadChance,
     OffGridMarket,
     ScoreProfit,
+    ShellGrid,
 )
 from gateway.messages.protocol import ServerMessage
 
@@ -91,6 +94,8 @@ class ExposureService:
                 id=request.id,
             )
         answers = await asyncio.gather(*(self._books(*one) for one in by_shell.items()))
+        held = [(shell, await self._grid(shell, request.fixture)) for shell in by_shell]
+        grids = tuple(_grid_of(shell, image) for shell, image in held if image is not None)
         images = {image.prices.market_no: image for answer in answers for image in answer}
         unanswered = [no for numbers in by_shell.values() for no in numbers if no not in images]
         stale = [
@@ -103,6 +108,7 @@ class ExposureService:
             fixture = self._kept(request.fixture, module.FixtureExposure)
             fixture.update(images.values())
             answer = await asyncio.to_thread(_answer, request, fixture, outlook, unanswered, stale)
+        answer = replace(answer, grids=grids)
         result = self._routes.market_no_by_key.get(f"{prefix}1x2")
         if not request.lead or result is None:
             return answer
@@ -111,6 +117,17 @@ class ExposureService:
         )
         legs = await asyncio.to_thread(_early_legs, [one for one in early if one], outlook)
         return replace(answer, early=legs, early_missing=early.count(None))
+
+    async def _grid(self, shell: str, fixture: str) -> GridImage | None:
+        """Return what a shell's markets of a fixture lose by score; None without an answer."""
+        peer = self._routes.peer(shell)
+        if peer is None:
+            return None
+        try:
+            raw = await peer.ask("fixture_grid", fixture, timeout_s=self._timeout_s)
+        except (PeerError, PeerRefusedError):
+            return None
+        return decode_grid_image(raw)
 
     async def _early(self, shard: int, market_no: MarketNo) -> list[EarlyStanding] | None:
         """Return the legs in a market that early payouts cover; None without an answer."""
@@ -145,6 +162,22 @@ class ExposureService:
                 break
             images += decode_book_images(raw)
         return images
+
+
+def _grid_of(shell: str, image: GridImage) -> ShellGrid:
+    scores = [
+        GridScore(score=divmod(cell, CELL_SIDE), profit_minor=Minor(-loss))
+        for cell, loss in enumerate(image.loss_minor)
+    ]
+    return ShellGrid(
+        shell=shell,
+        markets=image.markets,
+        markets_beside=image.markets_beside,
+        worst_minor=image.worst_minor,
+        beside_minor=image.beside_minor,
+        limit_minor_min=image.limit_minor_min,
+        scores=tuple(sorted(scores, key=lambda each: each.profit_minor)),
+    )
 
 
 def _answer(

@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 
-from engine.common.commands import OutcomeResult
+from engine.common.commands import LimitsPatch, OutcomeResult
 from engine.common.reasons import Reason
 from engine.pricing.football.exposure import Outlook
 from engine.pricing.football.lead import lead_chances
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from gateway.client import RefusedError, connect, connect_control
-from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
+from gateway.messages.exposure import (
+    AskExposure,
+    Exposure,
+    GridScore,
+    OffGridMarket,
+    ScoreProfit,
+)
 from gateway.services.exposure import ExposureService
 from gateway.session.tokens import Role
 from tests.gateway.bookmaker import Bookmaker, open_bookmaker
@@ -115,6 +121,21 @@ async def test_exposure_follows_bets_and_settlements(bookmaker: Bookmaker) -> No
         answer = await session.exposure("cup-0")
         assert (answer.worst.profit_minor, answer.best.profit_minor) == (0, 0)
         assert (answer.markets, answer.decided, answer.stake_minor) == (2, 1, 0)
+
+
+async def test_each_shell_shows_its_grid_with_the_worst_scores_first(bookmaker: Bookmaker) -> None:
+    await bet(bookmaker, 1, 0, 2_500)
+    await bet(bookmaker, 2, 0, 1_900, stake=200)
+    async with control(bookmaker) as session:
+        await session.set_limits(1, LimitsPatch(fixture_liability_minor_max=900))
+        first, second = (await session.exposure("cup-0", goals=2)).grids
+        book = await session.book(2)
+    assert (first.shell, first.markets, first.markets_beside) == ("market-a", 2, 0)
+    assert (first.worst_minor, first.beside_minor, first.limit_minor_min) == (330, 0, 900)
+    assert first.scores[0] == GridScore(score=(2, 1), profit_minor=-330)
+    assert (first.scores[-1].profit_minor, len(first.scores)) == (300, 64)
+    assert (second.shell, second.markets, second.markets_beside) == ("market-b", 0, 2)
+    assert book.fixture_worst_minor == 330
 
 
 async def test_market_without_rules_is_answered_off_the_grid(bookmaker: Bookmaker) -> None:
