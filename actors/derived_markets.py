@@ -72,7 +72,7 @@ class DerivedMarkets:
 
     def take_over(self, machine: MarketMachine, at_ns: Nanos) -> list[MarketCommand]:
         """Return what a journal's markets need whose last process may have died between."""
-        self._note(machine)
+        self._note(machine, machine.market_nos())
         places = self._places.all_commands(machine, at_ns)
         return [*self._markets.all_commands(machine, at_ns), *places]
 
@@ -80,14 +80,15 @@ class DerivedMarkets:
         self, machine: MarketMachine, events: Sequence[MarketEvent], at_ns: Nanos
     ) -> list[MarketCommand]:
         """Return what markets need that follow others, after commands with these events."""
-        if any(isinstance(event, MarketCreated) for event in events):
-            self._note(machine)
+        created = [event.market_no for event in events if isinstance(event, MarketCreated)]
+        if created:
+            self._note(machine, created)
         places = self._places.commands(machine, events, at_ns)
         return [*self._markets.commands(machine, events, at_ns), *places]
 
-    def _note(self, machine: MarketMachine) -> None:
-        self._markets.note(machine)
-        self._places.note(machine)
+    def _note(self, machine: MarketMachine, numbers: Sequence[MarketNo]) -> None:
+        self._markets.note(machine, numbers)
+        self._places.note(machine, numbers)
 
     def answer(self, request: DerivedRequest, machine: MarketMachine) -> DerivedAnswer:
         """Return the market that is asked for, as it is, or why there is none."""

@@ -80,9 +80,9 @@ class PlaceMarkets:
         self._noted: set[MarketNo] = set()
         self._updates: Final = FollowingUpdates(SOURCE)
 
-    def note(self, machine: MarketMachine) -> None:
-        """Take note of the markets that the machine has had since the last call."""
-        for number in machine.market_nos():
+    def note(self, machine: MarketMachine, numbers: Iterable[MarketNo]) -> None:
+        """Take note of markets that are hosted from now on; those noted before change nothing."""
+        for number in numbers:
             if number in self._noted:
                 continue
             self._noted.add(number)

@@ -81,14 +81,14 @@ class BuilderMarkets:
         self._noted: set[MarketNo] = set()
         self._updates = FollowingUpdates(SOURCE)
 
-    def note(self, machine: MarketMachine) -> None:
-        """Take note of the markets that the machine has had since the last call.
+    def note(self, machine: MarketMachine, numbers: Iterable[MarketNo]) -> None:
+        """Take note of markets that are hosted from now on; those noted before change nothing.
 
         A builder one of whose legs is on no market of this machine is not followed: it is never
         opened, and a trader settles it.
         """
         builders: list[tuple[MarketNo, MarketKey]] = []
-        for number in machine.market_nos():
+        for number in numbers:
             if number in self._noted:
                 continue
             self._noted.add(number)

@@ -73,7 +73,7 @@ class Followed:
                     odds_milli=(3_000,) * RUNNERS, limits=WIDE,
                 ),
             )  # fmt: skip
-        self.places.note(self.machine)
+        self.places.note(self.machine, self.machine.market_nos())
         self.do(OpenMarket(market_no=WIN))
 
     def do(self, command: MarketCommand) -> None:

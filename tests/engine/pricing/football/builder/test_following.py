@@ -62,7 +62,7 @@ class Followed:
                     odds_milli=(3_000,) * len(names), limits=WIDE,
                 ),
             )  # fmt: skip
-        self.builders.note(self.machine)
+        self.builders.note(self.machine, self.machine.market_nos())
         for number in KEYS:
             self.do(OpenMarket(market_no=MarketNo(number)))
 
