@@ -33,6 +33,8 @@ from engine.common.commands import (
 )
 from engine.common.events import LedgerEvent, MarketEvent
 from engine.common.ids import AccountNo, ShardNo, shard_of_account
+from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
+from engine.common.units import Minor
 
 BY = "system"
 _COMMANDS_IN_CALL_MAX = 4_096
@@ -125,6 +127,16 @@ class SystemCalls:
             [OpenAccount(account_no=no, currency=currency) for no in account_nos]
         )
 
+    async def set_payout_bound(self, open_payout_minor_max: Minor) -> None:
+        """Set the house's bound of what each account's open bets can pay, in all shards."""
+        command = SetPayoutBound(open_payout_minor_max=open_payout_minor_max)
+        for shard in range(self.routes.shards):
+            await self._ledger(ShardNo(shard), [command])
+
+    async def bound_accounts(self, bounds: Iterable[SetAccountBound]) -> list[LedgerEvent]:
+        """Give accounts bounds of their own of what their open bets can pay."""
+        return await self._ledger_commands(list(bounds))
+
     async def deposit(self, deposits: Iterable[Deposit]) -> list[LedgerEvent]:
         """Pay money into accounts; a deposit whose ref is known is not paid twice."""
         return await self._ledger_commands(list(deposits))
@@ -153,7 +165,7 @@ class SystemCalls:
         return peer
 
     async def _ledger_commands(
-        self, commands: Sequence[OpenAccount | Deposit]
+        self, commands: Sequence[OpenAccount | Deposit | SetAccountBound]
     ) -> list[LedgerEvent]:
         by_shard: dict[ShardNo, list[int]] = {}
         for i, command in enumerate(commands):

@@ -1,7 +1,7 @@
 """Limits of new markets and of slips by configuration: rules, small defaults, and a house cap.
 
 Owns which limits a market gets, when it is new and when it is in play, and why; and the most that a
-slip may pay. Never changes a market itself.
+slip, and an account's open bets, may pay. Never changes a market itself.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,6 +13,7 @@ from msgspec.structs import asdict, replace
 
 from engine.common.commands import WHY_CHARS_MAX, LimitField, Limits, LimitsPatch, StakeField
 from engine.common.ids import MalformedIdError, parse_market_key
+from engine.common.payout_bounds import PayoutBoundField
 from engine.common.units import LIMIT_MINOR_MAX, STAKE_MINOR_MAX, Minor
 
 PREMATCH: Final = "prematch"
@@ -37,9 +38,10 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `fixture_liability_minor_max` is a limit of a market's whole fixture, 0 for none.
     `tiers` say which fixtures are of which tier, as ``TIER=PATTERN``.
 
-    A slip that could pay more than `slip_payout_minor_max`, in the account's currency, is refused
-    with the stake that passes. `slip_payouts` give another figure for fixtures of a tier, as
-    ``TIER=MINOR``; the lowest one of a slip's fixtures holds.
+    A slip that could pay more than `slip_payout_minor_max` is refused with the stake that passes.
+    `slip_payouts` give another figure for fixtures of a tier, as ``TIER=MINOR``; the lowest one of
+    a slip's fixtures holds. `open_payout_minor_max` bounds what all open bets of an account can pay
+    together, 0 for no bound. The accounts convert these figures by their rates.
     """
 
     stake_minor_max: StakeField = Minor(10_000)
@@ -55,6 +57,7 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tiers: Annotated[tuple[str, ...], Meta(max_length=RULES_MAX)] = ()
     slip_payout_minor_max: Annotated[Minor, Meta(ge=1, le=LIMIT_MINOR_MAX)] = Minor(50_000_000)
     slip_payouts: Annotated[tuple[str, ...], Meta(max_length=RULES_MAX)] = ()
+    open_payout_minor_max: PayoutBoundField = Minor(0)
 
 
 class LimitRuleError(ValueError):
@@ -154,7 +157,7 @@ class LimitRules:
         return limits, why if len(why) <= WHY_CHARS_MAX else f"{why[: WHY_CHARS_MAX - 1]}…"
 
     def slip_payout_minor_max(self, fixtures: Iterable[str]) -> int:
-        """Return the most that a slip on some fixtures may pay, in the account's currency."""
+        """Return the most that a slip on some fixtures may pay, in base currency."""
         other = self._slip_payout_minor_max
         if not self._slip_payouts:
             return other

@@ -25,6 +25,7 @@ from engine.common.ids import (
 from engine.common.lifecycle import Status
 from engine.common.offers import GrantFreeBet, SetOffer
 from engine.common.payoffs import Payoffs
+from engine.common.payout_bounds import SetBound
 from engine.common.units import (
     BALANCE_MINOR_MAX,
     DEAD_HEAT_DEN_MAX,
@@ -496,4 +497,4 @@ class Withdraw(_Command, frozen=True, tag="withdraw"):
     ref: RefField
 
 
-LedgerCommand = SetRate | OpenAccount | Deposit | Withdraw | SetOffer | GrantFreeBet
+LedgerCommand = SetRate | OpenAccount | Deposit | Withdraw | SetOffer | GrantFreeBet | SetBound

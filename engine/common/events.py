@@ -302,4 +302,29 @@ MarketEvent = (
     | SourceReset
     | OutboxAcked
 )
-LedgerEvent = Refused | RateSet | AccountOpened | Deposited | Withdrawn | OfferSet | FreeBetGranted
+
+
+class PayoutBoundSet(_Event, frozen=True, tag="payout_bound_set"):
+    """What an account's open bets can pay is bounded from now on, unless it has its own bound."""
+
+    open_payout_minor_max: Minor
+
+
+class AccountBoundSet(_Event, frozen=True, tag="account_bound_set"):
+    """What the account's open bets can pay has this bound from now on; 0: the house's."""
+
+    account_no: AccountNo
+    open_payout_minor_max: Minor
+
+
+LedgerEvent = (
+    Refused
+    | RateSet
+    | AccountOpened
+    | Deposited
+    | Withdrawn
+    | OfferSet
+    | FreeBetGranted
+    | PayoutBoundSet
+    | AccountBoundSet
+)

@@ -96,6 +96,7 @@ class Reason(IntEnum):
     # 70x liability
     MARKET_LIABILITY = 701
     BET_LIABILITY = 702
+    ACCOUNT_LIABILITY = 703
     OUTCOME_LIABILITY = 704
     FIXTURE_LIABILITY = 705
 
@@ -128,6 +129,7 @@ RETRYABLE: Final = frozenset(
         Reason.FREE_BET_USED,
         Reason.MARKET_LIABILITY,
         Reason.BET_LIABILITY,
+        Reason.ACCOUNT_LIABILITY,
         Reason.OUTCOME_LIABILITY,
         Reason.FIXTURE_LIABILITY,
         Reason.BUSY,
@@ -214,6 +216,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.FREE_BET_USED: "the free bet has less left than the stake",
     Reason.MARKET_LIABILITY: "the market's liability limit is reached",
     Reason.BET_LIABILITY: "the bet's liability is over its limit",
+    Reason.ACCOUNT_LIABILITY: "what the account's open bets can pay is at its bound",
     Reason.OUTCOME_LIABILITY: "the outcome's liability limit is reached",
     Reason.FIXTURE_LIABILITY: "the fixture's liability limit is reached at its worst score",
     Reason.BUSY: "the system is at capacity; this request was not recorded",

@@ -98,7 +98,7 @@ class FreeBetView(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Balance(Struct, frozen=True, kw_only=True):
-    """An account's money in four figures.
+    """An account's money in four figures, and what its open bets can still pay.
 
     `available` can be staked, `pending` is reserved until a market's verdict, `at_stake` is the
     stakes of accepted bets, `owed` is what a reversed payout took beyond the balance.
@@ -110,6 +110,7 @@ class Balance(Struct, frozen=True, kw_only=True):
     pending_minor: Minor
     at_stake_minor: Minor
     owed_minor: Annotated[Minor, Meta(ge=0)] = Minor(0)
+    open_payout_minor: Minor = Minor(0)
     free_bets: tuple[FreeBetView, ...] = ()
     """Free bets that have something left, the newest ones, expired ones among them."""
 

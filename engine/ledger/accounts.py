@@ -8,20 +8,29 @@ from typing import assert_never
 
 import numpy as np
 
-from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
+from engine.common.commands import (
+    Deposit,
+    LedgerCommand,
+    OpenAccount,
+    SetRate,
+    Withdraw,
+)
 from engine.common.events import (
+    AccountBoundSet,
     AccountOpened,
     Deposited,
     LedgerEvent,
+    PayoutBoundSet,
     RateSet,
     Refused,
     Withdrawn,
 )
 from engine.common.ids import ACCOUNT_NO_MAX, MalformedIdError, check_bet_ref
 from engine.common.offers import GrantFreeBet, SetOffer
+from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import U64s
-from engine.common.units import BALANCE_MINOR_MAX, RATE_MICRO_MAX, Minor, Nanos
+from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, RATE_MICRO_MAX, Minor, Nanos
 from engine.ledger.offers import grant_free_bet, set_offer
 from engine.ledger.open_slips_nb import transfer_nb
 from engine.ledger.rows import CURRENCIES_MAX, HOLDINGS, TransferKind
@@ -43,6 +52,10 @@ def apply_command(tables: LedgerTables, command: LedgerCommand, at_ns: Nanos) ->
             return set_offer(tables, command)
         case GrantFreeBet():
             return grant_free_bet(tables, command, ref_u64s(command.ref), at_ns)
+        case SetPayoutBound():
+            return _set_payout_bound(tables, command)
+        case SetAccountBound():
+            return _set_account_bound(tables, command)
         case _:
             assert_never(command)
 
@@ -61,6 +74,7 @@ def _set_rate(tables: LedgerTables, command: SetRate) -> LedgerEvent:
         tables.external_minor.append(Minor(0))
         tables.house_minor.append(Minor(0))
     tables.rates_micro[tables.currencies.index(code)] = command.rate_micro
+    tables.convert_bounds()
     return RateSet(currency=code, rate_micro=command.rate_micro)
 
 
@@ -116,6 +130,31 @@ def _transfer(
     row["kind"] = kind
     tables.index_transfer(slot)
     return _transferred(command, available_minor, known=False)
+
+
+def _set_payout_bound(tables: LedgerTables, command: SetPayoutBound) -> LedgerEvent:
+    most_minor = command.open_payout_minor_max
+    if not 0 <= most_minor <= PAYOUT_MINOR_MAX:
+        return _bound_refused()
+    tables.open_payout_minor_max = most_minor
+    tables.convert_bounds()
+    return PayoutBoundSet(open_payout_minor_max=most_minor)
+
+
+def _set_account_bound(tables: LedgerTables, command: SetAccountBound) -> LedgerEvent:
+    most_minor = command.open_payout_minor_max
+    if not 0 <= most_minor <= PAYOUT_MINOR_MAX:
+        return _bound_refused()
+    account = tables.account_slot(command.account_no)
+    if account < 0:
+        return _refused(Reason.ACCOUNT_UNKNOWN, "account_no")
+    tables.accounts["open_payout_minor_max"][account] = most_minor
+    return AccountBoundSet(account_no=command.account_no, open_payout_minor_max=most_minor)
+
+
+def _bound_refused() -> Refused:
+    bound = f"0 to {PAYOUT_MINOR_MAX}"
+    return _refused(Reason.FIELD_OUT_OF_BOUNDS, "open_payout_minor_max", bound)
 
 
 def _funds_reason(tables: LedgerTables, account: int, change_minor: Minor) -> Reason | None:

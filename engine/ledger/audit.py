@@ -19,6 +19,7 @@ from engine.common.units import (
     RATE_MICRO_MAX,
     SLIP_BETS_MAX,
     STAKE_MINOR_MAX,
+    payout_minor,
 )
 from engine.ledger.audit_nb import chain_fault_nb, unfound_account_nb, unfound_ref_nb
 from engine.ledger.audit_offers import added_by_account, offer_rules, offers_fault
@@ -66,7 +67,7 @@ def _account_rules(tables: LedgerTables) -> _Rules:
     yield "accounts: currency without a rate", rows["currency"] < len(tables.currencies)
     yield "accounts: open_first beyond the slips", rows["open_first"] <= tables.slips_len
     yield "accounts: open_last beyond the slips", rows["open_last"] <= tables.slips_len
-    for name in (*HOLDINGS, "owed_minor"):
+    for name in (*HOLDINGS, "owed_minor", "open_payout_minor_max"):
         yield f"accounts: {name} negative", rows[name] >= 0
     idle = (rows["available_minor"] == 0) | (rows["owed_minor"] == 0)
     yield "accounts: available and owed at once", idle
@@ -133,7 +134,8 @@ def _kind_rules(rows: Rows) -> _Rules:
     yield "slips: event or position out of bounds", np.where(leg, placed, nowhere)
     unsold = (rows["market_no"] == 0) & (rows["outcome"] == 0) & (rows["odds_milli"] == 0)
     yield "slips: a head with a selection", ~head | unsold
-    charged = _within(rows["charged_minor"], 0, np.where(leg, STAKE_MINOR_MAX, 0))
+    most_charged = np.where(leg, STAKE_MINOR_MAX, np.where(head, PAYOUT_MINOR_MAX, 0))
+    charged = _within(rows["charged_minor"], 0, most_charged)
     yield "slips: charge out of bounds", charged & (~single | (rows["charge_no"] == 0))
     unsaid = (rows["charge_no"] > 0) | (rows["charged_minor"] == rows["stake_minor"])
     yield "slips: a charge without its number", unsaid | ~leg
@@ -174,7 +176,8 @@ def _money_fault(tables: LedgerTables) -> str:
     # Legs carry no money: their head does.
     leg = slips["kind"] == SlipKind.LEG
     state = slips["state"]
-    stake, payout = (np.where(leg, 0, slips[name]) for name in ("stake_minor", "payout_minor"))
+    stake: Any = np.where(leg, 0, slips["stake_minor"])
+    payout = np.where(leg, 0, slips["payout_minor"])
     pending = _by_account(tables, slips, np.where(state == SlipState.PENDING, stake, 0))
     at_stake = _by_account(tables, slips, np.where(state == SlipState.ACCEPTED, stake, 0))
     spent = np.where(state == SlipState.REFUSED, 0, payout - stake)
@@ -186,6 +189,12 @@ def _money_fault(tables: LedgerTables) -> str:
         return "accounts: pending_minor is not the sum of PENDING stakes"
     if not np.array_equal(accounts["at_stake_minor"], at_stake):
         return "accounts: at_stake_minor is not the sum of ACCEPTED stakes"
+    single = _is_open(slips) & (slips["kind"] == SlipKind.SINGLE)
+    odds_milli: Any = slips["odds_milli"].astype(np.int64)
+    charged = np.where(leg, 0, slips["charged_minor"])
+    payable = np.where(single, payout_minor(stake, odds_milli), charged)
+    if not np.array_equal(accounts["open_payout_minor"], _by_account(tables, slips, payable)):
+        return "accounts: open_payout_minor is not the most that open slips can pay"
     if not np.array_equal(accounts["available_minor"] - accounts["owed_minor"], balance):
         return "accounts: the balance is not transfers less stakes plus payouts and offers"
     for currency, code in enumerate(tables.currencies):

@@ -15,12 +15,16 @@ from engine.ledger.index_nb import SLIP_BETS, SLIPS
 from engine.ledger.slip_checks_nb import lines_reason_nb
 from engine.ledger.slip_nb import (
     LEG_REFUSED,
+    NO_BOUND,
     SCRATCH,
+    SEEN,
     STANDING,
     charge_nb,
     gather_nb,
     parts_nb,
+    potential_nb,
     result_nb,
+    still_payable_nb,
 )
 from engine.slips.owed_nb import owed_nb
 
@@ -45,6 +49,7 @@ FAULTS = (
     "the state is not that of the legs",
     "the payout is not what the legs are owed",
     "a charge of a number that was never given",
+    "the open payout is not the most that the legs can pay",
 )
 """What each fault number means."""
 (
@@ -59,6 +64,7 @@ FAULTS = (
     STATE_WRONG,
     PAYOUT_WRONG,
     NUMBER_WRONG,
+    PAYABLE_WRONG,
 ) = range(len(FAULTS))
 
 
@@ -146,6 +152,23 @@ def payout_fault_nb(slips: Any, slot: Any, bets: Any, scratch: Any) -> Any:
     return -1 if sound else PAYOUT_WRONG
 
 
+@kernel()
+def payable_fault_nb(slips: Any, slot: Any, bets: Any, scratch: Any) -> Any:
+    """Return the fault between what a slip adds to the open payout and what it can pay, or -1."""
+    head = slips[slot]
+    first, count = int(np.int64(head.bets_first)), int(np.int64(head.bets))
+    payable_minor = np.int64(0)
+    if head.state == PENDING:
+        gather_nb(slips, slot, SEEN, scratch)
+        payable_minor, _, _ = potential_nb(
+            scratch, int(np.int64(head.legs)), bets, first, count, NO_BOUND
+        )
+    elif head.state == ACCEPTED:
+        gather_nb(slips, slot, STANDING, scratch)
+        payable_minor = still_payable_nb(slips, slot, bets, scratch)
+    return -1 if head.charged_minor == payable_minor else PAYABLE_WRONG
+
+
 @kernel(types.int64(SLIPS, types.int64, SLIP_BETS, types.int64, SCRATCH))
 def slip_fault_nb(slips: Rows, slips_len: int, bets: Rows, bets_len: int, scratch: Any) -> int:
     """Check every slip of several legs.
@@ -170,6 +193,8 @@ def slip_fault_nb(slips: Rows, slips_len: int, bets: Rows, bets_len: int, scratc
                 fault = state_fault_nb(slips, slot)
             if fault < 0 and (head.state == ACCEPTED or head.state == SETTLED):
                 fault = payout_fault_nb(slips, slot, bets, scratch)
+            if fault < 0:
+                fault = payable_fault_nb(slips, slot, bets, scratch)
             first += head.bets
         if fault >= 0:
             return slot * len(FAULTS) + fault

@@ -35,8 +35,9 @@ from engine.ledger.index_nb import (
     array_of,
     slot_of_bet_nb,
 )
-from engine.ledger.open_slips_nb import close_slip_nb, shift_balance_nb
+from engine.ledger.open_slips_nb import close_slip_nb, shift_balance_nb, single_payout_nb
 from engine.ledger.slip_nb import (
+    ANY_CHANGE,
     COUNT,
     DUE,
     LEG_REFUSED,
@@ -90,8 +91,12 @@ def resolve_nb(
         if rules > RULES_FIRST and slip.shared and verdict.reason in UNRECORDED_REASONS:
             continue
         account = accounts[slip.account]
+        if verdict.reason != 0 or verdict.odds_milli != slip.odds_milli:
+            account.open_payout_minor -= single_payout_nb(slip)
+            slip.odds_milli = verdict.odds_milli
+            if verdict.reason == 0:
+                account.open_payout_minor += single_payout_nb(slip)
         slip.reason = verdict.reason
-        slip.odds_milli = verdict.odds_milli
         slip.stake_max_minor = verdict.stake_max_minor
         account.pending_minor -= slip.stake_minor
         if verdict.reason == 0:
@@ -163,7 +168,9 @@ def resolve_legs_nb(
             leg.stake_max_minor = verdict.stake_max_minor
             hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len)
             if head.state == ACCEPTED and has_settled_leg_nb(slips, head_slot):
-                settle_head_nb(slips, head_slot, accounts, bets, scratch, house_minor, due, due_len)
+                settle_head_nb(
+                    slips, head_slot, accounts, bets, scratch, house_minor, due, due_len, ANY_CHANGE
+                )
             continue
         if head.shared and verdict.reason in UNRECORDED_REASONS:
             continue

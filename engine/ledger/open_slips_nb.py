@@ -1,7 +1,8 @@
 """Kernels of an account's balance and of its chain of open slips.
 
-Own how a balance changes and how the chain is linked: singles and heads that are PENDING or
-ACCEPTED, by rising bet id. Never decide that a slip opens or closes.
+Own how a balance changes, the most that an open single can pay, and how the chain is linked:
+singles and heads that are PENDING or ACCEPTED, by rising bet id. Never decide that a slip opens or
+closes.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from numba import types
 
 from engine.common.jit import kernel
 from engine.common.rows import Rows, SlipKind, SlipState
+from engine.common.units_nb import payout_minor_nb
 from engine.ledger.index_nb import ACCOUNTS, SLIPS, SLOTS
 
 PENDING = int(SlipState.PENDING)
@@ -36,9 +38,18 @@ def transfer_nb(accounts: Rows, account: int, change_minor: int) -> None:
     shift_balance_nb(accounts[account], change_minor)
 
 
+@kernel(inline=True)
+def single_payout_nb(slip: Any) -> Any:
+    """Return the most that a single, open or asked for, can pay: its payout at its odds."""
+    return payout_minor_nb(slip.stake_minor, int(np.int64(slip.odds_milli)))
+
+
 @kernel()
-def chain_slip_nb(slips: Any, slot: Any, account: Any, stake_minor: Any) -> None:
-    """Append a slip to its account's chain of open slips and move its stake to pending."""
+def chain_slip_nb(slips: Any, slot: Any, account: Any, stake_minor: Any, payout_minor: Any) -> None:
+    """Append a slip to its account's chain of open slips and move its stake to pending.
+
+    `payout_minor` is the most that it can pay.
+    """
     slip = slips[slot]
     slip.open_next = 0
     slip.open_prev = account.open_last
@@ -49,6 +60,7 @@ def chain_slip_nb(slips: Any, slot: Any, account: Any, stake_minor: Any) -> None
     account.open_last = slot + 1
     account.available_minor -= stake_minor
     account.pending_minor += stake_minor
+    account.open_payout_minor += payout_minor
 
 
 @kernel()

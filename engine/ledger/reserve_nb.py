@@ -23,19 +23,24 @@ from engine.common.rows import (
     SlipState,
     U64s,
 )
-from engine.common.units import STAKE_MINOR_MAX
+from engine.common.units import PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
+from engine.common.units_nb import (
+    base_amount_minor_max_up_nb,
+    payout_stake_minor_max_nb,
+)
 from engine.ledger.index_nb import (
     ACCOUNTS,
     RATES,
     REF_U64S,
     SLIPS,
     SLOTS,
+    SUMS,
     array_of,
     find_no_nb,
     find_ref_nb,
     ref_hash_nb,
 )
-from engine.ledger.open_slips_nb import chain_slip_nb
+from engine.ledger.open_slips_nb import chain_slip_nb, single_payout_nb
 
 NONE = int(SlipState.NONE)
 PENDING = int(SlipState.PENDING)
@@ -50,6 +55,7 @@ ACCOUNT_UNKNOWN = int(Reason.ACCOUNT_UNKNOWN)
 INSUFFICIENT_FUNDS = int(Reason.INSUFFICIENT_FUNDS)
 BET_REF_REUSED = int(Reason.BET_REF_REUSED)
 CAPACITY = int(Reason.CAPACITY)
+ACCOUNT_LIABILITY = int(Reason.ACCOUNT_LIABILITY)
 
 
 @kernel(inline=True)
@@ -94,7 +100,9 @@ def same_bet_nb(slip: Any, reservation: Any) -> Any:
 
 
 @kernel(inline=True)
-def reservation_reason_nb(reservation: Any, available_minor: Any) -> Any:
+def reservation_reason_nb(
+    reservation: Any, account: Any, payout_minor: Any, bound_minor: Any
+) -> Any:
     """Return why an account refuses a reservation, or 0: the first check that fails."""
     if reservation.ref[0] == 0:
         return MALFORMED
@@ -102,11 +110,39 @@ def reservation_reason_nb(reservation: Any, available_minor: Any) -> Any:
         return STAKE_TOO_SMALL
     if reservation.stake_minor > STAKE_MINOR_MAX:
         return AMOUNT_OUT_OF_BOUNDS
-    return INSUFFICIENT_FUNDS if reservation.stake_minor > available_minor else 0
+    if reservation.stake_minor > account.available_minor:
+        return INSUFFICIENT_FUNDS
+    return ACCOUNT_LIABILITY if account.open_payout_minor + payout_minor > bound_minor else 0
+
+
+@kernel(inline=True)
+def payout_bound_nb(account: Any, payouts_max: Any, rate_micro: Any) -> Any:
+    """Return the bound of an account's open payout in its currency: its own, else the house's."""
+    if account.open_payout_minor_max > 0:
+        return base_amount_minor_max_up_nb(account.open_payout_minor_max, int(np.int64(rate_micro)))
+    return payouts_max[account.currency]
 
 
 @kernel()
-def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, reservation: Any) -> None:
+def highest_stake_nb(account: Any, odds_milli: Any, bound_minor: Any) -> Any:
+    """Return the highest stake of a single that funds and the bound of the open payout allow."""
+    highest_minor = min(account.available_minor, STAKE_MINOR_MAX)
+    if bound_minor <= PAYOUT_MINOR_MAX and odds_milli > 0:
+        room_minor = max(bound_minor - account.open_payout_minor, -1)
+        allowed_minor = payout_stake_minor_max_nb(room_minor, int(np.int64(odds_milli)))
+        highest_minor = min(highest_minor, max(allowed_minor, 0))
+    return highest_minor
+
+
+@kernel()
+def open_slip_nb(
+    slips: Any,
+    slot: Any,
+    account: Any,
+    account_slot: Any,
+    reservation: Any,
+    payout_minor: Any,
+) -> None:
     """Write a PENDING single; what only slips of several legs use is 0 in a row never used."""
     slip = slips[slot]
     slip.stake_minor = reservation.stake_minor
@@ -126,7 +162,7 @@ def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, reserva
     slip.shared = 0
     for i in range(4):
         slip.ref[i] = reservation.ref[i]
-    chain_slip_nb(slips, slot, account, reservation.stake_minor)
+    chain_slip_nb(slips, slot, account, reservation.stake_minor, payout_minor)
 
 
 @kernel()
@@ -142,6 +178,7 @@ def reserve_run_nb(
     ref_table: Any,
     ref_seed: Any,
     rates_micro: Any,
+    payouts_max: Any,
     pending: Any,
     pending_len: Any,
     bet_id_next: Any,
@@ -179,9 +216,11 @@ def reserve_run_nb(
             answer_refusal_nb(answer, reservation, reason, rate_micro, 0)
             continue
         account = accounts[account_slot]
-        reason = reservation_reason_nb(reservation, account.available_minor)
+        bound_minor = payout_bound_nb(account, payouts_max, rate_micro)
+        payout_minor = single_payout_nb(reservation)
+        reason = reservation_reason_nb(reservation, account, payout_minor, bound_minor)
         if reason != 0:
-            highest_minor = min(account.available_minor, STAKE_MINOR_MAX)
+            highest_minor = highest_stake_nb(account, reservation.odds_milli, bound_minor)
             stake_max_minor = 0 if reason == MALFORMED else highest_minor
             answer_refusal_nb(answer, reservation, reason, rate_micro, stake_max_minor)
             continue
@@ -189,7 +228,7 @@ def reserve_run_nb(
         slip.bet_id = bet_id_next
         slip.placed_at_ns = at_ns
         slip.rate_micro = rate_micro
-        open_slip_nb(slips, slips_len, account, account_slot, reservation)
+        open_slip_nb(slips, slips_len, account, account_slot, reservation, payout_minor)
         put_nb(ref_table, hashed, place, slips_len)
         pending[pending_len] = slips_len
         pending_len += 1
@@ -210,6 +249,7 @@ def reserve_run_nb(
         REF_U64S,
         types.uint64,
         RATES,
+        SUMS,
         SLOTS,
         types.int64,
         types.uint64,
@@ -227,6 +267,7 @@ def reserve_nb(
     ref_table: U64s,
     ref_seed: np.uint64,
     rates_micro: Any,
+    payouts_max: Any,
     pending: Any,
     pending_len: int,
     bet_id_next: Any,
@@ -237,9 +278,10 @@ def reserve_nb(
 
     Checks, of which the first that fails refuses: known ref (with the same content the answer is
     its slip, with other content BET_REF_REUSED), capacity, account, form of the ref, bounds of the
-    stake, funds. A refusal changes nothing and is not recorded. A PENDING slip that is handed out
-    again is marked shared, unless nothing may change (`slips_max` is 0). A head or leg is refused
-    with MALFORMED: a batch with slips of several legs is `reserve_slips_nb`'s.
+    stake, funds, the bound of the account's open payout (`payouts_max` by currency slot, unless the
+    account has its own). A refusal changes nothing and is not recorded. A PENDING slip that is
+    handed out again is marked shared, unless nothing may change (`slips_max` is 0). A head or leg
+    is refused with MALFORMED: a batch with slips of several legs is `reserve_slips_nb`'s.
 
     Returns
     -------
@@ -259,6 +301,7 @@ def reserve_nb(
             ref_table,
             ref_seed,
             rates_micro,
+            payouts_max,
             pending,
             pending_len,
             bet_id_next,

@@ -28,6 +28,7 @@ from engine.ledger.index_nb import (
     SLIP_BETS,
     SLIPS,
     SLOTS,
+    SUMS,
     array_of,
     find_no_nb,
     find_ref_nb,
@@ -43,6 +44,7 @@ from engine.ledger.offers_nb import (
 )
 from engine.ledger.open_slips_nb import chain_slip_nb
 from engine.ledger.reserve_nb import (
+    ACCOUNT_LIABILITY,
     ACCOUNT_UNKNOWN,
     BET_REF_REUSED,
     CAPACITY,
@@ -52,6 +54,7 @@ from engine.ledger.reserve_nb import (
     PENDING,
     answer_refusal_nb,
     answer_slip_nb,
+    payout_bound_nb,
     reserve_run_nb,
 )
 from engine.ledger.rows import ALL_SLIP_BETS_MAX
@@ -149,23 +152,27 @@ def checked_nb(
     at_ns: Any,
     first: Any,
     room: Any,
+    bound: Any,
 ) -> Any:
     """Check a new slip and the offer that it names.
+
+    `bound` is what all its bets may pay, the reason when they pay more, and the account's rate.
 
     Returns
     -------
     tuple of int
         The numbers of the offer and of the free bet that pays (0: none), the reason of a refusal or
-        0, and the highest stake that would have passed.
+        0, the highest stake that would have passed, and what the slip can pay.
     """
     bets, scratch, _, offer_store = room
+    most_minor, over_most, rate_micro = bound
     number, grant_no, funds_minor, offer_max_minor, reason = named_offer_nb(
         reservations[at], account_slot, account, at_ns, offer_store
     )
     if reason != 0:
-        return number, grant_no, reason, 0
+        return number, grant_no, reason, 0, 0
     short = FREE_BET_USED if grant_no > 0 else INSUFFICIENT_FUNDS
-    reason, stake_max_minor = slip_reason_nb(
+    reason, stake_max_minor, payout_minor = slip_reason_nb(
         reservations,
         at,
         given,
@@ -176,11 +183,14 @@ def checked_nb(
         funds_minor,
         offer_max_minor,
         short,
+        most_minor,
+        over_most,
+        rate_micro,
     )
     if reason == 0 and number > 0:
         offer = offer_store[0][number]
         reason = offer_reason_nb(reservations, at, bets, first, scratch, offer, grant_no)
-    return number, grant_no, reason, stake_max_minor
+    return number, grant_no, reason, stake_max_minor, payout_minor
 
 
 @kernel()
@@ -196,7 +206,8 @@ def reserve_slip_nb(
 ) -> None:
     """Answer the reservation of a slip; one that is made is written behind all others."""
     bets, scratch, ends, offer_store = room
-    slips, accounts, account_table, ref_table, ref_seed, rates_micro, slips_max, at_ns = store
+    tables, rates_micro, payouts_max, slips_max, at_ns = store
+    slips, accounts, account_table, ref_table, ref_seed = tables
     head = reservations[at]
     end = at + 1 + head.outcome
     slot, first = ends[0], ends[2]
@@ -224,22 +235,34 @@ def reserve_slip_nb(
         refuse_all_nb(answers, reservations, at, end, reason, rate_micro, 0)
         return
     account = accounts[account_slot]
-    number, grant_no, reason, stake_max_minor = checked_nb(
-        reservations, at, given, given_at, account_slot, account, at_ns, first, room
+    room_minor = payout_bound_nb(account, payouts_max, rate_micro) - account.open_payout_minor
+    bound = (room_minor, ACCOUNT_LIABILITY, rate_micro)
+    number, grant_no, reason, stake_max_minor, payout_minor = checked_nb(
+        reservations, at, given, given_at, account_slot, account, at_ns, first, room, bound
     )
     if reason != 0:
         refuse_all_nb(answers, reservations, at, end, reason, rate_micro, stake_max_minor)
         return
     write_head_nb(slips, slot, head, bet_id, first, rate_micro, at_ns)
     slips[slot].account = account_slot
+    slips[slot].charged_minor = payout_minor
     write_legs_nb(slips, slot, reservations, at, parts_nb(scratch)[5])
-    chain_slip_nb(slips, slot, account, head.stake_minor)
+    chain_slip_nb(slips, slot, account, head.stake_minor, payout_minor)
     if number > 0:
         take_offer_nb(slips, slot, account, number, grant_no, at_ns, offer_store)
     put_nb(ref_table, hashed, place, slot)
     answer_all_nb(answers, at, slips, slot, 0)
     ends[0] += end - at
     ends[2] += head.market_no
+
+
+@kernel()
+def run_end_nb(reservations: Any, at: Any) -> Any:
+    """Return where the run of singles ends that begins at a row."""
+    end = at + 1
+    while end < len(reservations) and reservations[end].flags & OF_SLIP == 0:
+        end += 1
+    return end
 
 
 @kernel(
@@ -253,6 +276,7 @@ def reserve_slip_nb(
         REF_U64S,
         types.uint64,
         RATES,
+        SUMS,
         SLOTS,
         SLIP_BETS,
         SCRATCH,
@@ -273,6 +297,7 @@ def reserve_slips_nb(
     ref_table: U64s,
     ref_seed: np.uint64,
     rates_micro: Any,
+    payouts_max: Any,
     pending: Any,
     bets: Rows,
     scratch: Any,
@@ -286,11 +311,11 @@ def reserve_slips_nb(
 
     A head is answered with its legs; `given` are the SLIP_BET rows of the heads in order. Where
     they, or the legs, do not fit the heads, every head and leg of the batch is MALFORMED. `ends`
-    are the numbers of slips, of queued pending slots and of bets of slips, and become the new ones,
-    as do those of the offers.
-    Singles and legs enter `pending`, heads do not. The rest is as in `reserve_nb`.
+    are how many slips, queued pending slots and bets of slips there are, and become the new ones,
+    as do those of the offers. Singles and legs enter `pending`. The rest is as in `reserve_nb`.
     """
-    store = (slips, accounts, account_table, ref_table, ref_seed, rates_micro, slips_max, at_ns)
+    tables = (slips, accounts, account_table, ref_table, ref_seed)
+    store = (tables, rates_micro, payouts_max, slips_max, at_ns)
     room = (bets, scratch, ends, offer_store)
     whole = is_whole_nb(reservations, given)
     at = 0
@@ -299,9 +324,7 @@ def reserve_slips_nb(
         row = reservations[at]
         made = ends[0]
         if row.flags & OF_SLIP == 0:
-            end = at + 1
-            while end < len(reservations) and reservations[end].flags & OF_SLIP == 0:
-                end += 1
+            end = run_end_nb(reservations, at)
             ends[0] = reserve_run_nb(
                 reservations,
                 at,
@@ -314,6 +337,7 @@ def reserve_slips_nb(
                 ref_table,
                 ref_seed,
                 rates_micro,
+                payouts_max,
                 pending,
                 ends[1],
                 bet_id_next,

@@ -5,17 +5,17 @@ snapshot and of its state hash: changing a layout is a new layout version. Never
 """
 
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from engine.common.row_layout import row_dtype
-from engine.common.rows import Rows
-from engine.common.units import BALANCE_MINOR_MAX, BETS_MAX, PAYOUT_MINOR_MAX
+from engine.common.rows import Rows, SlipState
+from engine.common.units import BALANCE_MINOR_MAX, BETS_MAX, PAYOUT_MINOR_MAX, payout_minor
 
 LEDGER_LAYOUT: Final = 3
 """Version of the dump; older ones are loaded, a newer one is refused. Layout 1 had no rules, no
-disputes and no `shared`, layout 2 no slips of several legs."""
+disputes and no `shared`, layout 2 no slips of several legs and no bounds of payouts."""
 
 ACCOUNTS_MAX: Final = 1 << 24
 """Accounts one shard may hold; past it OpenAccount is refused with CAPACITY."""
@@ -42,8 +42,7 @@ class TransferKind(IntEnum):
     WITHDRAWAL = 2
 
 
-ACCOUNT: Final = row_dtype(
-    48,
+_ACCOUNT_FIELDS: Final = (
     ("available_minor", "<i8"),
     ("pending_minor", "<i8"),
     ("at_stake_minor", "<i8"),
@@ -53,9 +52,20 @@ ACCOUNT: Final = row_dtype(
     ("open_first", "<u4"),
     ("open_last", "<u4"),
 )
+
+ACCOUNT_2: Final = row_dtype(48, *_ACCOUNT_FIELDS)
+"""An account of layouts 1 and 2."""
+
+ACCOUNT: Final = row_dtype(
+    64, *_ACCOUNT_FIELDS, ("open_payout_minor", "<i8"), ("open_payout_minor_max", "<i8")
+)
 """An account. It is one row and not a column per figure: accounts are read in random order, and a
 row is one line of the processor's cache. `currency` is a slot. `open_first` and `open_last` are one
-more than the slots of the account's oldest and newest open slip, 0 for none."""
+more than the slots of the account's oldest and newest open slip, 0 for none.
+
+`open_payout_minor` is the open payout: the sum, over the open slips, of the most that each can
+still pay. `open_payout_minor_max` is the account's own bound of it in base currency, 0 for the
+house's."""
 
 HOLDINGS: Final = ("available_minor", "pending_minor", "at_stake_minor")
 """The figures of an account that add up, less `owed_minor`, to what the account holds."""
@@ -117,8 +127,10 @@ void it.
 HEAD: the money. `stake_minor` is that of all lines, `legs` the number of legs, `bets_first` and
 `bets` its rows among the bets of slips. `held` counts the legs that their markets have accepted;
 `charge_no` rises with each change after which legs are charged otherwise; `settlement_no` rises
-with each change of state or payout. `offer` is the number of the offer that it took, 0 for none:
-what the offer gives is in an OFFERED row. Market, outcome, odds, event and position are 0.
+with each change of state or payout. `charged_minor` is what the slip adds to its account's open
+payout: the most that it can still pay, PENDING at the odds seen, ACCEPTED at the odds accepted and
+by what its settled legs give back, else 0. `offer` is the number of the offer that it took, 0 for
+none: what the offer gives is in an OFFERED row. Market, outcome, odds, event and position are 0.
 
 LEG: no money, no ref, in no chain. `legs` is its place, 1 for the first: the head's slot is the
 leg's less `legs`. `stake_minor` is what its market was charged with the bet; `charged_minor` what
@@ -146,6 +158,31 @@ def slips_from_2(rows: Rows) -> Rows:
 def slips_as_2(rows: Rows) -> Rows:
     """Return singles as layouts 1 and 2 had them."""
     return _single_fields(rows, SLIP_2)
+
+
+def accounts_from_2(rows: Rows, slips: Rows) -> Rows:
+    """Return accounts of layouts 1 and 2 with the open payout of their slips, all of them singles.
+
+    Slips of accounts that are not among the rows are left out.
+    """
+    accounts: Rows = np.zeros(len(rows), ACCOUNT)
+    for name, _ in _ACCOUNT_FIELDS:
+        accounts[name] = rows[name]
+    open_slips = slips[np.isin(slips["state"], (SlipState.PENDING, SlipState.ACCEPTED))]
+    open_slips = open_slips[open_slips["account"] < len(rows)]
+    stakes_minor: Any = open_slips["stake_minor"]
+    odds_milli: Any = open_slips["odds_milli"].astype(np.int64)
+    payouts_minor = payout_minor(stakes_minor, odds_milli)
+    np.add.at(accounts["open_payout_minor"], open_slips["account"], payouts_minor)
+    return accounts
+
+
+def accounts_as_2(rows: Rows) -> Rows:
+    """Return accounts as layouts 1 and 2 had them."""
+    converted: Rows = np.zeros(len(rows), ACCOUNT_2)
+    for name, _ in _ACCOUNT_FIELDS:
+        converted[name] = rows[name]
+    return converted
 
 
 def _single_fields(rows: Rows, dtype: np.dtype[np.void]) -> Rows:

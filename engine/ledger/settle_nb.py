@@ -30,7 +30,12 @@ from engine.ledger.index_nb import (
     array_of,
     slot_of_bet_nb,
 )
-from engine.ledger.open_slips_nb import close_slip_nb, reopen_slip_nb, shift_balance_nb
+from engine.ledger.open_slips_nb import (
+    close_slip_nb,
+    reopen_slip_nb,
+    shift_balance_nb,
+    single_payout_nb,
+)
 from engine.ledger.rows import HOLDING_MINOR_MAX
 from engine.ledger.slip_nb import COUNT, DUE, SCRATCH, hold_leg_nb, settle_head_nb
 from engine.slips.owed_nb import BACK_NUM_MAX
@@ -103,7 +108,19 @@ def post_single_nb(slip: Any, account: Any, odds_milli: Any) -> None:
     account.at_stake_minor += slip.stake_minor
     slip.state = ACCEPTED
     if odds_milli > 0:
+        account.open_payout_minor -= single_payout_nb(slip)
         slip.odds_milli = odds_milli
+        account.open_payout_minor += single_payout_nb(slip)
+
+
+@kernel()
+def reopen_single_nb(slips: Any, slot: Any, slip: Any, account: Any, house_minor: Any) -> None:
+    """Return a settled single's stake from the house and open the single again."""
+    account.at_stake_minor += slip.stake_minor
+    house_minor[account.currency] -= slip.stake_minor
+    account.open_payout_minor += single_payout_nb(slip)
+    reopen_slip_nb(slips, account, slip, slot)
+    slip.state = ACCEPTED
 
 
 @kernel(inline=True)
@@ -187,13 +204,11 @@ def settle_nb(
             post_single_nb(slip, account, row.odds_milli)
         if row.result == REOPENED:
             if slip.state == SETTLED:
-                account.at_stake_minor += slip.stake_minor
-                house_minor[account.currency] -= slip.stake_minor
-                reopen_slip_nb(slips, account, slip, slot)
-                slip.state = ACCEPTED
+                reopen_single_nb(slips, slot, slip, account, house_minor)
         elif slip.state == ACCEPTED:
             account.at_stake_minor -= slip.stake_minor
             house_minor[account.currency] += slip.stake_minor
+            account.open_payout_minor -= single_payout_nb(slip)
             close_slip_nb(slips, account, slip)
             slip.state = SETTLED
         pay_single_nb(slip, account, row, house_minor)
@@ -254,6 +269,7 @@ def settle_legs_nb(
             effects[i] = DISPUTED
             continue
         effects[i] = APPLIED
+        moves = leg.state != ACCEPTED
         if leg.state == PENDING:
             if row.odds_milli > 0:
                 leg.odds_milli = row.odds_milli
@@ -266,5 +282,6 @@ def settle_legs_nb(
         leg.settlement_no = row.settlement_no
         leg.result = row.result
         mark_leg_nb(leg, row)
+        moves |= leg.payout_minor * ODDS_MILLI_ONE != np.int64(leg.back_den) * leg.odds_milli
         head_slot = slot - leg.legs
-        settle_head_nb(slips, head_slot, accounts, bets, scratch, house_minor, due, due_len)
+        settle_head_nb(slips, head_slot, accounts, bets, scratch, house_minor, due, due_len, moves)

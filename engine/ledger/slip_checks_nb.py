@@ -12,6 +12,7 @@ from engine.common.jit import kernel
 from engine.common.reasons import Reason
 from engine.common.rows import FLAG_HEAD, FLAG_LEG_OF_SLIP, Policy, SlipKind
 from engine.common.units import (
+    LIMIT_MINOR_MAX,
     ODDS_MILLI_MAX,
     ODDS_MILLI_MIN,
     ODDS_MILLI_ONE,
@@ -19,13 +20,14 @@ from engine.common.units import (
     SLIP_LINE_LEGS_MAX,
     STAKE_MINOR_MAX,
 )
+from engine.common.units_nb import base_amount_minor_max_up_nb
 from engine.ledger.reserve_nb import (
     AMOUNT_OUT_OF_BOUNDS,
     MALFORMED,
     OF_SLIP,
     STAKE_TOO_SMALL,
 )
-from engine.ledger.slip_nb import parts_nb, potential_nb, stake_max_nb
+from engine.ledger.slip_nb import OVER_MOST, parts_nb, potential_nb, stake_max_nb
 from engine.slips.lines_nb import LEGS_MAX, LINES_MAX, STEPS, STEPS_MAX, count_lines_nb
 
 HEAD = int(SlipKind.HEAD)
@@ -193,6 +195,20 @@ def lines_reason_nb(
 
 
 @kernel()
+def convert_bounds_nb(bets: Any, first: Any, count: Any, rate_micro: Any) -> None:
+    """Convert what bets may pay from base currency: the largest amount that is worth no more.
+
+    A bound that is worth less than one minor unit becomes 1, since 0 would be no bound.
+    """
+    for k in range(count):
+        bet = bets[first + k]
+        if bet.payout_minor_max > 0:
+            base_minor = min(bet.payout_minor_max, LIMIT_MINOR_MAX)
+            allowed_minor = base_amount_minor_max_up_nb(base_minor, int(np.int64(rate_micro)))
+            bet.payout_minor_max = max(allowed_minor, 1)
+
+
+@kernel()
 def slip_reason_nb(
     reservations: Any,
     at: Any,
@@ -204,41 +220,51 @@ def slip_reason_nb(
     funds_minor: Any,
     offer_stake_minor_max: Any,
     short: Any,
+    most_minor: Any,
+    over_most: Any,
+    rate_micro: Any,
 ) -> Any:
-    """Return why an account refuses a slip, or 0, and the highest stake that would have passed.
+    """Return why an account refuses a slip, or 0, the highest stake that passes, and its payout.
 
     Checks, of which the first that fails refuses: form of the rows, bounds of the stake, odds seen,
     bets and lines, stake of all lines, what each bet can pay, funds (`short` is the reason where
-    they fall short), the stake that the offer allows.
+    they fall short), the stake that the offer allows, and that all bets together pay `most_minor`
+    at most, else the reason is `over_most`. The bounds of the bets are in base currency and are
+    converted in the rows that are made.
     """
     head = reservations[at]
     legs, count = int(np.int64(head.outcome)), int(np.int64(head.market_no))
     total_minor = int(np.int64(head.stake_minor))
     limit_minor = min(funds_minor, offer_stake_minor_max)
     if head.ref[0] == 0 or head.policy > POLICY_LAST or not read_legs_nb(reservations, at, scratch):
-        return MALFORMED, 0
+        return MALFORMED, 0, 0
     if total_minor < 1:
-        return STAKE_TOO_SMALL, 0
+        return STAKE_TOO_SMALL, 0, 0
     for i in range(legs):
         if not ODDS_MILLI_MIN <= reservations[at + 1 + i].odds_milli <= ODDS_MILLI_MAX:
-            return ODDS_OUT_OF_BOUNDS, 0
+            return ODDS_OUT_OF_BOUNDS, 0, 0
     stake_minor, reason = lines_reason_nb(scratch, legs, given, given_at, bets, first, count)
     if reason != 0:
-        return reason, 0
+        return reason, 0, 0
     if stake_minor != total_minor:
-        return STAKE_MISMATCH, 0
-    _, reason, share = potential_nb(scratch, legs, bets, first, count)
+        return STAKE_MISMATCH, 0, 0
+    convert_bounds_nb(bets, first, count, rate_micro)
+    payout_minor, reason, share = potential_nb(scratch, legs, bets, first, count, most_minor)
     if total_minor > STAKE_MINOR_MAX:
         reason = AMOUNT_OUT_OF_BOUNDS
-    elif reason == 0 and total_minor > funds_minor:
+    elif reason <= 0 and total_minor > funds_minor:
         reason = short
-    elif reason == 0 and total_minor > offer_stake_minor_max:
+    elif reason <= 0 and total_minor > offer_stake_minor_max:
         reason = OFFER_NOT_FOR_BET
+    elif reason == OVER_MOST:
+        reason = over_most
     if reason == 0:
-        return 0, 0
-    return reason, stake_max_nb(
-        scratch, legs, bets, first, count, first + count, total_minor, limit_minor, share
+        return 0, 0, payout_minor
+    room = first + count
+    stake_max_minor = stake_max_nb(
+        scratch, legs, bets, first, count, room, total_minor, limit_minor, most_minor, share
     )
+    return reason, stake_max_minor, 0
 
 
 @kernel()

@@ -29,6 +29,13 @@ LOST = int(BetResult.LOST)
 REFUNDED = int(BetResult.REFUNDED)
 CANCELLED = int(BetResult.CANCELLED)
 
+ANY_CHANGE = True
+"""Given to `settle_head_nb` where any of a slip's legs may have changed."""
+
+OVER_MOST = -1
+"""No reason yet: all bets together could pay more than their account or the house allows."""
+NO_BOUND = (1 << 63) - 1
+
 COMBINED_NONE = int(Policy.COMBINED_NONE)
 COMBINED_HIGHER = int(Policy.COMBINED_HIGHER)
 
@@ -136,6 +143,22 @@ def owed_of_nb(head: Any, opened: Any, lost: Any, bets: Any, scratch: Any) -> An
 
 
 @kernel()
+def still_payable_nb(slips: Any, head_slot: Any, bets: Any, scratch: Any) -> Any:
+    """Return the most that a posted slip can still pay; its standing fractions are in the scratch.
+
+    Open legs count as won, at the odds accepted.
+    """
+    positions, events, nums, dens, _, _, work = parts_nb(scratch)
+    head = slips[head_slot]
+    legs, first, count = int(head.legs), int(head.bets_first), int(head.bets)
+    for i in range(legs):
+        if dens[i] == 0:
+            nums[i] = slips[head_slot + 1 + i].odds_milli
+            dens[i] = ODDS_MILLI_ONE
+    return owed_nb(positions, events, nums, dens, legs, bets, first, count, work)
+
+
+@kernel()
 def share_nb(allowed_minor: Any, paid_minor: Any) -> Any:
     """Return which share of a payout is allowed, rounded down to `_SHARE_BITS` binary places."""
     while paid_minor >> (62 - _SHARE_BITS):
@@ -145,17 +168,19 @@ def share_nb(allowed_minor: Any, paid_minor: Any) -> Any:
 
 
 @kernel()
-def potential_nb(scratch: Any, legs: Any, bets: Any, first: Any, count: Any) -> Any:
+def potential_nb(
+    scratch: Any, legs: Any, bets: Any, first: Any, count: Any, most_minor: Any
+) -> Any:
     """Return what bets pay with the fractions in the scratch, and why that is too much, or 0.
 
-    Too much are a bet over its own bound (PAYOUT_OVER_CAP) and a slip over PAYOUT_MINOR_MAX
-    (AMOUNT_OUT_OF_BOUNDS).
+    Too much are a bet over its own bound (PAYOUT_OVER_CAP), and a slip over PAYOUT_MINOR_MAX
+    (AMOUNT_OUT_OF_BOUNDS) or over `most_minor` (OVER_MOST).
 
     Returns
     -------
     tuple of int
-        The payout (PAYOUT_OVER for too much), the reason, and about which share of the stake would
-        pass, in `_SHARE_BITS` binary places.
+        The payout (PAYOUT_OVER past the first two bounds), the reason, and about which share of the
+        stake would pass, in `_SHARE_BITS` binary places.
     """
     positions, events, nums, dens, _, _, work = parts_nb(scratch)
     total_minor = 0
@@ -166,6 +191,8 @@ def potential_nb(scratch: Any, legs: Any, bets: Any, first: Any, count: Any) -> 
         total_minor = min(total_minor + paid_minor, PAYOUT_OVER)
     if total_minor > PAYOUT_MINOR_MAX:
         return PAYOUT_OVER, AMOUNT_OUT_OF_BOUNDS, 1 << (_SHARE_BITS - 1)
+    if total_minor > most_minor:
+        return total_minor, OVER_MOST, share_nb(most_minor, total_minor)
     return total_minor, 0, 1 << _SHARE_BITS
 
 
@@ -193,9 +220,10 @@ def stake_max_nb(
     room: Any,
     total_minor: Any,
     limit_minor: Any,
+    most_minor: Any,
     share: Any,
 ) -> Any:
-    """Return the highest total stake up to a limit with which no bet pays too much, or 0.
+    """Return the highest total stake up to a limit with which the bets do not pay too much, or 0.
 
     The stakes of the bets keep their proportions, each rounded down and none to 0. A payout never
     falls when the stake rises, so the search halves the range between a stake that passes and one
@@ -221,7 +249,7 @@ def stake_max_nb(
                 break
             middle = lowest
         scaled_minor = scale_nb(bets, first, count, room, middle, total_minor)
-        _, reason, _ = potential_nb(scratch, legs, bets, room, count)
+        _, reason, _ = potential_nb(scratch, legs, bets, room, count, most_minor)
         tried += lines * legs
         if reason == 0:
             low = middle
@@ -264,6 +292,8 @@ def refuse_slip_nb(
     head.state = REFUSED
     head.reason = reason
     account.pending_minor -= head.stake_minor
+    account.open_payout_minor -= head.charged_minor
+    head.charged_minor = 0
     shift_balance_nb(account, head.stake_minor)
     close_slip_nb(slips, account, head)
     if head.held == 0:
@@ -278,7 +308,7 @@ def refuse_slip_nb(
 
 @kernel()
 def post_reason_nb(slips: Any, head_slot: Any, bets: Any, room: Any, scratch: Any) -> Any:
-    """Return why a slip whose legs are all held is refused nevertheless, or 0.
+    """Return why a slip whose legs are all held is refused nevertheless, or 0, and what it can pay.
 
     With a policy over the combined odds, what the slip pays if all its legs win is compared with
     what it would have paid at the odds that the bettor saw. At odds that rose, a bet may pay more
@@ -292,22 +322,22 @@ def post_reason_nb(slips: Any, head_slot: Any, bets: Any, room: Any, scratch: An
         leg = slips[head_slot + 1 + i]
         moved |= leg.odds_milli != leg.odds_seen_milli
     if not moved:
-        return 0
+        return 0, head.charged_minor
     gather_nb(slips, head_slot, SEEN, scratch)
-    seen_minor, _, _ = potential_nb(scratch, legs, bets, first, count)
+    seen_minor, _, _ = potential_nb(scratch, legs, bets, first, count, NO_BOUND)
     gather_nb(slips, head_slot, TAKEN, scratch)
-    taken_minor, over, share = potential_nb(scratch, legs, bets, first, count)
+    taken_minor, over, share = potential_nb(scratch, legs, bets, first, count, NO_BOUND)
     if head.policy == COMBINED_NONE and taken_minor != seen_minor:
-        return ODDS_CHANGED
+        return ODDS_CHANGED, 0
     if head.policy == COMBINED_HIGHER and taken_minor < seen_minor:
-        return ODDS_WORSE
+        return ODDS_WORSE, 0
     if over == 0:
-        return 0
+        return 0, taken_minor
     stake_minor = head.stake_minor
     head.stake_max_minor = stake_max_nb(
-        scratch, legs, bets, first, count, room, stake_minor, stake_minor, share
+        scratch, legs, bets, first, count, room, stake_minor, stake_minor, NO_BOUND, share
     )
-    return PAYOUT_OVER_CAP
+    return PAYOUT_OVER_CAP, 0
 
 
 @kernel()
@@ -338,13 +368,15 @@ def hold_leg_nb(
     if head.held < head.legs:
         return
     account = accounts[head.account]
-    reason = post_reason_nb(slips, head_slot, bets, room, scratch)
+    reason, payable_minor = post_reason_nb(slips, head_slot, bets, room, scratch)
     if reason != 0:
         refuse_slip_nb(slips, head_slot, account, reason, due, due_len)
         return
     head.state = ACCEPTED
     account.pending_minor -= head.stake_minor
     account.at_stake_minor += head.stake_minor
+    account.open_payout_minor += payable_minor - head.charged_minor
+    head.charged_minor = payable_minor
 
 
 # --- settle -------------------------------------------------------------------------------------
@@ -372,12 +404,14 @@ def settle_head_nb(
     house_minor: Any,
     due: Any,
     due_len: Any,
+    moves: Any,
 ) -> None:
     """Pay a posted slip what it is owed for what stands for its legs, or open it again.
 
     A slip that is not posted, because it waits for a leg or is refused, stays as it is. It is paid
     as soon as no open leg can change what it is owed. A payout that differs from the one before
-    moves the difference only.
+    moves the difference only. Without `moves` the change cannot have changed what an open slip can
+    still pay: a leg won at its odds.
     """
     head = slips[head_slot]
     if head.state != ACCEPTED and head.state != SETTLED:
@@ -389,10 +423,17 @@ def settle_head_nb(
         note_due_nb(due, due_len, head_slot)
     owed_minor = owed_of_nb(head, opened, lost, bets, scratch)
     paid_minor = 0
+    payable_minor = np.int64(0)
     result = NO_RESULT
-    if owed_minor >= 0:
+    if owed_minor < 0:
+        payable_minor = head.charged_minor
+        if moves or head.state == SETTLED:
+            payable_minor = still_payable_nb(slips, head_slot, bets, scratch)
+    else:
         paid_minor = owed_minor
         result = result_nb(slips, head_slot, owed_minor)
+    account.open_payout_minor += payable_minor - head.charged_minor
+    head.charged_minor = payable_minor
     if result == head.result and paid_minor == head.payout_minor:
         return
     if head.state == ACCEPTED:

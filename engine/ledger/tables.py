@@ -20,7 +20,14 @@ from engine.common.index import empty_table, grown_table
 from engine.common.rows import SETTLEMENT, SLIP_BET, Rows, SlipKind, SlipState, U32s, U64s
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import Reader, pack_rows
-from engine.common.units import BETS_MAX, RATE_MICRO_MAX, SLIP_BETS_MAX, Minor
+from engine.common.units import (
+    BETS_MAX,
+    PAYOUT_MINOR_MAX,
+    RATE_MICRO_MAX,
+    SLIP_BETS_MAX,
+    Minor,
+    base_amount_minor_max_up,
+)
 from engine.ledger.charges_nb import all_due_nb
 from engine.ledger.index_nb import (
     find_account_nb,
@@ -32,6 +39,7 @@ from engine.ledger.index_nb import (
 from engine.ledger.offer_tables import OFFER_FIELDS, OfferTables
 from engine.ledger.rows import (
     ACCOUNT,
+    ACCOUNT_2,
     ACCOUNTS_MAX,
     ALL_SLIP_BETS_MAX,
     CURRENCIES_MAX,
@@ -43,10 +51,12 @@ from engine.ledger.rows import (
     SLIP_2,
     TRANSFER,
     TRANSFERS_MAX,
+    accounts_as_2,
+    accounts_from_2,
     slips_as_2,
     slips_from_2,
 )
-from engine.ledger.slip_nb import new_scratch
+from engine.ledger.slip_nb import NO_BOUND, new_scratch
 
 ROWS_MIN: Final = 256
 """Rows of a new array, and the least by which an array grows."""
@@ -65,7 +75,11 @@ _FIELDS_1: Final = (
     "slips",
 )
 _FIELDS_2: Final = (*_FIELDS_1, "rules", "disputes")
-FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "slip_bets", *OFFER_FIELDS)}
+FIELDS: Final = {
+    1: _FIELDS_1,
+    2: _FIELDS_2,
+    3: (*_FIELDS_2, "slip_bets", *OFFER_FIELDS, "open_payout_minor_max"),
+}
 """The fields of a dump by its layout."""
 
 
@@ -95,6 +109,10 @@ class LedgerTables:
         self.ref_seed = np.uint64(0)
         self.currencies: list[str] = []
         self.rates_micro = np.zeros(CURRENCIES_MAX, np.int32)
+        self.open_payout_minor_max = Minor(0)
+        """The bound of each account's open payout in base currency, 0 for none."""
+        self.payouts_max = np.full(CURRENCIES_MAX, NO_BOUND, np.int64)
+        """The same by currency slot, in that currency."""
         self.external_minor: list[Minor] = []
         self.house_minor: list[Minor] = []
         self.accounts: Rows = np.zeros(ROWS_MIN, ACCOUNT)
@@ -191,6 +209,19 @@ class LedgerTables:
         """Return a view of the bets of slips in use."""
         return self.slip_bets[: self.slip_bets_len]
 
+    def convert_bounds(self) -> None:
+        """Convert the bound of open payouts to each currency, after a new rate or a new bound.
+
+        It becomes the largest amount that is worth no more, so that rounding never passes it.
+        """
+        self.payouts_max[:] = NO_BOUND
+        if self.open_payout_minor_max:
+            for slot in range(len(self.currencies)):
+                rate_micro = int(self.rates_micro[slot])
+                self.payouts_max[slot] = base_amount_minor_max_up(
+                    self.open_payout_minor_max, rate_micro
+                )
+
     # --- growing ---------------------------------------------------------------------------------
 
     # An array without views grows in place: the allocator then remaps pages instead of copying
@@ -277,12 +308,16 @@ class LedgerTables:
         Raises
         ------
         ValueError
-            When there are slips of several legs or offers, which no older layout can hold.
+            When there are slips of several legs, offers or bounds of payouts, which no older layout
+            can hold.
         """
-        slips = self.used_slips()
+        slips, accounts = self.used_slips(), self.used_accounts()
         if layout < LEDGER_LAYOUT:
             if self.slip_bets_len or len(self.offers.offers) > 1:
                 raise ValueError(f"layout {layout} has no slips of several legs and no offers")
+            if self.open_payout_minor_max or accounts["open_payout_minor_max"].any():
+                raise ValueError(f"layout {layout} has no bounds of payouts")
+            accounts = accounts_as_2(accounts)
             slips = slips_as_2(slips)
         if layout == 1:
             slips["shared"] = 0
@@ -296,7 +331,7 @@ class LedgerTables:
             "rates_micro": [int(rate) for rate in self.rates_micro[: len(self.currencies)]],
             "external_minor": [str(amount) for amount in self.external_minor],
             "house_minor": [str(amount) for amount in self.house_minor],
-            "accounts": pack_rows(self.used_accounts()),
+            "accounts": pack_rows(accounts),
             "transfers": pack_rows(self.used_transfers()),
             "slips": pack_rows(slips),
         }
@@ -305,6 +340,7 @@ class LedgerTables:
             "disputes": pack_rows(self.used_disputes()),
             "slip_bets": pack_rows(self.used_slip_bets()),
             **self.offers.dump(),
+            "open_payout_minor_max": self.open_payout_minor_max,
         }
         return document | {name: later[name] for name in FIELDS[layout] if name in later}
 
@@ -343,16 +379,21 @@ class LedgerTables:
         tables.rates_micro[:count] = rates
         tables.external_minor = _amounts(reader, "external_minor", count)
         tables.house_minor = _amounts(reader, "house_minor", count)
-        tables.accounts = reader.rows("accounts", ACCOUNT, high=tables.accounts_max)
-        tables.accounts_len = len(tables.accounts)
         tables.transfers = reader.rows("transfers", TRANSFER, high=tables.transfers_max)
         tables.transfers_len = len(tables.transfers)
         if layout < LEDGER_LAYOUT:
             tables.slips = slips_from_2(reader.rows("slips", SLIP_2, high=tables.slips_max))
+            accounts = reader.rows("accounts", ACCOUNT_2, high=tables.accounts_max)
+            tables.accounts = accounts_from_2(accounts, tables.slips)
         else:
+            tables.accounts = reader.rows("accounts", ACCOUNT, high=tables.accounts_max)
+            most = reader.integer("open_payout_minor_max", low=0, high=PAYOUT_MINOR_MAX)
+            tables.open_payout_minor_max = Minor(most)
             tables.slips = reader.rows("slips", SLIP, high=tables.slips_max)
             tables.slip_bets = reader.rows("slip_bets", SLIP_BET, high=ALL_SLIP_BETS_MAX)
             tables.offers = OfferTables.load(reader)
+        tables.accounts_len = len(tables.accounts)
+        tables.convert_bounds()
         tables.slips_len = len(tables.slips)
         tables.slip_bets_len = len(tables.slip_bets)
         if layout > 1:

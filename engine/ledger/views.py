@@ -59,6 +59,7 @@ def balance(tables: LedgerTables, account_no: AccountNo) -> Balance | None:
         pending_minor=Minor(int(row["pending_minor"])),
         at_stake_minor=Minor(int(row["at_stake_minor"])),
         owed_minor=Minor(int(row["owed_minor"])),
+        open_payout_minor=Minor(int(row["open_payout_minor"])),
         free_bets=_free_bets_of(tables, slot),
     )
 

@@ -32,6 +32,7 @@ from engine.common.commands import (
 from engine.common.events import Refused
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
+from engine.common.payout_bounds import PayoutBoundField, SetAccountBound
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import (
     BALANCE_MINOR_MAX,
@@ -70,11 +71,16 @@ class OpeningMarket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class OpeningAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An account to open, and an amount to pay in once."""
+    """An account to open, and an amount to pay in once.
+
+    `open_payout_minor_max` gives it a bound of its own of what its open bets can pay, in base
+    currency; 0 gives it the house's back. Without it the account's bound stays as it is.
+    """
 
     account: AccountNoField
     currency: CurrencyField = "EUR"
     deposit_minor: Annotated[int, Meta(ge=0, le=BALANCE_MINOR_MAX)] = 0
+    open_payout_minor_max: PayoutBoundField | None = None
 
 
 class OpeningDeposit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,7 +111,7 @@ async def open_books(system: System, opening: Opening, *, limits: LimitsSettings
     twice.
     """
     refused = await _open_markets(system, opening.markets, LimitRules(limits))
-    refused += await _open_accounts(system, opening)
+    refused += await _open_accounts(system, opening, limits.open_payout_minor_max)
     return refused
 
 
@@ -154,16 +160,17 @@ async def _open_market(system: System, route: MarketRoute) -> str:
         return f"market {route.key}: {error}"
 
 
-async def _open_accounts(system: System, opening: Opening) -> list[str]:
+async def _open_accounts(system: System, opening: Opening, most_minor: Minor) -> list[str]:
     try:
-        return await _while_down(system, lambda: _open_and_fund(system, opening))
+        return await _while_down(system, lambda: _open_and_fund(system, opening, most_minor))
     except (PeerError, PeerRefusedError) as error:
         return [f"accounts: {error}"]
 
 
-async def _open_and_fund(system: System, opening: Opening) -> list[str]:
-    """Open the accounts and pay in what was not paid in before; return the refusals."""
+async def _open_and_fund(system: System, opening: Opening, most_minor: Minor) -> list[str]:
+    """Bound and open the accounts, pay in what was not paid in before; return the refusals."""
     refused: list[str] = []
+    await system.set_payout_bound(most_minor)
     for currency in dict.fromkeys(account.currency for account in opening.accounts):
         numbers = [one.account for one in opening.accounts if one.currency == currency]
         events = await system.open_accounts(
@@ -176,6 +183,16 @@ async def _open_and_fund(system: System, opening: Opening) -> list[str]:
             for number, event in zip(numbers, events, strict=True)
             if isinstance(event, Refused) and event.reason is not Reason.ACCOUNT_EXISTS
         ]
+    bounds = [
+        SetAccountBound(account_no=one.account, open_payout_minor_max=one.open_payout_minor_max)
+        for one in opening.accounts
+        if one.open_payout_minor_max is not None
+    ]
+    refused += [
+        f"bound of account {bound.account_no}: {_refusal_text(event)}"
+        for bound, event in zip(bounds, await system.bound_accounts(bounds), strict=True)
+        if isinstance(event, Refused)
+    ]
     deposits = [
         Deposit(account_no=one.account, amount_minor=Minor(one.deposit_minor), ref=OPENING_REF)
         for one in opening.accounts

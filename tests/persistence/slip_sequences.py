@@ -13,6 +13,7 @@ from engine.common.commands import AckOutbox, Deposit, SettleMarket, Withdraw
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.ids import bet_id
 from engine.common.offers import FreeBetRule, GrantFreeBet, InsuranceRule, SetOffer
+from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
 from engine.common.rows import (
     CHARGE,
     FLAG_FENCE,
@@ -184,6 +185,10 @@ def slip_steps(*, first: int) -> list[Step]:
 
 
 FUNDED = LEDGER_STEPS[:2]
+BOUNDS = [
+    SetPayoutBound(open_payout_minor_max=1_000),
+    SetAccountBound(account_no=7, open_payout_minor_max=900_000),
+]
 SLIP_SEQUENCES = {
     "legs": CommandSequence(leg_steps(first=1, market_nos=(1, 2)), DurableMarkets),
     "slips": CommandSequence([*FUNDED, *slip_steps(first=1)], DurableLedger),
@@ -198,7 +203,9 @@ SEQUENCES_4 = {
     "ledger": CommandSequence(
         [
             *LEDGER_STEPS_2,
-            Step("control", ("ops", [Deposit(account_no=7, amount_minor=5_000, ref="d-2")])),
+            Step(
+                "control", ("ops", [Deposit(account_no=7, amount_minor=5_000, ref="d-2"), *BOUNDS])
+            ),
             *offer_steps(first=7),
             *slip_steps(first=13),
         ],

@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.common.events import Deposited, FreeBetGranted, OfferSet, Withdrawn
+from engine.common.events import (
+    Deposited,
+    FreeBetGranted,
+    OfferSet,
+    PayoutBoundSet,
+    Withdrawn,
+)
 from engine.common.offers import SetOffer
 from engine.common.reasons import UNRECORDED
 from engine.common.rows import FLAG_FREE_BET, FLAG_HEAD, LEG_RESERVATION
@@ -53,6 +59,10 @@ class ShardModel:
         self.offers = OfferModel()
         self.faults: list[str] = []
         self._refs: dict[tuple[int, bytes], int] = {}
+        self._of: dict[int, list[SlipModel]] = {}
+        """Singles and heads of slips by account."""
+        self._payout_max = 0
+        """The bound of each account's open payout in base currency, 0 for none."""
         self._highest = 0
         self._seq = 0
 
@@ -78,6 +88,8 @@ class ShardModel:
                     self.offers.rules[command.offer_no] = command.rule
                 elif isinstance(event, FreeBetGranted) and not event.known:
                     self.offers.granted(event.account_no, event.offer_no, event.amount_minor)
+                elif isinstance(event, PayoutBoundSet):
+                    self._payout_max = event.open_payout_minor_max
 
     # --- bets ------------------------------------------------------------------------------------
 
@@ -95,17 +107,20 @@ class ShardModel:
             account, stake, flags = (column[at] for column in asked)
             bet_id, state, known = (column[at] for column in given)
             slip = SlipModel(account, stake, self._seq)
+            slip.odds = int(reservations[at]["odds_milli"])
             legs = 0
             if flags & FLAG_HEAD:
                 legs = int(reservations[at]["outcome"])
                 bets = int(reservations[at]["market_no"])
                 rows = reservations[at + 1 : at + 1 + legs]
                 _add_legs(slip, bet_id, rows, slip_bets[first_bet : first_bet + bets])
+                slip.convert_bounds(int(answers[at]["rate_micro"]))
                 slip.policy = int(reservations[at]["policy"])
                 slip.named = int(reservations[at]["odds_milli"]), bool(flags & FLAG_FREE_BET)
                 first_bet += bets
             if self._reserve(slip, refs[at], bet_id, state, known):
                 self._check_slip(slip, bet_id, answers[at + 1 : at + 1 + legs])
+                self._check_payouts(account, int(answers[at]["rate_micro"]))
             at += 1 + legs
 
     def _resolve(self, bet_id: int, reason: int, odds: int) -> None:
@@ -118,7 +133,7 @@ class ShardModel:
             change = slip.hold(leg, odds) if reason == 0 else slip.drop(leg, reason)
             self._decided(slip, change)
         elif reason == 0:
-            slip.state = ACCEPTED
+            slip.state, slip.odds = ACCEPTED, odds
         else:
             slip.state = REFUSED
             self.balance[slip.account] += slip.stake
@@ -148,9 +163,16 @@ class ShardModel:
         self._highest = bet_id + len(slip.legs)
         self._refs[account, ref] = bet_id
         self.slips[bet_id] = slip
+        self._of.setdefault(account, []).append(slip)
         change = self.offers.change(slip) - stake
         self.balance[account] = self.balance.get(account, 0) + change
         return True
+
+    def _check_payouts(self, account: int, rate_micro: int) -> None:
+        """Check that an account that took a bet is within its bound with it."""
+        payable = sum(slip.payable() for slip in self._of[account])
+        if 0 < self._payout_max * 1_000_000 // rate_micro < payable:
+            self._fault(f"account {account} took a bet with which its open bets can pay {payable}")
 
     def _check_slip(self, slip: SlipModel, bet_id: int, answers: Any) -> None:
         """Enter the legs of a new slip; check their ids and the stake of all lines."""
@@ -175,6 +197,8 @@ class ShardModel:
             self._fault(f"settlement {settlement_no} of bet {bet_id} was booked again")
             return
         if leg is None:
+            if slip.state == PENDING and odds > 0:
+                slip.odds = odds
             self.balance[slip.account] += payout - slip.payout
             slip.payout, slip.settlement_no = payout, settlement_no
             slip.state = ACCEPTED if result == _OPEN_AGAIN else SETTLED

@@ -63,12 +63,34 @@ class SlipModel:
     """What it asked for: the number of an offer, or of a free bet."""
     added: int = 0
     """What the offer has given beside the payout."""
+    odds: int = 0
+    """Of a single: seen, and from its verdict on accepted."""
     decided_seq: int = 0
     """The record that accepted or refused a slip of several legs."""
 
     def shape(self) -> list[Leg]:
         """Return the legs as the oracle wants them."""
         return [Leg(leg.position, leg.event, leg.back) for leg in self.legs]
+
+    def convert_bounds(self, rate_micro: int) -> None:
+        """Convert the bounds, which are in base currency: the most that is worth no more."""
+        self.payouts_max = tuple(
+            most and max(most * 1_000_000 // rate_micro, 1) if rate_micro else most
+            for most in self.payouts_max
+        )
+
+    def payable(self) -> int:
+        """Return the most that the bet can still pay."""
+        if self.state not in (PENDING, ACCEPTED):
+            return 0
+        if not self.legs:
+            return self.stake * self.odds // 1_000
+        odds = [leg.odds_seen if self.state == PENDING else leg.odds for leg in self.legs]
+        backs = [
+            Fraction(each, 1_000) if self.state == PENDING or leg.back is None else leg.back
+            for leg, each in zip(self.legs, odds, strict=True)
+        ]
+        return potential_minor(self.shape(), self.bets, backs)
 
     def hold(self, leg: LegModel, odds: int) -> int:
         """Hold a leg that its market accepted; return what the account gets back by that."""

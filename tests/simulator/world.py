@@ -35,6 +35,7 @@ from engine.common.commands import (
     Withdraw,
 )
 from engine.common.events import Refused
+from engine.common.payout_bounds import SetPayoutBound
 from engine.common.reasons import Reason
 from gateway.feeds.core.pipeline import FeedPipeline
 from tests.simulator.clients import NOW_S, SECRET, Clients
@@ -79,6 +80,9 @@ from tests.simulator.story import (
     PlaceSlip,
     Story,
 )
+
+OPEN_PAYOUTS = 5
+"""How many times its first balance an account's open bets may pay."""
 
 
 class World:
@@ -160,6 +164,7 @@ class World:
             currency = currency_of(account)
             commands = (
                 SetRate(currency=currency, rate_micro=CURRENCIES[currency]),
+                SetPayoutBound(open_payout_minor_max=OPEN_PAYOUTS * layout.balance),
                 OpenAccount(account_no=account, currency=currency),
                 Deposit(account_no=account, amount_minor=layout.balance, ref="first"),
                 *offers_of(account, currency),

@@ -7,9 +7,8 @@ from itertools import combinations, product
 from math import floor
 from typing import Protocol
 
-from tests.engine.ledger.twin import STAKE_MAX
+from tests.engine.ledger.twin import PAYOUT_MAX, STAKE_MAX
 
-PAYOUT_MAX = 10**13
 Line = tuple[int, ...]
 """The places of the legs that a line has."""
 
@@ -82,15 +81,25 @@ def payouts(
     ]
 
 
-def too_much(all_lines: Sequence[tuple[TwinBet, list[Line]]], odds: Sequence[Fraction]) -> str:
+def too_much(
+    all_lines: Sequence[tuple[TwinBet, list[Line]]],
+    odds: Sequence[Fraction],
+    room: int | None = None,
+) -> str:
     paid = [(bet, pays(bet.stake)) for bet, pays in payouts(all_lines, odds)]
     if any(0 < bet.payout_max < amount for bet, amount in paid):
         return "PAYOUT_OVER_CAP"
-    return "AMOUNT_OUT_OF_BOUNDS" if sum(amount for _, amount in paid) > PAYOUT_MAX else ""
+    total = sum(amount for _, amount in paid)
+    if total > PAYOUT_MAX:
+        return "AMOUNT_OUT_OF_BOUNDS"
+    return "ACCOUNT_LIABILITY" if room is not None and total > room else ""
 
 
 def stake_max(
-    all_lines: Sequence[tuple[TwinBet, list[Line]]], odds: Sequence[Fraction], limit: int
+    all_lines: Sequence[tuple[TwinBet, list[Line]]],
+    odds: Sequence[Fraction],
+    limit: int,
+    room: int | None = None,
 ) -> int:
     """Return the highest total stake that passes, of all that keep the bets' proportions."""
     total = sum(bet.stake * len(lines) for bet, lines in all_lines)
@@ -101,7 +110,8 @@ def stake_max(
             return 0
         paid = [(bet, pays(stake)) for (bet, pays), stake in zip(paying, stakes, strict=True)]
         within = all(not 0 < bet.payout_max < amount for bet, amount in paid)
-        if within and sum(amount for _, amount in paid) <= PAYOUT_MAX:
+        most = PAYOUT_MAX if room is None else min(PAYOUT_MAX, room)
+        if within and sum(amount for _, amount in paid) <= most:
             counts = [len(lines) for _, lines in all_lines]
             return sum(stake * count for stake, count in zip(stakes, counts, strict=True))
     return 0

@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
+from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
 from engine.common.reasons import Reason
 from engine.common.rows import DECISION, RESERVATION, SETTLEMENT, Rows
 from engine.common.units import STAKE_MINOR_MAX
@@ -116,6 +117,11 @@ def _command(random: Random, accounts: int, made: int) -> LedgerCommand:
     if draw < 0.13:
         opened = random.randrange(accounts) * 5
         return OpenAccount(account_no=opened, currency=random.choice(CURRENCIES))
+    if draw < 0.15:
+        return SetPayoutBound(open_payout_minor_max=random.choice((0, 0, 0, 20_000)))
+    if draw < 0.2:
+        most_minor = random.choice((0, 0, 0, 0, 1_500, 9_000))
+        return SetAccountBound(account_no=account_no, open_payout_minor_max=most_minor)
     amount_minor = random.choice((0, 100, 500, random.randrange(2_000)))
     if draw < 0.6:
         return Deposit(account_no=account_no, amount_minor=amount_minor, ref=ref)

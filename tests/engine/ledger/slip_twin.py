@@ -14,6 +14,7 @@ from tests.engine.ledger.line_twin import TwinBet, multiplied, stake_max, too_mu
 from tests.engine.ledger.twin import (
     ACCEPTED,
     NONE,
+    OPEN,
     PENDING,
     REFUSED,
     SETTLED,
@@ -22,6 +23,7 @@ from tests.engine.ledger.twin import (
     LedgerTwin,
     Ref,
     TwinSlip,
+    within,
 )
 
 RELEASED = SLIP_STATE_NUMBERS["RELEASED"]
@@ -82,6 +84,17 @@ class TwinHead(TwinSlip):
 
     def owed(self) -> int | None:
         return self.pays([leg.back for leg in self.legs])
+
+    def payable_minor(self) -> int:
+        if self.state not in OPEN:
+            return 0
+        seen = [Fraction(leg.odds_seen, 1_000) for leg in self.legs]
+        stands = [
+            Fraction(leg.odds_milli, 1_000) if leg.back is None else leg.back for leg in self.legs
+        ]
+        payable = self.pays(seen if self.state == PENDING else stands)
+        assert payable is not None
+        return payable
 
     def running(self, place: int) -> int:
         """Return the stake that runs on an open leg."""
@@ -239,6 +252,7 @@ class SlipLedgerTwin(LedgerTwin):
         self.holding_minor[head.account_no] += change
         self.house_minor[currency] -= change
         head.state = ACCEPTED if owed is None else SETTLED
+        self.note_open(head)
         head.payout_minor, head.result = owed or 0, result
         head.settlement_no += 1
 
@@ -343,7 +357,14 @@ class SlipLedgerTwin(LedgerTwin):
         if named or flags & 4:  # there are no offers here
             return refused("FREE_BET_UNKNOWN" if flags & 4 else "OFFER_UNKNOWN")
         available = self.available_minor(account_no)
-        reason, highest = slip_fault(rows, legs, bets, available)
+        bets = [
+            replace(each, payout_max=max(within(each.payout_max, rate), 1))
+            if each.payout_max > 0
+            else each
+            for each in bets
+        ]
+        room = self.payout_room_minor(account_no)
+        reason, highest = slip_fault(rows, legs, bets, available, room)
         if reason:
             return refused(reason, highest)
         bet_id = (self.shard << 48) + len(self.slips) + 1
@@ -355,6 +376,7 @@ class SlipLedgerTwin(LedgerTwin):
             leg.bet_id, leg.head = bet_id + 1 + place, head
             leg.stake_minor = leg.charged = head.running(place)
         self.by_ref[account_no, tuple(ref)] = head
+        self.note_open(head)
         self.balance_minor[account_no] -= stake
         return slip_answers(head, 0)
 
@@ -392,6 +414,7 @@ def slip_fault(
     legs: Sequence[TwinLeg],
     bets: Sequence[TwinBet],
     available: int,
+    room: int | None,
 ) -> tuple[str, int]:
     ref, stake, account_no, _, _, _, policy, _ = rows[0]
     for row, leg in zip(rows[1:], legs, strict=True):
@@ -427,7 +450,7 @@ def slip_fault(
     if stake != sum(bet.stake * len(lines) for bet, lines in all_lines):
         return "STAKE_MISMATCH", 0
     odds = [Fraction(leg.odds_seen, 1_000) for leg in legs]
-    reason = "AMOUNT_OUT_OF_BOUNDS" if stake > STAKE_MAX else too_much(all_lines, odds)
-    if not reason and stake > available:
+    reason = "AMOUNT_OUT_OF_BOUNDS" if stake > STAKE_MAX else too_much(all_lines, odds, room)
+    if reason in ("", "ACCOUNT_LIABILITY") and stake > available:
         reason = "INSUFFICIENT_FUNDS"
-    return reason, stake_max(all_lines, odds, min(available, STAKE_MAX)) if reason else 0
+    return reason, stake_max(all_lines, odds, min(available, STAKE_MAX), room) if reason else 0

@@ -53,6 +53,7 @@ def compare(ledger: LedgerMachine, twin: LedgerTwin) -> None:
         balance = ledger.balance(no)
         assert balance.available_minor == twin.available_minor(no)
         assert balance.owed_minor == twin.owed_minor(no)
+        assert balance.open_payout_minor == twin.open_payout_minor(no)
         assert balance.pending_minor == twin.staked_minor(no, SlipState.PENDING)
         assert balance.at_stake_minor == twin.staked_minor(no, SlipState.ACCEPTED)
         open_ids = [slip.bet_id for slip in ledger.open_slips(account_no=no, limit=1 << 20)]
@@ -105,6 +106,7 @@ def test_a_hundred_thousand_random_steps_agree_with_the_twin():
     assert min(np.bincount(ledger.slips()["state"])[1:]) > 100, "every state occurred"
     reasons = (0, Reason.MALFORMED, Reason.STAKE_TOO_SMALL, Reason.AMOUNT_OUT_OF_BOUNDS)
     reasons += (Reason.ACCOUNT_UNKNOWN, Reason.INSUFFICIENT_FUNDS, Reason.BET_REF_REUSED)
+    reasons += (Reason.ACCOUNT_LIABILITY,)
     assert all(seen.get(reason, 0) > 10 for reason in reasons), seen
     assert repeated > 1_000, "refs were repeated"
     assert turns_with_debt > 50, "reversed payouts exceeded balances"

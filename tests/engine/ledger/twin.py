@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
+from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
 from tests.engine.common.stated_rules import REASON_NUMBERS, SLIP_STATE_NUMBERS
 
 Ref = tuple[int, ...]
@@ -15,9 +16,16 @@ UNRECORDED = [
 ]
 STAKE_MAX = 1_000_000_000
 BALANCE_MAX = 10**15
+PAYOUT_MAX = 10**13
 NONE, PENDING, ACCEPTED, REFUSED, SETTLED = (
     SLIP_STATE_NUMBERS[name] for name in ("NONE", "PENDING", "ACCEPTED", "REFUSED", "SETTLED")
 )
+OPEN = (PENDING, ACCEPTED)
+
+
+def within(bound_minor: int, rate_micro: int) -> int:
+    """Return the most of a currency that is worth a bound in base currency, or less."""
+    return min(bound_minor * 1_000_000 // rate_micro, PAYOUT_MAX)
 
 
 @dataclass
@@ -36,6 +44,10 @@ class TwinSlip:
     settlement_no: int = 0
     result: int = 0
     shared: int = 0
+
+    def payable_minor(self) -> int:
+        """Return the most that the bet can still pay."""
+        return self.stake_minor * self.odds_milli // 1_000 if self.state in OPEN else 0
 
     def answer(self, flags: int) -> tuple[int, ...]:
         return (
@@ -62,6 +74,10 @@ class LedgerTwin:
         self.by_ref: dict[tuple[int, Ref], TwinSlip] = {}
         self.house_minor: dict[str, int] = {}
         self.disputes: dict[int, int] = {}
+        self.house_bound = 0
+        self.own_bounds: dict[int, int] = {}
+        self.opened: dict[int, dict[int, TwinSlip]] = {}
+        """By account, slips that are open; some are not any more."""
 
     # --- balances ------------------------------------------------------------------------------
 
@@ -74,6 +90,23 @@ class LedgerTwin:
     def staked_minor(self, account_no: int, state: int) -> int:
         own = (slip for slip in self.slips if slip.account_no == account_no)
         return sum(slip.stake_minor for slip in own if slip.state == state)
+
+    def open_payout_minor(self, account_no: int) -> int:
+        own = self.opened.setdefault(account_no, {})
+        for bet_id in [bet_id for bet_id, slip in own.items() if slip.state not in OPEN]:
+            del own[bet_id]
+        return sum(slip.payable_minor() for slip in own.values())
+
+    def note_open(self, slip: TwinSlip) -> None:
+        self.opened.setdefault(slip.account_no, {})[slip.bet_id] = slip
+
+    def payout_room_minor(self, account_no: int) -> int | None:
+        """Return by how much the open payout may grow, None for any amount."""
+        bound_minor = self.own_bounds.get(account_no) or self.house_bound
+        if not bound_minor:
+            return None
+        most_minor = within(bound_minor, self.rates[self.currency[account_no]])
+        return most_minor - self.open_payout_minor(account_no)
 
     # --- rows ----------------------------------------------------------------------------------
 
@@ -127,16 +160,22 @@ class LedgerTwin:
         if ref[0] == 0:
             return refused("MALFORMED")
         stake_max = min(self.available_minor(account_no), STAKE_MAX)
+        room = self.payout_room_minor(account_no)
+        if room is not None:
+            stake_max = min(stake_max, max((1_000 * room + 999) // odds, 0))
         if stake < 1:
             return refused("STAKE_TOO_SMALL", stake_max)
         if stake > STAKE_MAX:
             return refused("AMOUNT_OUT_OF_BOUNDS", stake_max)
         if stake > self.available_minor(account_no):
             return refused("INSUFFICIENT_FUNDS", stake_max)
+        if room is not None and stake * odds // 1_000 > room:
+            return refused("ACCOUNT_LIABILITY", stake_max)
         bet_id = (self.shard << 48) + len(self.slips) + 1
         slip = TwinSlip(bet_id, account_no, stake, content, odds, rate, at_ns)
         self.slips.append(slip)
         self.by_ref[account_no, ref] = slip
+        self.note_open(slip)
         self.balance_minor[account_no] -= stake
         return slip.answer(0)
 
@@ -156,6 +195,7 @@ class LedgerTwin:
             currency = self.currency[slip.account_no]
             was_settled = slip.state == SETTLED
             slip.state = SETTLED if result else ACCEPTED
+            self.note_open(slip)
             moved_minor = slip.stake_minor * (bool(result) - was_settled)
             self.house_minor[currency] += moved_minor
             self.holding_minor[slip.account_no] -= moved_minor
@@ -192,6 +232,14 @@ class LedgerTwin:
                 return self._transfer("deposit", no, amount, ref)
             case Withdraw(account_no=no, amount_minor=amount, ref=ref):
                 return self._transfer("withdrawal", no, -amount, ref)
+            case SetPayoutBound(open_payout_minor_max=bound):
+                self.house_bound = bound
+                return "ACCEPTED"
+            case SetAccountBound(account_no=no, open_payout_minor_max=bound):
+                if no not in self.currency:
+                    return "ACCOUNT_UNKNOWN"
+                self.own_bounds[no] = bound
+                return "ACCEPTED"
 
     def _transfer(self, kind: str, no: int, change: int, ref: str) -> str:
         known = self.transfers.get((no, ref))
