@@ -19,7 +19,7 @@ from engine.common.events import (
 )
 from engine.common.offers import SetOffer
 from engine.common.reasons import UNRECORDED
-from engine.common.rows import FLAG_FREE_BET, FLAG_HEAD, LEG_RESERVATION
+from engine.common.rows import FLAG_FREE_BET, FLAG_HEAD, FLAG_PRE_MATCH, LEG_RESERVATION
 from persistence.frames import Record
 from persistence.records import (
     Kind,
@@ -76,8 +76,7 @@ class ShardModel:
                 self._charge(*row)
         elif record.kind == Kind.SETTLEMENTS:
             rows = decode_settlements(record.payload)
-            names = ("bet_id", "payout_minor", "settlement_no", "result", "odds_milli", "back_den")
-            for row in zip(*(rows[name].tolist() for name in names), strict=True):
+            for row in zip(*(rows[name].tolist() for name in _SETTLEMENT_FIELDS), strict=True):
                 self._settle(*row)
         elif record.kind == Kind.CONTROL:
             control = decode_ledger_control(record.payload)
@@ -186,7 +185,15 @@ class ShardModel:
                 self._fault(f"slip {bet_id}: its legs are the bets {answers['bet_id'].tolist()}")
 
     def _settle(
-        self, bet_id: int, payout: int, settlement_no: int, result: int, odds: int, den: int
+        self,
+        bet_id: int,
+        payout: int,
+        settlement_no: int,
+        result: int,
+        odds: int,
+        den: int,
+        lead: int,
+        flags: int,
     ) -> None:
         slip, leg = self.legs.get(bet_id, (self.slips.get(bet_id), None))
         if slip is None or (leg or slip).state == REFUSED:
@@ -205,6 +212,7 @@ class ShardModel:
             return
         change = slip.hold(leg, odds) if leg.state == PENDING else 0
         if leg.state != RELEASED:
+            leg.mark(lead, pre_match=bool(flags & FLAG_PRE_MATCH))
             back = None if result == _OPEN_AGAIN else Fraction(payout, den)
             change += slip.settle(leg, back, result, settlement_no)
         self._decided(slip, change)
@@ -239,6 +247,16 @@ class ShardModel:
 
 
 _CHARGE_FIELDS = ("bet_id", "stake_minor", "charge_no")
+_SETTLEMENT_FIELDS = (
+    "bet_id",
+    "payout_minor",
+    "settlement_no",
+    "result",
+    "odds_milli",
+    "back_den",
+    "early_lead",
+    "early_flags",
+)
 
 
 def _add_legs(slip: SlipModel, bet_id: int, rows: Any, bets: Any) -> None:

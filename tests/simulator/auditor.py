@@ -13,9 +13,11 @@ import numpy as np
 
 from actors.messages import (
     BalanceQuery,
+    StatusQuery,
     decode_balance,
     decode_health,
     decode_offers,
+    decode_slip,
     decode_totals,
     encode,
 )
@@ -131,7 +133,14 @@ class Audit:
                 self._fault(f"bet {bet_id} ({slip['ref']}) is not resolved")
             elif state != SlipState.REFUSED and bet_id not in accepted:
                 self._fault(f"bet {bet_id} ({slip['ref']}) stands, and no market accepted it")
-        SlipAudit(self.rows, self._shards.values(), accepted, self._fault).run()
+        shards = self._shards.values()
+        SlipAudit(self.rows, shards, accepted, self._fault, self._added).run()
+
+    def _added(self, account: int, ref: str) -> int:
+        """Return what the offer of a slip has given, as its account says."""
+        shell = self._shells[self._world.account_shell(account)]
+        slip = decode_slip(shell.query(encode(StatusQuery(account_no=account, ref=ref))))
+        return slip.offer.added_minor
 
     def _check_slip(self, slip: Any, bet: Any, market: Any) -> None:
         what = f"bet {bet.bet_id} ({slip['ref']})"
@@ -396,6 +405,8 @@ _SLIP_FIELDS = (
     "kind",
     "charged_minor",
     "charge_no",
+    "held",
+    "bets",
 )
 
 

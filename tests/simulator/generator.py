@@ -28,6 +28,7 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.lifecycle import Status
+from tests.simulator.early_steps import EarlySteps
 from tests.simulator.processes import BASE_NS
 from tests.simulator.slip_steps import SlipSteps
 from tests.simulator.story import (
@@ -120,6 +121,7 @@ class Generator:
         self._numbers = 0
         self._placed: list[PlaceBet | PlaceSlip] = []
         self._slips = SlipSteps(self._rng, layout, self._odds)
+        self._early = EarlySteps(seed, layout)
         rng = self._rng
         self._bets_a_ms = rng.choice(_BETS_A_MS if pace is None else (pace,))
         shares = _FAULT_SHARES if fault_share is None else (fault_share,)
@@ -143,6 +145,8 @@ class Generator:
             before = len(self._steps)
             self._operation(round(at_ms, 1))
             operations += len(self._steps) - before
+            if self._slip_share:
+                self._lead(round(at_ms, 1))
         self._end(at_ms)
         steps = sorted(self._steps, key=lambda step: step.at_ms)
         return Story(layout=self._layout, steps=tuple(steps))
@@ -260,6 +264,23 @@ class Generator:
             self._add(Command(at_ms=at_ms, command=command, gateway=self._any()))
         if isinstance(command, SuspendMarket | CancelMarket | SettleMarket | RollBackSettlement):
             self._reopen(market, at_ms)
+
+    def _lead(self, at_ms: float) -> None:
+        """Now and then say that play has begun or that a side has led."""
+        command = self._early.draw(at_ms)
+        if command is None:
+            return
+        if not self._early.from_feed():
+            self._add(Command(at_ms=at_ms, command=command, gateway=self._early.gateway()))
+            return
+        self._position += 1
+        update = FeedUpdate(
+            market_no=command.market_no,
+            source="simulated",
+            position=self._position,
+            steps=(command,),
+        )
+        self._add(FeedMessage(at_ms=at_ms, update=update))
 
     def _new_odds(self, market: int) -> SetOdds:
         outcome = self._rng.randrange(len(self._layout.odds))

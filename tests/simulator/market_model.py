@@ -14,6 +14,7 @@ from engine.common.commands import CreateMarket
 from engine.common.events import (
     BetsCancelled,
     CancelRolledBack,
+    EarlyPaid,
     FeedApplied,
     LimitsSet,
     MarketCancelled,
@@ -26,6 +27,7 @@ from engine.common.events import (
     MarketSuspended,
     OddsSet,
     OutcomesSettled,
+    PlayBegun,
     SettlementRolledBack,
     StatusSet,
 )
@@ -67,6 +69,11 @@ class AcceptedBet:
     is_leg: bool = False
     """Whether it is a leg of a slip: its stake is then what the slip charges by now."""
     charge_no: int = 0
+    released: bool = False
+    early_lead: int = 0
+    """The largest lead of its side that was told while it stood and was not refunded."""
+    pre_match: bool = False
+    """Whether it was accepted before play had begun, by what was known at its first lead."""
 
 
 @dataclass
@@ -81,6 +88,7 @@ class MarketModel:
     windows: dict[tuple[Any, Any, int], int] = field(default_factory=dict)
     """Cancelled windows: their times and outcome, and the number of decisions before."""
     results: dict[int, Any] = field(default_factory=dict)
+    play_ns: int | None = None
 
     def refunded(self, bet: AcceptedBet) -> bool:
         if self.status == CANCELLED:
@@ -113,6 +121,24 @@ class MarketModel:
                 self.windows[None, None, outcome] = number
         for outcome in self.named(event):
             self.windows.pop((event.from_ns, event.until_ns, outcome), None)
+
+    def mark(self, event: EarlyPaid) -> int:
+        """Mark the legs on a side that leads; return how many have a new or a larger mark."""
+        marked = [
+            bet
+            for bet in self.bets
+            if bet.is_leg
+            and bet.outcome == event.outcome
+            and bet.at_ns < event.until_ns
+            and bet.early_lead < event.lead
+            and not bet.released
+            and not self.refunded(bet)
+        ]
+        for bet in marked:
+            if not bet.early_lead:
+                bet.pre_match = self.play_ns is None or bet.at_ns < self.play_ns
+            bet.early_lead = event.lead
+        return len(marked)
 
     def payback(self, bet: AcceptedBet) -> int | None:
         """Return what a bet gets back by now; None while it is open."""
@@ -243,6 +269,7 @@ class ShellModel:
         if flags & FLAG_RELEASED and stake:
             self._fault(f"bet {bet_id} was released and is charged {stake}")
         bet.stake, bet.charge_no = stake, charge_no
+        bet.released = bool(flags & FLAG_RELEASED)
 
     def _check_acceptance(self, market: MarketModel, bet: AcceptedBet, policy: int) -> None:
         what = f"bet {bet.bet_id} of record {bet.seq} was accepted"
@@ -309,10 +336,23 @@ class ShellModel:
                 market.results.pop(outcome, None)
         elif isinstance(event, BetsCancelled):
             market.cancel_bets(event, self._number)
+        elif isinstance(event, PlayBegun | EarlyPaid):
+            self._read_early(event, market)
         # An outcome with a result is offered to nobody until its next odds.
         if isinstance(event, OutcomesSettled) and event.status != SETTLED:
             for outcome in event.outcomes:
                 market.active[outcome] = False
+
+    def _read_early(self, event: PlayBegun | EarlyPaid, market: MarketModel) -> None:
+        what = f"market {event.market_no}"
+        if isinstance(event, PlayBegun):
+            if market.play_ns is not None and event.from_ns > market.play_ns:
+                self._fault(f"{what}: play began at {market.play_ns}, then at {event.from_ns}")
+            market.play_ns = event.from_ns
+            return
+        marked = market.mark(event)
+        if marked != event.bets:
+            self._fault(f"{what}: a lead marked {event.bets} legs, by its journal {marked}")
 
     def _fault(self, what: str) -> None:
         self.faults.append(f"{self.name}: {what}")

@@ -3,7 +3,8 @@
 Owns the defects and their hunts; see `plants`.
 """
 
-from tests.simulator.hunt import Hunt, ShellPlant, Wrapped
+from engine.common.rows import SETTLEMENT, BetResult, SlipKind, SlipState
+from tests.simulator.hunt import Hunt, ShellPlant, Wrapped, rows
 from tests.simulator.plant import Plant
 from tests.simulator.story import Layout
 
@@ -40,6 +41,42 @@ class FreeBetUsedAgain(ShellPlant):
     wrapper = _ForgetsUse
 
 
+class _TakesBackMarks(Wrapped):
+    def settle(self, data: bytes) -> int:
+        given = rows(data, SETTLEMENT)
+        for row in given[given["result"] == BetResult.NONE] if self.serves else ():
+            slot = self.slot(int(row["bet_id"]))
+            leg = self.tables.slips[slot]
+            if leg["kind"] == SlipKind.LEG and leg["state"] == SlipState.SETTLED:
+                leg["held"] = leg["bets"] = 0
+                again = given["bet_id"] == row["bet_id"]
+                given["early_lead"][again] = given["early_flags"][again] = 0
+        return self.shell.settle(given.tobytes())
+
+
+class MarkTakenBack(ShellPlant):
+    """A result that is rolled back takes the mark of an early payout with it."""
+
+    wrapper = _TakesBackMarks
+
+
+class _LosesMarks(Wrapped):
+    calls = 0
+
+    def settle(self, data: bytes) -> int:
+        given = rows(data, SETTLEMENT)
+        self.calls += 1
+        if self.calls % 2:
+            given["early_lead"] = given["early_flags"] = 0
+        return self.shell.settle(given.tobytes())
+
+
+class LostMark(ShellPlant):
+    """A mark of an early payout is lost on its way to the account, the result is not."""
+
+    wrapper = _LosesMarks
+
+
 _WORLD = Layout(markets=4, shards=1)
 
 
@@ -50,5 +87,7 @@ def _hunt(says: str) -> Hunt:
 OFFER_PLANTS: dict[type[Plant], Hunt] = {
     OffersNotSettled: _hunt(r"its offers have given|of free bets, its journal"),
     FreeBetUsedAgain: _hunt(r"of free bets, its journal|has -?\d+ left$"),
+    MarkTakenBack: _hunt(r"has the mark|early payout gave"),
+    LostMark: _hunt(r"has the mark"),
 }
 """Every defect of offers and its hunt."""

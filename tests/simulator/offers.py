@@ -10,6 +10,7 @@ from zlib import crc32
 from engine.common.commands import LedgerCommand
 from engine.common.offers import (
     BoostRule,
+    EarlyPayoutRule,
     FreeBetRule,
     FullCoverRule,
     GrantFreeBet,
@@ -29,7 +30,7 @@ from simulations.expected_offers import (
 )
 from tests.simulator.processes import BASE_NS
 from tests.simulator.settings import CURRENCIES
-from tests.simulator.slip_model import REFUSED, SETTLED, SlipModel
+from tests.simulator.slip_model import ACCEPTED, REFUSED, SETTLED, SlipModel
 
 _STEPS = (LadderStep(legs=2, milli=50), LadderStep(legs=3, milli=137))
 RULES: tuple[OfferRule, ...] = (
@@ -38,8 +39,11 @@ RULES: tuple[OfferRule, ...] = (
     InsuranceRule(legs_min=2, cap_minor=400, expires_after_ns=20 * 10**9),
     FullCoverRule(cap_minor=9_000, one_winner_milli=2_000, ladder=_STEPS),
     OddsBoostRule(market_no=1, outcome=0, odds_milli=3_333, cap_minor=5_000),
+    EarlyPayoutRule(lead=2, cap_minor=30_000),
+    EarlyPayoutRule(lead=1, cap_minor=3_000, pre_match=False, odds_milli_min=1_900),
 )
 """The rules of one currency's offers; their numbers follow one another by currency."""
+_EARLY = tuple(at for at, rule in enumerate(RULES) if isinstance(rule, EarlyPayoutRule))
 _FREE_BET_MINOR = 700
 _FREE_BET_NS = 8 * 10**9
 
@@ -72,6 +76,8 @@ def choice(ref: str, *, account: int, currency: str, shards: int) -> tuple[int, 
         return 0, own if drawn // 8 % 4 else drawn // 8 % 23 + 1
     if drawn % 8 < 3:
         return _first(currency) + drawn // 8 % len(RULES), 0
+    if drawn % 8 < 5:
+        return _first(currency) + _EARLY[drawn // 8 % len(_EARLY)], 0
     return 0, 0
 
 
@@ -113,9 +119,9 @@ class OfferModel:
         """Bring in line what an offer has given for a slip; return the difference."""
         before = slip.added
         if slip.free_bet:
-            slip.added = paid_minor(_offered(slip))
+            slip.added = paid_minor(offered(slip))
         elif slip.offer:
-            slip.added = added_minor(self.rules[slip.offer], _offered(slip))
+            slip.added = added_minor(self.rules[slip.offer], offered(slip))
         return slip.added - before
 
     def left(self, number: int) -> int:
@@ -123,9 +129,9 @@ class OfferModel:
         _, offer, source = self.grants[number - 1]
         amount = source
         if isinstance(amount, SlipModel):
-            amount = earned_minor(self.rules[offer], _offered(amount))
+            amount = earned_minor(self.rules[offer], offered(amount))
         used = [slip for slip in self.slips if slip.free_bet == number]
-        return amount - sum(slip.stake for slip in used if uses_free_bet(_offered(slip)))
+        return amount - sum(slip.stake for slip in used if uses_free_bet(offered(slip)))
 
     def left_of(self, account: int) -> dict[int, int]:
         """Return what is left of each free bet of an account that has something left."""
@@ -140,7 +146,12 @@ class OfferModel:
         return sums
 
 
-def _offered(slip: SlipModel) -> Offered:
-    legs = [Leg(leg.position, leg.odds, leg.back, leg.result) for leg in slip.legs]
+def offered(slip: SlipModel) -> Offered:
+    """Return a slip as the oracle of offers wants it."""
+    legs = [
+        Leg(leg.position, leg.odds, leg.back, leg.result, leg.event, leg.early_lead, leg.pre_match)
+        for leg in slip.legs
+    ]
     payout = slip.payout if slip.state == SETTLED else None
-    return Offered(slip.stake, payout, slip.state == REFUSED, legs, slip.bets)
+    stands = slip.state in (ACCEPTED, SETTLED)
+    return Offered(slip.stake, payout, slip.state == REFUSED, legs, slip.bets, stands)

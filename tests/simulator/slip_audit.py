@@ -5,14 +5,17 @@ the stake is taken once, the payout is the oracle's from what stands in the mark
 each market is charged what the slip lets run on its leg.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from engine.common.rows import SlipKind
+from engine.common.offers import EarlyPayoutRule
+from engine.common.rows import FLAG_PRE_MATCH, SlipKind
 from engine.common.units import STAKE_MINOR_MAX
+from simulations.expected_offers import added_minor
 from simulations.expected_slips import charges_minor, owed_minor
 from tests.simulator.account_model import ShardModel
 from tests.simulator.market_model import AcceptedBet, MarketModel
+from tests.simulator.offers import offered
 from tests.simulator.slip_model import (
     ACCEPTED,
     PENDING,
@@ -43,22 +46,27 @@ class SlipAudit:
     ----------
     rows : mapping
         The rows of all accounts' slips by bet id, of every kind.
-    shards : iterable of ShardModel
+    shards : collection of ShardModel
         What the accounts' journals say.
     accepted : mapping
         The bets that markets accepted, by bet id.
+    added : callable
+        Returns what the offer of an account's slip has given, by the account's number and the ref.
     """
 
     def __init__(
         self,
         rows: Mapping[int, Any],
-        shards: Iterable[ShardModel],
+        shards: Collection[ShardModel],
         accepted: Accepted,
         fault: Callable[[str], None],
+        added: Callable[[int, str], int],
     ) -> None:
         self._rows = rows
         self._accepted = accepted
         self._fault = fault
+        self._added = added
+        self._rules = {no: rule for shard in shards for no, rule in shard.offers.rules.items()}
         self._slips = {no: slip for shard in shards for no, slip in shard.slips.items()}
 
     def run(self) -> None:
@@ -96,6 +104,7 @@ class SlipAudit:
             self._check_leg(f"{what}, leg {leg.bet_id}", slip, leg)
         if slip.state in (ACCEPTED, SETTLED):
             self._check_payout(what, slip)
+            self._check_early(what, slip, row["ref"])
         self._check_charges(what, slip)
 
     def _check_leg(self, what: str, slip: SlipModel, leg: LegModel) -> None:
@@ -121,6 +130,12 @@ class SlipAudit:
             self._fault(f"{what}: {due} in its account, {given} in its market")
         if stands and market.back(bet) != leg.back:
             self._fault(f"{what} gives back {leg.back} by its account, {market.back(bet)} by now")
+        mark = (row["held"], bool(row["bets"] & FLAG_PRE_MATCH))
+        if stands and mark != (bet.early_lead, bet.pre_match):
+            self._fault(
+                f"{what} has the mark {mark} in its account, {(bet.early_lead, bet.pre_match)} by "
+                "its market"
+            )
 
     def _check_payout(self, what: str, slip: SlipModel) -> None:
         """Compare the payout with the oracle's, from what stands in the markets' journals."""
@@ -135,6 +150,22 @@ class SlipAudit:
         paid = slip.payout if slip.state == SETTLED else None
         if paid != owed:
             self._fault(f"{what} got {paid} instead of {owed}")
+
+    def _check_early(self, what: str, slip: SlipModel, ref: str) -> None:
+        """Compare what an early payout gave with the oracle's, by what the markets' journals say.
+
+        A free bet may be of such an offer too: it gives the stake, and no early payout.
+        """
+        rule = self._rules.get(slip.offer)
+        held = [self._accepted.get(leg.bet_id) for leg in slip.legs]
+        if not isinstance(rule, EarlyPayoutRule) or slip.free_bet or None in held:
+            return
+        stood = slip.with_backs([market.back(bet) for bet, market in filter(None, held)])
+        for leg, (bet, _) in zip(stood.legs, filter(None, held), strict=True):
+            leg.early_lead, leg.pre_match = bet.early_lead, bet.pre_match
+        due, given = added_minor(rule, offered(stood)), self._added(slip.account, ref)
+        if given != due:
+            self._fault(f"{what}: its early payout gave {given} instead of {due}")
 
     def _check_charges(self, what: str, slip: SlipModel) -> None:
         """Check that each market charges what the slip lets run on its leg; 0 when released.

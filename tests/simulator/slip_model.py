@@ -36,6 +36,13 @@ class LegModel:
     settlement_no: int = 0
     charged: int = 0
     charge_no: int = 0
+    early_lead: int = 0
+    pre_match: bool = False
+
+    def mark(self, lead: int, *, pre_match: bool) -> None:
+        """Keep a lead that its market told, if it is the largest so far."""
+        if lead > self.early_lead:
+            self.early_lead, self.pre_match = lead, self.pre_match or pre_match
 
 
 @dataclass
