@@ -16,6 +16,7 @@ SHELL_MODULES: Final = (
     "engine.pricing.following",
     "engine.pricing.repricing",
     "engine.pricing.football.sport",
+    "engine.pricing.football.score_payoffs",
     "engine.pricing.tennis.sport",
     "engine.pricing.basketball.sport",
     "engine.pricing.race.sport",
