@@ -9,7 +9,15 @@ from collections.abc import Iterable, Mapping
 
 from actors.messages import MarketRoute, ShellRoute, ShellState
 from actors.peer import Peer
-from engine.common.ids import AccountNo, MarketNo, ShardNo, shard_of_account
+from engine.common.ids import (
+    EACH_WAY,
+    AccountNo,
+    MarketNo,
+    ShardNo,
+    is_derived,
+    parse_market_key,
+    shard_of_account,
+)
 
 
 class Routes:
@@ -26,6 +34,8 @@ class Routes:
         self.version = 0
         self.markets: dict[MarketNo, MarketRoute] = {}
         self.market_no_by_key: dict[str, MarketNo] = {}
+        self.place_markets: set[MarketNo] = set()
+        """Those whose odds are a fraction of win odds: a bet to be placed is beside one to win."""
         self.shells: dict[str, ShellRoute] = {}
         self._numbers: dict[str, list[MarketNo]] = {"": []}
         """Numbers of the markets in order: of all under "", and of each fixture."""
@@ -61,6 +71,8 @@ class Routes:
                 insort(self._numbers.setdefault(fixture, []), market.market_no)
             self.markets[market.market_no] = market
             self.market_no_by_key[market.key] = market.market_no
+            if f"/{EACH_WAY}?" in market.key and is_derived(parse_market_key(market.key)):
+                self.place_markets.add(market.market_no)
         return changed
 
     def peer(self, shell: str) -> Peer | None:

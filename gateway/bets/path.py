@@ -147,6 +147,9 @@ class BetPath:
         if shell is None:
             self._refuse(ticket, Reason.MARKET_UNKNOWN)
             return
+        if ticket.market_no in self._routes.place_markets:
+            self._refuse(ticket, Reason.NO_PLACE_TERMS)
+            return
         self.in_flight += 1
         ticket.shell = shell
         self._receive(ticket, quarantined=self._routes.is_quarantined(shell))

@@ -26,6 +26,7 @@ from gateway.messages.slips import SLIP_POLICY_NUMBERS, BetLines, PlaceSlip
 from gateway.settings import GatewaySettings
 
 _ANY: Final = int(Policy.ANY)
+_PLACE_ONLY: Final = "a place market is bet on each-way: its terms go with the leg to win"
 _FOUND_MAX: Final = 256
 """Structures whose checks are remembered; past it all of them are forgotten."""
 
@@ -87,6 +88,10 @@ class SlipReader:
             if isinstance(written, SlipFault):
                 return written
             request = written
+        else:
+            for at, asked in enumerate(request.legs):
+                if asked.market in self._routes.place_markets:
+                    return SlipFault(Reason.NO_PLACE_TERMS, f"legs[{at}].market", _PLACE_ONLY)
         markets: list[MarketRoute] = []
         for at, asked in enumerate(request.legs):
             market = self._routes.markets.get(asked.market)

@@ -21,8 +21,9 @@ class EachWay(FromGateway, frozen=True, kw_only=True, tag="each_way"):
 
     A place among the first `places` pays `odds_num / odds_den` of what the win odds pay beside the
     stake; `odds_milli` are the place odds of each outcome, rounded down to a thousandth. Name the
-    terms in the legs of an each-way slip (`place_slip`). Another number of runners has terms of its
-    own, and another place market; bets keep those under which they were taken.
+    terms in the legs of an each-way slip (`place_slip`): a single or a leg on `market` itself is
+    refused with 214. Another number of runners has terms of its own, and another place market; bets
+    keep those under which they were taken.
 
     A `reason` other than 0: 214 (NO_PLACE_TERMS) the race has no each-way betting now, 401 no such
     win market, 905 and 909 as in `builder`.

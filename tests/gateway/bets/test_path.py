@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.messages import MarketControl, ShellState, encode
+from actors.messages import MarketControl, MarketRoute, ShellState, encode
 from engine.common.commands import SuspendMarket
+from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
 from engine.common.rows import SlipState
 from gateway.bets import path
@@ -64,6 +65,19 @@ async def test_bet_on_a_market_without_a_shell_is_refused_and_touches_no_account
     shells.place("a", market_no=99)
     (answer,) = shells.bettor.answers["a"]
     assert (answer.state, answer.reason) == ("rejected", Reason.MARKET_UNKNOWN)
+    assert shells.account.calls == []
+
+
+async def test_a_single_on_a_place_market_of_the_house_is_refused_and_touches_no_account(
+    shells: BetPathShells,
+) -> None:
+    place = MarketRoute(
+        market_no=MarketNo(77), key="ascot-1/each_way?fraction=1/5|places=3", shell="market-b"
+    )
+    shells.routes.update(version=0, shells=(), markets=(place,), peers={})
+    shells.place("a", market_no=77)
+    (answer,) = shells.bettor.answers["a"]
+    assert (answer.state, answer.reason) == ("rejected", Reason.NO_PLACE_TERMS)
     assert shells.account.calls == []
 
 

@@ -22,7 +22,7 @@ from gateway.bets.slip_reader import SlipReader
 from gateway.bets.slip_ticket import SlipTicket
 from gateway.market_limits import LimitRules, LimitsSettings
 from gateway.messages.bettor import NamedBet
-from gateway.messages.slips import SLIP_POLICY_NUMBERS, BetLines, Leg, PlaceSlip
+from gateway.messages.slips import SLIP_POLICY_NUMBERS, BetLines, Leg, PlaceSlip, PlaceTerms
 from gateway.settings import GatewaySettings
 
 FIXTURES = 30
@@ -271,3 +271,28 @@ def test_shares_of_bets_add_up_to_what_the_slip_may_pay_and_pass_what_does(
     assert sum(shares) <= max(allowed_minor, len(shares))
     within = [pay <= share for pay, share in zip(paid, shares, strict=True)]
     assert all(within) == (sum(paid) <= allowed_minor)
+
+
+def test_a_place_at_a_fraction_of_the_win_odds_is_sold_beside_the_win_alone() -> None:
+    by = reader()
+    keys = {
+        401: "ascot-1/win",
+        402: "ascot-1/each_way?fraction=1/5|places=3",
+        403: "ascot-1/each_way?places=3",
+    }
+    by._routes.update(
+        version=2,
+        shells=[],
+        markets=[MarketRoute(market_no=no, key=key, shell="market-1") for no, key in keys.items()],
+        peers={},
+    )
+    fault = read([1, 402], BetLines(stake_minor=9), by=by)
+    assert isinstance(fault, SlipFault)
+    assert (fault.reason, fault.field) == (Reason.NO_PLACE_TERMS, "legs[1].market")
+    assert len(ticket([1, 403], BetLines(stake_minor=9), by=by).legs) == 2
+    terms = PlaceTerms(places=3, odds_den=5)
+    leg = Leg(market=401, outcome=0, odds_milli=2_750, each_way=terms)
+    request = PlaceSlip(ref="s", legs=(leg,), bets=(BetLines(stake_minor=9),))
+    slip = by.read(request, session=None, account_no=AccountNo(7))  # type: ignore[arg-type]
+    assert isinstance(slip, SlipTicket), slip
+    assert [each.market_no for each in slip.legs] == [401, 402]
