@@ -75,7 +75,7 @@ class _Rule(
 class FreeBetRule(_Rule, frozen=True, tag="free_bet"):
     """A granted amount pays the stake, which is not returned: a win pays the winnings alone.
 
-    Every leg must have `odds_milli_min` at least, and the slip `legs_min` legs.
+    Every leg must be taken at `odds_milli_min` at least, and the slip have `legs_min` legs.
     """
 
     odds_milli_min: LowestOddsField = OddsMilli(ODDS_MILLI_MIN)

@@ -149,6 +149,8 @@ def _kind_rules(rows: Rows) -> _Rules:
     numbered = rows["settlement_no"] > 0
     yield "slips: a lead without a settlement", ~leg | (rows["held"] == 0) | numbered
     yield "slips: an offer of no head", head | (rows["offer"] == 0)
+    asked = ~head | (rows["offer"] > 0) | (rows["odds_seen_milli"] == 0)
+    yield "slips: lowest odds without an offer", asked
 
 
 def _begins_range(ids: U64s) -> Any:

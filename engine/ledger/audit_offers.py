@@ -12,7 +12,7 @@ from numba import types
 from engine.common.jit import kernel
 from engine.common.offers import OFFER_CAP_MINOR_MAX, OFFER_MILLI_MAX, OfferKind
 from engine.common.rows import Rows, SlipKind
-from engine.common.units import BALANCE_MINOR_MAX, STAKE_MINOR_MAX
+from engine.common.units import BALANCE_MINOR_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX
 from engine.ledger.audit_nb import unfound_ref_nb
 from engine.ledger.index_nb import SLIP_BETS, SLIPS
 from engine.ledger.offers_nb import OFFER_STORE, added_nb, earned_nb, is_used_nb
@@ -69,6 +69,8 @@ def offers_fault(tables: LedgerTables) -> str:
     if not np.array_equal(slips["offer"][taken], offered["offer"]):
         return "offered: an offer that is not its slip's"
     pays = offered["pays"] > 0
+    if not np.array_equal(slips["odds_seen_milli"][taken], _lowest_odds(tables)):
+        return "slips: not the lowest odds that the offer asks"
     used = np.zeros(len(grants), np.int64)
     uses = offered[offered["uses"] > 0]
     np.add.at(used, uses["grant"] - 1, slips["stake_minor"][uses["head"]])
@@ -91,6 +93,16 @@ def offers_fault(tables: LedgerTables) -> str:
     if row >= 0:
         return f"offered: not what the offer gives for what stands (row {row})"
     return _account_fault(tables) or _ref_fault(tables)
+
+
+def _lowest_odds(tables: LedgerTables) -> Any:
+    """Return at which odds the offer of each slip that took one asks its legs to be taken, or 0."""
+    offered = tables.offers.used_offered()
+    rules = tables.offers.offers[offered["offer"]]
+    insured = (rules["kind"] == OfferKind.INSURANCE) & (offered["pays"] == 0)
+    asks = insured | (rules["kind"] == OfferKind.FREE_BET)
+    lowest = rules["odds_milli_min"]
+    return np.where(asks & (lowest > ODDS_MILLI_MIN), lowest, 0)
 
 
 def added_by_account(tables: LedgerTables) -> Any:

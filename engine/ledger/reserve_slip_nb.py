@@ -21,6 +21,7 @@ from engine.common.rows import (
     SlipKind,
     U64s,
 )
+from engine.common.units import ODDS_MILLI_MIN
 from engine.ledger.index_nb import (
     ACCOUNTS,
     RATES,
@@ -35,7 +36,9 @@ from engine.ledger.index_nb import (
     ref_hash_nb,
 )
 from engine.ledger.offers_nb import (
+    FREE_BET,
     FREE_BET_USED,
+    INSURANCE,
     OFFER_STORE,
     named_offer_nb,
     offer_reason_nb,
@@ -139,6 +142,16 @@ def write_head_nb(
     head.bets = reservation.market_no
     for i in range(4):
         head.ref[i] = reservation.ref[i]
+
+
+@kernel()
+def lowest_odds_nb(offer: Any, grant_no: Any) -> Any:
+    """Return the odds at which an offer asks each leg to be taken, 0 for none in particular.
+
+    A boost and an early payout say leg by leg what counts, by the odds taken.
+    """
+    asks = offer.kind == FREE_BET or (offer.kind == INSURANCE and grant_no == 0)
+    return offer.odds_milli_min if asks and offer.odds_milli_min > ODDS_MILLI_MIN else 0
 
 
 @kernel()
@@ -250,6 +263,7 @@ def reserve_slip_nb(
     chain_slip_nb(slips, slot, account, head.stake_minor, payout_minor)
     if number > 0:
         take_offer_nb(slips, slot, account, number, grant_no, at_ns, offer_store)
+        slips[slot].odds_seen_milli = lowest_odds_nb(offer_store[0][number], grant_no)
     put_nb(ref_table, hashed, place, slot)
     answer_all_nb(answers, at, slips, slot, 0)
     ends[0] += end - at

@@ -130,7 +130,8 @@ HEAD: the money. `stake_minor` is that of all lines, `legs` the number of legs, 
 with each change of state or payout. `charged_minor` is what the slip adds to its account's open
 payout: the most that it can still pay, PENDING at the odds seen, ACCEPTED at the odds accepted and
 by what its settled legs give back, else 0. `offer` is the number of the offer that it took, 0 for
-none: what the offer gives is in an OFFERED row. Market, outcome, odds, event and position are 0.
+none: what the offer gives is in an OFFERED row. `odds_seen_milli` are the odds at which that offer
+asks each leg to be taken, 0 for any. Market, outcome, odds, event and position are 0.
 
 LEG: no money, no ref, in no chain. `legs` is its place, 1 for the first: the head's slot is the
 leg's less `legs`. `stake_minor` is what its market was charged with the bet; `charged_minor` what

@@ -40,6 +40,7 @@ COMBINED_NONE = int(Policy.COMBINED_NONE)
 COMBINED_HIGHER = int(Policy.COMBINED_HIGHER)
 
 LEG_REFUSED = int(Reason.LEG_REFUSED)
+OFFER_NOT_FOR_BET = int(Reason.OFFER_NOT_FOR_BET)
 ODDS_CHANGED = int(Reason.ODDS_CHANGED)
 ODDS_WORSE = int(Reason.ODDS_WORSE)
 PAYOUT_OVER_CAP = int(Reason.PAYOUT_OVER_CAP)
@@ -310,17 +311,22 @@ def refuse_slip_nb(
 def post_reason_nb(slips: Any, head_slot: Any, bets: Any, room: Any, scratch: Any) -> Any:
     """Return why a slip whose legs are all held is refused nevertheless, or 0, and what it can pay.
 
-    With a policy over the combined odds, what the slip pays if all its legs win is compared with
-    what it would have paid at the odds that the bettor saw. At odds that rose, a bet may pay more
-    than its bound: then the head is given the highest stake that would have passed.
+    A leg taken below the odds that the slip's offer asks refuses it: the odds seen are what the
+    bettor says they were. With a policy over the combined odds, what the slip pays if all its legs
+    win is compared with what it would have paid at the odds that the bettor saw. At odds that rose,
+    a bet may pay more than its bound: then the head is given the highest stake that would have
+    passed.
     """
     head = slips[head_slot]
     legs = int(np.int64(head.legs))
     first, count = int(np.int64(head.bets_first)), int(np.int64(head.bets))
-    moved = False
+    moved = low = False
     for i in range(legs):
         leg = slips[head_slot + 1 + i]
         moved |= leg.odds_milli != leg.odds_seen_milli
+        low |= leg.odds_milli < head.odds_seen_milli
+    if low:
+        return OFFER_NOT_FOR_BET, 0
     if not moved:
         return 0, head.charged_minor
     gather_nb(slips, head_slot, SEEN, scratch)

@@ -8,7 +8,7 @@ from engine.common.commands import Deposit, OpenAccount, SetRate
 from engine.common.events import FreeBetGranted, OfferSet, Refused
 from engine.common.offers import BoostRule, FreeBetRule, GrantFreeBet, LadderStep, SetOffer
 from engine.common.reasons import Reason
-from engine.common.rows import SlipState
+from engine.common.rows import Policy, SlipState
 from engine.ledger.ledger import LedgerMachine
 from tests.engine.ledger.builders import funded, money, resolve, settle, verdict
 from tests.engine.ledger.slip_builders import (
@@ -153,6 +153,19 @@ def test_a_free_bet_keeps_the_conditions_of_its_offer():
         for at, odds in enumerate([(2_000,), (2_000, 1_499), (2_000, 1_500)])
     ]
     assert reasons == [Reason.OFFER_NOT_FOR_BET, Reason.OFFER_NOT_FOR_BET, 0]
+
+
+def test_a_free_bet_is_given_back_by_a_slip_taken_below_its_lowest_odds():
+    ledger = funded()
+    rule = FreeBetRule(odds_milli_min=1_500)
+    ledger.apply(SetOffer(offer_no=3, name="n", currency="EUR", rule=rule), 2)
+    ledger.apply(grant(), 3)
+    bet = accumulator(2_000, 1_500, stake_minor=300, free_bet=1, policy=Policy.ANY)
+    bet.send(ledger)
+    resolve(ledger, *(verdict(bet.leg(at), odds_milli=o) for at, o in enumerate((2_000, 1_499))))
+    assert ledger.slip_by_id(bet.bet_id).reason == Reason.OFFER_NOT_FOR_BET
+    ledger.check()
+    assert (money(ledger), left(ledger), cost(ledger)) == ((1_000, 0, 0, 0), [500], 0)
 
 
 def test_a_known_ref_is_the_same_slip_only_with_the_same_free_bet():

@@ -19,10 +19,10 @@ from engine.common.offers import (
     SetOffer,
 )
 from engine.common.reasons import Reason
-from engine.common.rows import Rows
+from engine.common.rows import Policy, Rows, SlipState
 from engine.ledger.ledger import LedgerMachine
 from simulations.expected_offers import added_minor, earned_minor, paid_minor, uses_free_bet
-from tests.engine.ledger.builders import funded, money, settle
+from tests.engine.ledger.builders import funded, money, resolve, settle, verdict
 from tests.engine.ledger.offer_twin import offered
 from tests.engine.ledger.random_slips import ODDS
 from tests.engine.ledger.slip_builders import (
@@ -242,6 +242,51 @@ def test_a_correction_takes_an_earned_free_bet_back_as_far_as_it_is_unused():
     assert free_bets(ledger) == [(150, 560)]
 
 
+@pytest.mark.parametrize(
+    ("taken_milli", "policy", "state"),
+    [
+        ((2_000, 1_010, 1_010), Policy.ANY, SlipState.REFUSED),
+        ((2_000, 1_499, 9_000), Policy.COMBINED_HIGHER, SlipState.REFUSED),
+        ((2_000, 1_500, 1_600), Policy.ANY, SlipState.ACCEPTED),
+    ],
+)
+def test_an_insurance_asks_the_odds_taken_and_not_those_that_the_bettor_says_he_saw(
+    taken_milli, policy, state
+):
+    # Four certain legs beside one real one would make a refunded single of it.
+    ledger = offering(InsuranceRule(legs_min=3, cap_minor=CAP, expires_after_ns=9,
+                                    odds_milli_min=1_500))  # fmt: skip
+    bet = accumulator(2_000, 1_500, 1_500, stake_minor=200, policy=policy, offer=1)
+    bet.send(ledger)
+    before = money(ledger)
+    resolve(ledger, *(verdict(bet.leg(at), odds_milli=o) for at, o in enumerate(taken_milli)))
+    slip = ledger.slip_by_id(bet.bet_id)
+    assert slip.state is state
+    if state is SlipState.REFUSED:
+        assert slip.reason == Reason.OFFER_NOT_FOR_BET
+        assert money(ledger) == (before[0] + 200, 0, 0, 0)
+    settle(ledger, leg_lost(bet.leg(0)), *(
+        leg_settlement(bet.leg(at), taken_milli[at]) for at in (1, 2)
+    ))  # fmt: skip
+    earned = [] if state is SlipState.REFUSED else [(200, 39)]
+    assert free_bets(ledger) == earned
+    assert LedgerMachine.load(ledger.dump()).state_hash() == ledger.state_hash()
+
+
+def test_a_balance_finds_the_newest_free_bets_among_insurances_that_earned_nothing():
+    ledger = offering(InsuranceRule(legs_min=1, cap_minor=CAP, expires_after_ns=9))
+    lost = []
+    for number in range(60):
+        bet = accumulator(2_000, stake_minor=1 + number, ref=f"r{number}", offer=1)
+        bet.hold_all(ledger)
+        lost.append(leg_lost(bet.leg(0)))
+    settle(ledger, *lost)
+    for number in range(600):
+        accumulator(2_000, stake_minor=1, ref=f"open{number}", offer=1).send(ledger)
+    shown_minor = [left for left, _ in free_bets(ledger)]
+    assert shown_minor == list(range(11, 61)), "the newest fifty, oldest first"
+
+
 # --- full covers ---------------------------------------------------------------------------------
 
 LUCKY = FullCoverRule(
@@ -351,12 +396,14 @@ def random_rules(random: Random) -> list[OfferRule]:
     low = random.choice((1_001, 1_500))
     steps = ladder((1, random.choice((0, 30, 137))), (2, 250), (3, 1_130))
     return [
-        FreeBetRule(),
+        FreeBetRule(odds_milli_min=low),
         BoostRule(ladder=steps, cap_minor=cap, odds_milli_min=low),
         OddsBoostRule(
             market_no=1, outcome=0, odds_milli=random.choice((1_777, 9_000)), cap_minor=cap
         ),
-        InsuranceRule(legs_min=random.choice((1, 2, 3)), cap_minor=cap, expires_after_ns=7),
+        InsuranceRule(
+            legs_min=random.choice((1, 2, 3)), cap_minor=cap, expires_after_ns=7, odds_milli_min=low
+        ),
         FullCoverRule(
             cap_minor=cap,
             one_winner_milli=random.choice((1_000, 2_000, 2_345)),
