@@ -19,7 +19,11 @@ from engine.common.lifecycle import Status
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Nanos
 from engine.market.market import MarketMachine
-from engine.pricing.football.builder.following import BuilderMarkets, MarketLeg
+from engine.pricing.football.builder.following import (
+    BuilderMarkets,
+    MarketLeg,
+    markets_with_odds,
+)
 from engine.pricing.football.builder.legs import BuilderError, Leg, Refusal, leg_order
 from engine.pricing.football.builder.selection import YES, Selection, selection
 from engine.pricing.football.builder.settlement import VoidRule
@@ -83,6 +87,9 @@ class DerivedMarkets:
         created = [event.market_no for event in events if isinstance(event, MarketCreated)]
         if created:
             self._note(machine, created)
+        for fixture in self._markets.fixtures_of(markets_with_odds(events)):
+            # Its model is of a moment that is over, unless the shell notes it anew: no more odds.
+            self._repriced.pop(fixture, None)
         places = self._places.commands(machine, events, at_ns)
         return [*self._markets.commands(machine, events, at_ns), *places]
 

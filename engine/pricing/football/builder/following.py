@@ -2,8 +2,10 @@
 
 A builder takes bets exactly while each of its legs does, is limited as its closest limited leg is,
 and settles by its legs' results; whoever commands a leg so commands the builder. A trader's hold or
-cancellation of a builder itself stands. Owns which commands a shell's builders need after a change;
-never a price (builders are repriced with their fixture) and never applies a command.
+cancellation of a builder itself stands. When a leg gets odds and the builder does not, its own are
+those of a moment that is over: it is off offer until its fixture is repriced. Owns which commands a
+shell's builders need after a change; never a price (builders are repriced with their fixture) and
+never applies a command.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,9 +18,11 @@ from engine.common.commands import (
     LimitsPatch,
     MarketCommand,
     OutcomeResult,
+    Quote,
     RollBackCancel,
     RollBackSettlement,
     SetLimits,
+    SetOdds,
     SetStatus,
     SettleMarket,
 )
@@ -28,6 +32,7 @@ from engine.common.events import (
     FeedApplied,
     LimitsSet,
     MarketEvent,
+    OddsSet,
     Refused,
 )
 from engine.common.ids import BUILDER, MarketKey, MarketNo, parse_market_key
@@ -45,6 +50,7 @@ from engine.pricing.lines import MarketTypeError
 SOURCE: Final = "legs"
 """The source of the FeedUpdates by which builders follow: they neither set nor end a hold."""
 _VOID: Final = OutcomeResult(won=False, void_halves=2)
+_ENDED: Final = (Status.SETTLED, Status.CANCELLED)
 _LIMITS: Final = tuple(name for name in Limits.__struct_fields__ if name != "stake_minor_min")
 
 MarketLeg = tuple[MarketNo, int]
@@ -145,6 +151,10 @@ class BuilderMarkets:
 
     # --- what changes --------------------------------------------------------------------------
 
+    def fixtures_of(self, numbers: Iterable[MarketNo]) -> set[str]:
+        """Return the fixtures of those markets that legs can be on."""
+        return {key.fixture for number in numbers if (key := self._legs.get(number)) is not None}
+
     def all_commands(self, machine: MarketMachine, at_ns: Nanos) -> list[MarketCommand]:
         """Return what every builder needs, as a process does that takes over a journal."""
         return self._commands(machine, self._builders, at_ns, limits=True, windows=True)
@@ -158,6 +168,7 @@ class BuilderMarkets:
         the same commands, and once they are applied none.
         """
         touched: dict[MarketNo, None] = {}
+        priced = markets_with_odds(events)
         limits = False
         cancelled: list[BetsCancelled | CancelRolledBack] = []
         for event in events:
@@ -173,8 +184,25 @@ class BuilderMarkets:
                     cancelled.append(step)
         if not touched:
             return []
-        commands = self._window_commands(machine, cancelled, at_ns)
-        return commands + self._commands(machine, touched, at_ns, limits=limits, windows=False)
+        legs_alone = {of for number in priced for of in self._on.get(number, ())} - priced
+        return [
+            *self._window_commands(machine, cancelled, at_ns),
+            *self._withdrawals(machine, legs_alone, at_ns),
+            *self._commands(machine, touched, at_ns, limits=limits, windows=False),
+        ]
+
+    def _withdrawals(
+        self, machine: MarketMachine, numbers: Iterable[MarketNo], at_ns: Nanos
+    ) -> list[MarketCommand]:
+        """Return what takes builders off offer until they have odds again."""
+        commands: list[MarketCommand] = []
+        for number in sorted(numbers):
+            image = machine.price_delta(number)
+            if image.active[0] and image.status not in _ENDED:
+                quote = Quote(outcome=0, odds_milli=image.odds_milli[0], active=False)
+                steps = [SetOdds(market_no=number, quotes=(quote,))]
+                commands.append(self._updates.of(machine, number, steps, at_ns))
+        return commands
 
     def _commands(
         self,
@@ -264,6 +292,16 @@ class BuilderMarkets:
         return Limits(stake_minor_min=min(highest, least["stake_minor_max"]), **least)
 
 
+def markets_with_odds(events: Iterable[MarketEvent]) -> set[MarketNo]:
+    """Return the markets that got odds by commands of which these are the events."""
+    return {
+        event.market_no
+        for event in events
+        if isinstance(event, OddsSet)
+        or (isinstance(event, FeedApplied) and any(isinstance(s, OddsSet) for s in event.events))
+    }
+
+
 def _standing(machine: MarketMachine, leg: MarketLeg) -> _Standing:
     market_no, outcome = leg
     image, resolved = machine.price_delta(market_no), machine.resolved(market_no)
@@ -301,7 +339,7 @@ def _steps(
         steps.append(SetStatus(market_no=number, status=Status.SUSPENDED, why=why))
     elif (
         offered
-        and image.active[0]
+        and (image.active[0] or image.status is not Status.INACTIVE)
         and (stands is not None or image.status in STOPPED)
         and not machine.book_image(number).held
     ):

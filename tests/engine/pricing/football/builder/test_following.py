@@ -101,6 +101,23 @@ def test_a_feeds_message_to_a_leg_stops_and_starts_its_builders() -> None:
     assert (it.status(4), it.status(5)) == (Status.ACTIVE, Status.SUSPENDED)
 
 
+def test_a_builder_is_off_offer_from_a_legs_new_odds_until_it_has_its_own() -> None:
+    it = Followed()
+
+    def taken(number: int, bet_id: int) -> bool:
+        rows = bet_rows([bet(bet_id, market=number, odds=3_000)])
+        return it.machine.place(rows, it.at_ns)["reason"].tolist() == [0]
+
+    moved = Quote(outcome=0, odds_milli=1_500)
+    it.do(SetOdds(market_no=3, quotes=(moved,)))
+    assert (taken(4, 1), taken(5, 2)) == (True, False)
+    it.do(fed(3, SuspendMarket(market_no=3), at=1))
+    it.do(fed(3, ResumeMarket(market_no=3), SetOdds(market_no=3, quotes=(moved,)), at=2))
+    assert not taken(5, 3), "a leg that reopens at other odds sells no builder at the old ones"
+    it.do(SetOdds(market_no=5, quotes=(Quote(outcome=0, odds_milli=3_000),)))
+    assert taken(5, 4)
+
+
 def test_a_window_of_a_leg_refunds_the_builders_bets_until_no_leg_has_it() -> None:
     it = Followed()
     rows = bet_rows([bet(1, market=4, odds=3_000), bet(2, market=5, odds=3_000)])
