@@ -33,7 +33,12 @@ from engine.common.commands import (
 )
 from engine.common.events import LedgerEvent, MarketEvent
 from engine.common.ids import AccountNo, ShardNo, shard_of_account
-from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
+from engine.common.payout_bounds import (
+    SetAccountBound,
+    SetCombinationBound,
+    SetPayoutBound,
+    share_of_bound,
+)
 from engine.common.units import Minor
 
 BY = "system"
@@ -127,11 +132,22 @@ class SystemCalls:
             [OpenAccount(account_no=no, currency=currency) for no in account_nos]
         )
 
-    async def set_payout_bound(self, open_payout_minor_max: Minor) -> None:
-        """Set the house's bound of what each account's open bets can pay, in all shards."""
-        command = SetPayoutBound(open_payout_minor_max=open_payout_minor_max)
-        for shard in range(self.routes.shards):
-            await self._ledger(ShardNo(shard), [command])
+    async def set_payout_bounds(
+        self, open_payout_minor_max: Minor, combination_payout_minor_max: Minor
+    ) -> None:
+        """Set the house's bounds of what open bets can pay, in all shards.
+
+        That of each account's open bets, and that of the open slips with the same selections: each
+        shard counts its own slips, so each gets its share of the bound. 0 is no bound.
+        """
+        shards = self.routes.shards
+        share_minor = share_of_bound(combination_payout_minor_max, shards=shards)
+        commands: list[LedgerCommand] = [
+            SetPayoutBound(open_payout_minor_max=open_payout_minor_max),
+            SetCombinationBound(combination_payout_minor_max=share_minor),
+        ]
+        for shard in range(shards):
+            await self._ledger(ShardNo(shard), commands)
 
     async def bound_accounts(self, bounds: Iterable[SetAccountBound]) -> list[LedgerEvent]:
         """Give accounts bounds of their own of what their open bets can pay."""

@@ -13,7 +13,7 @@ from msgspec.structs import asdict, replace
 
 from engine.common.commands import WHY_CHARS_MAX, LimitField, Limits, LimitsPatch, StakeField
 from engine.common.ids import MalformedIdError, parse_market_key
-from engine.common.payout_bounds import PayoutBoundField
+from engine.common.payout_bounds import CombinationBoundField, PayoutBoundField
 from engine.common.units import LIMIT_MINOR_MAX, STAKE_MINOR_MAX, Minor
 
 PREMATCH: Final = "prematch"
@@ -41,7 +41,8 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     A slip that could pay more than `slip_payout_minor_max` is refused with the stake that passes.
     `slip_payouts` give another figure for fixtures of a tier, as ``TIER=MINOR``; the lowest one of
     a slip's fixtures holds. `open_payout_minor_max` bounds what all open bets of an account can pay
-    together, 0 for no bound. The accounts convert these figures by their rates.
+    together, 0 for no bound; `combination_payout_minor_max` what all open slips with the same
+    selections can. The accounts convert these figures by their rates.
     """
 
     stake_minor_max: StakeField = Minor(10_000)
@@ -58,6 +59,7 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     slip_payout_minor_max: Annotated[Minor, Meta(ge=1, le=LIMIT_MINOR_MAX)] = Minor(50_000_000)
     slip_payouts: Annotated[tuple[str, ...], Meta(max_length=RULES_MAX)] = ()
     open_payout_minor_max: PayoutBoundField = Minor(0)
+    combination_payout_minor_max: CombinationBoundField = Minor(0)
 
 
 class LimitRuleError(ValueError):

@@ -317,6 +317,12 @@ class AccountBoundSet(_Event, frozen=True, tag="account_bound_set"):
     open_payout_minor_max: Minor
 
 
+class CombinationBoundSet(_Event, frozen=True, tag="combination_bound_set"):
+    """What open slips with the same selections can pay together is bounded from now on."""
+
+    combination_payout_minor_max: Minor
+
+
 LedgerEvent = (
     Refused
     | RateSet
@@ -327,4 +333,5 @@ LedgerEvent = (
     | FreeBetGranted
     | PayoutBoundSet
     | AccountBoundSet
+    | CombinationBoundSet
 )

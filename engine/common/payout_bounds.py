@@ -1,10 +1,10 @@
-"""Commands by which the house bounds what accounts' open bets can pay.
+"""Commands by which the house bounds what accounts' open bets, and combinations, can pay.
 
 Owns their schemas; `engine.common.commands` lists them among the ledger's commands. Never bounds a
 bet: the ledger does.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -13,6 +13,10 @@ from engine.common.units import PAYOUT_MINOR_MAX, Minor
 
 PayoutBoundField = Annotated[Minor, Meta(ge=0, le=PAYOUT_MINOR_MAX)]
 """A bound in minor units of base currency; 0 for none."""
+COMBINATION_MINOR_MAX: Final = 100_000_000_000
+"""The highest bound of a combination: the ledger adds up its slips in one word."""
+CombinationBoundField = Annotated[Minor, Meta(ge=0, le=COMBINATION_MINOR_MAX)]
+"""A bound of a combination in minor units of base currency; 0 for none."""
 
 
 class _Bound(
@@ -34,4 +38,18 @@ class SetAccountBound(_Bound, frozen=True, tag="set_account_bound"):
     open_payout_minor_max: PayoutBoundField
 
 
-SetBound = SetPayoutBound | SetAccountBound
+class SetCombinationBound(_Bound, frozen=True, tag="set_combination_bound"):
+    """Set what open slips of one shard with the same selections can pay together; 0 for any."""
+
+    combination_payout_minor_max: CombinationBoundField
+
+
+def share_of_bound(most_minor: Minor, *, shards: int) -> Minor:
+    """Return a shard's equal share of a bound of all shards, rounded down; 0, no bound, is 0.
+
+    A bound below the number of shards gives each 1, since 0 would be none.
+    """
+    return Minor(max(most_minor // shards, 1)) if most_minor else most_minor
+
+
+SetBound = SetPayoutBound | SetAccountBound | SetCombinationBound

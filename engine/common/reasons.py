@@ -99,6 +99,7 @@ class Reason(IntEnum):
     ACCOUNT_LIABILITY = 703
     OUTCOME_LIABILITY = 704
     FIXTURE_LIABILITY = 705
+    COMBINATION_LIABILITY = 706
 
     # 90x system
     BUSY = 901
@@ -132,6 +133,7 @@ RETRYABLE: Final = frozenset(
         Reason.ACCOUNT_LIABILITY,
         Reason.OUTCOME_LIABILITY,
         Reason.FIXTURE_LIABILITY,
+        Reason.COMBINATION_LIABILITY,
         Reason.BUSY,
         Reason.QUARANTINED,
         Reason.UNKNOWN,
@@ -219,6 +221,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.ACCOUNT_LIABILITY: "what the account's open bets can pay is at its bound",
     Reason.OUTCOME_LIABILITY: "the outcome's liability limit is reached",
     Reason.FIXTURE_LIABILITY: "the fixture's liability limit is reached at its worst score",
+    Reason.COMBINATION_LIABILITY: "what slips with these selections can pay is at its bound",
     Reason.BUSY: "the system is at capacity; this request was not recorded",
     Reason.QUARANTINED: "the journal is under inspection; this request was not recorded",
     Reason.UNKNOWN: "the answer did not arrive in time; ask for the bet's status",

@@ -18,6 +18,7 @@ from engine.common.commands import (
 from engine.common.events import (
     AccountBoundSet,
     AccountOpened,
+    CombinationBoundSet,
     Deposited,
     LedgerEvent,
     PayoutBoundSet,
@@ -27,7 +28,12 @@ from engine.common.events import (
 )
 from engine.common.ids import ACCOUNT_NO_MAX, MalformedIdError, check_bet_ref
 from engine.common.offers import GrantFreeBet, SetOffer
-from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
+from engine.common.payout_bounds import (
+    COMBINATION_MINOR_MAX,
+    SetAccountBound,
+    SetCombinationBound,
+    SetPayoutBound,
+)
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import U64s
 from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, RATE_MICRO_MAX, Minor, Nanos
@@ -56,6 +62,8 @@ def apply_command(tables: LedgerTables, command: LedgerCommand, at_ns: Nanos) ->
             return _set_payout_bound(tables, command)
         case SetAccountBound():
             return _set_account_bound(tables, command)
+        case SetCombinationBound():
+            return _set_combination_bound(tables, command)
         case _:
             assert_never(command)
 
@@ -150,6 +158,15 @@ def _set_account_bound(tables: LedgerTables, command: SetAccountBound) -> Ledger
         return _refused(Reason.ACCOUNT_UNKNOWN, "account_no")
     tables.accounts["open_payout_minor_max"][account] = most_minor
     return AccountBoundSet(account_no=command.account_no, open_payout_minor_max=most_minor)
+
+
+def _set_combination_bound(tables: LedgerTables, command: SetCombinationBound) -> LedgerEvent:
+    most_minor = command.combination_payout_minor_max
+    if not 0 <= most_minor <= COMBINATION_MINOR_MAX:
+        bound = f"0 to {COMBINATION_MINOR_MAX}"
+        return _refused(Reason.FIELD_OUT_OF_BOUNDS, "combination_payout_minor_max", bound)
+    tables.combinations.payout_minor_max = most_minor
+    return CombinationBoundSet(combination_payout_minor_max=most_minor)
 
 
 def _bound_refused() -> Refused:

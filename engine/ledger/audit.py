@@ -54,9 +54,11 @@ def first_fault(tables: LedgerTables) -> str:
 
 
 def due_fault(tables: LedgerTables) -> str:
-    """Return the first slip, among sound ones, whose charges are due and not in their queue."""
+    """Return what is wrong with what follows from sound slips: queued charges, combinations."""
     missing = np.setdiff1d(tables.due_heads(), tables.due[: int(tables.due_len[0])])
-    return f"slips: the charges of row {int(missing[0])} are not queued" if len(missing) else ""
+    if len(missing):
+        return f"slips: the charges of row {int(missing[0])} are not queued"
+    return tables.combinations.fault(tables.slips, tables.slips_len, seed=tables.ref_seed)
 
 
 _Rules = Iterator[tuple[str, Any]]

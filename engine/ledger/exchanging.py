@@ -26,6 +26,7 @@ def resolve(tables: LedgerTables, verdicts: Rows, at_ns: Nanos) -> None:
         return
     make_room_for_due(tables, 2 * len(verdicts))
     tables.make_room_for_slip_bets(0)
+    tables.make_room_for_combinations(legs)
     house_minor = np.zeros(len(tables.currencies), np.int64)
     resolve_legs_nb(
         verdicts,
@@ -39,6 +40,7 @@ def resolve(tables: LedgerTables, verdicts: Rows, at_ns: Nanos) -> None:
         house_minor,
         tables.due,
         tables.due_len,
+        tables.combinations.store(tables.ref_seed),
     )
     add_to_house(tables, house_minor.tolist())
     bring_offers(tables, verdicts["bet_id"], at_ns)
@@ -68,6 +70,7 @@ def reserve(
     if len(slip_bets):
         tables.make_room_for_slip_bets(len(slip_bets))
         make_room_for_offers(tables, reservations)
+        tables.make_room_for_combinations(len(slip_bets))
         offered, grants = tables.offers.offered_len, tables.offers.grants_len
         ends = np.array([tables.slips_len, tables.pending_len, tables.slip_bets_len], np.int64)
         reserve_slips_nb(
@@ -86,6 +89,7 @@ def reserve(
             tables.scratch,
             ends,
             tables.offers.store,
+            tables.combinations.store(tables.ref_seed),
             first,
             slips_max,
             at_ns,

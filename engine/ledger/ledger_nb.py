@@ -25,6 +25,7 @@ from engine.common.rows import (
 )
 from engine.common.rules import RULES_FIRST
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
+from engine.ledger.combinations_nb import COMBINATION_STORE
 from engine.ledger.index_nb import (
     ACCOUNTS,
     RANGES,
@@ -131,6 +132,7 @@ def has_settled_leg_nb(slips: Any, head_slot: Any) -> Any:
         SUMS,
         DUE,
         COUNT,
+        COMBINATION_STORE,
     )
 )
 def resolve_legs_nb(
@@ -145,6 +147,7 @@ def resolve_legs_nb(
     house_minor: Any,
     due: Any,
     due_len: Any,
+    store: Any,
 ) -> None:
     """Hold (reason 0) or refuse (any other reason) the PENDING legs that the verdicts name.
 
@@ -166,10 +169,19 @@ def resolve_legs_nb(
                 continue
             leg.odds_milli = verdict.odds_milli
             leg.stake_max_minor = verdict.stake_max_minor
-            hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len)
+            hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len, store)
             if head.state == ACCEPTED and has_settled_leg_nb(slips, head_slot):
                 settle_head_nb(
-                    slips, head_slot, accounts, bets, scratch, house_minor, due, due_len, ANY_CHANGE
+                    slips,
+                    head_slot,
+                    accounts,
+                    bets,
+                    scratch,
+                    house_minor,
+                    due,
+                    due_len,
+                    ANY_CHANGE,
+                    store,
                 )
             continue
         if head.shared and verdict.reason in UNRECORDED_REASONS:
@@ -180,7 +192,7 @@ def resolve_legs_nb(
         leg.stake_max_minor = verdict.stake_max_minor
         if head.state == PENDING:
             account = accounts[head.account]
-            refuse_slip_nb(slips, head_slot, account, LEG_REFUSED, due, due_len)
+            refuse_slip_nb(slips, head_slot, account, LEG_REFUSED, due, due_len, store)
 
 
 # --- reading ---------------------------------------------------------------------------------

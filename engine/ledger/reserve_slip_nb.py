@@ -22,6 +22,11 @@ from engine.common.rows import (
     U64s,
 )
 from engine.common.units import ODDS_MILLI_MIN
+from engine.ledger.combinations_nb import (
+    COMBINATION_STORE,
+    combination_room_nb,
+    count_slip_nb,
+)
 from engine.ledger.index_nb import (
     ACCOUNTS,
     RATES,
@@ -51,6 +56,7 @@ from engine.ledger.reserve_nb import (
     ACCOUNT_UNKNOWN,
     BET_REF_REUSED,
     CAPACITY,
+    COMBINATION_LIABILITY,
     INSUFFICIENT_FUNDS,
     MALFORMED,
     OF_SLIP,
@@ -177,7 +183,7 @@ def checked_nb(
         The numbers of the offer and of the free bet that pays (0: none), the reason of a refusal or
         0, the highest stake that would have passed, and what the slip can pay.
     """
-    bets, scratch, _, offer_store = room
+    bets, scratch, _, offer_store, _ = room
     most_minor, over_most, rate_micro = bound
     number, grant_no, funds_minor, offer_max_minor, reason = named_offer_nb(
         reservations[at], account_slot, account, at_ns, offer_store
@@ -218,7 +224,7 @@ def reserve_slip_nb(
     bet_id: Any,
 ) -> None:
     """Answer the reservation of a slip; one that is made is written behind all others."""
-    bets, scratch, ends, offer_store = room
+    bets, scratch, ends, offer_store, combinations = room
     tables, rates_micro, payouts_max, slips_max, at_ns = store
     slips, accounts, account_table, ref_table, ref_seed = tables
     head = reservations[at]
@@ -249,7 +255,9 @@ def reserve_slip_nb(
         return
     account = accounts[account_slot]
     room_minor = payout_bound_nb(account, payouts_max, rate_micro) - account.open_payout_minor
-    bound = (room_minor, ACCOUNT_LIABILITY, rate_micro)
+    most_minor = combination_room_nb(reservations, at, rate_micro, slips, combinations, room_minor)
+    reason = COMBINATION_LIABILITY if most_minor < room_minor else ACCOUNT_LIABILITY
+    bound = (min(most_minor, room_minor), reason, rate_micro)
     number, grant_no, reason, stake_max_minor, payout_minor = checked_nb(
         reservations, at, given, given_at, account_slot, account, at_ns, first, room, bound
     )
@@ -261,6 +269,7 @@ def reserve_slip_nb(
     slips[slot].charged_minor = payout_minor
     write_legs_nb(slips, slot, reservations, at, parts_nb(scratch)[5])
     chain_slip_nb(slips, slot, account, head.stake_minor, payout_minor)
+    count_slip_nb(slips, slot, 0, payout_minor, combinations)
     if number > 0:
         take_offer_nb(slips, slot, account, number, grant_no, at_ns, offer_store)
         slips[slot].odds_seen_milli = lowest_odds_nb(offer_store[0][number], grant_no)
@@ -296,6 +305,7 @@ def run_end_nb(reservations: Any, at: Any) -> Any:
         SCRATCH,
         COUNT,
         OFFER_STORE,
+        COMBINATION_STORE,
         types.uint64,
         types.int64,
         types.int64,
@@ -317,6 +327,7 @@ def reserve_slips_nb(
     scratch: Any,
     ends: Any,
     offer_store: Any,
+    combinations: Any,
     bet_id_next: Any,
     slips_max: int,
     at_ns: int,
@@ -330,10 +341,9 @@ def reserve_slips_nb(
     """
     tables = (slips, accounts, account_table, ref_table, ref_seed)
     store = (tables, rates_micro, payouts_max, slips_max, at_ns)
-    room = (bets, scratch, ends, offer_store)
+    room = (bets, scratch, ends, offer_store, combinations)
     whole = is_whole_nb(reservations, given)
-    at = 0
-    given_at = 0
+    at = given_at = 0
     while at < len(reservations):
         row = reservations[at]
         made = ends[0]

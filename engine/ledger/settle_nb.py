@@ -21,6 +21,7 @@ from engine.common.rows import (
     U8s,
 )
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, ODDS_MILLI_ONE, PAYOUT_MINOR_MAX
+from engine.ledger.combinations_nb import COMBINATION_STORE
 from engine.ledger.index_nb import (
     ACCOUNTS,
     RANGES,
@@ -229,6 +230,7 @@ def settle_nb(
         SCRATCH,
         DUE,
         COUNT,
+        COMBINATION_STORE,
     )
 )
 def settle_legs_nb(
@@ -244,6 +246,7 @@ def settle_legs_nb(
     scratch: Any,
     due: Any,
     due_len: Any,
+    store: Any,
 ) -> None:
     """Settle the legs whose rows `settle_nb` left, and after each row the slip of its leg.
 
@@ -273,7 +276,7 @@ def settle_legs_nb(
         if leg.state == PENDING:
             if row.odds_milli > 0:
                 leg.odds_milli = row.odds_milli
-            hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len)
+            hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len, store)
         if leg.state == RELEASED:
             continue
         leg.state = ACCEPTED if row.result == REOPENED else SETTLED
@@ -284,4 +287,6 @@ def settle_legs_nb(
         mark_leg_nb(leg, row)
         moves |= leg.payout_minor * ODDS_MILLI_ONE != np.int64(leg.back_den) * leg.odds_milli
         head_slot = slot - leg.legs
-        settle_head_nb(slips, head_slot, accounts, bets, scratch, house_minor, due, due_len, moves)
+        settle_head_nb(
+            slips, head_slot, accounts, bets, scratch, house_minor, due, due_len, moves, store
+        )

@@ -31,9 +31,11 @@ def apply_settlements(tables: LedgerTables, rows: Rows, at_ns: Nanos) -> Rows:
     effects = np.zeros(len(rows), np.uint8)
     house_minor = np.zeros(len(tables.currencies), np.int64)
     state = (tables.slips, tables.slips_len, tables.accounts, tables.ranges, house_minor)
-    if settle_nb(rows, effects, *state):
+    legs = settle_nb(rows, effects, *state)
+    if legs:
         make_room_for_due(tables, 2 * len(rows))
         tables.make_room_for_slip_bets(0)
+        tables.make_room_for_combinations(legs)
         settle_legs_nb(
             rows,
             effects,
@@ -43,6 +45,7 @@ def apply_settlements(tables: LedgerTables, rows: Rows, at_ns: Nanos) -> Rows:
             tables.scratch,
             tables.due,
             tables.due_len,
+            tables.combinations.store(tables.ref_seed),
         )
         bring_offers(tables, rows["bet_id"], at_ns)
     add_to_house(tables, house_minor.tolist())

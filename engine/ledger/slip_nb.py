@@ -13,6 +13,7 @@ from engine.common.jit import kernel
 from engine.common.reasons import Reason
 from engine.common.rows import BetResult, Policy, SlipState
 from engine.common.units import ODDS_MILLI_ONE, PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
+from engine.ledger.combinations_nb import count_slip_nb
 from engine.ledger.open_slips_nb import close_slip_nb, reopen_slip_nb, shift_balance_nb
 from engine.slips.lines_nb import LEGS_MAX
 from engine.slips.owed_nb import OPEN, PAYOUT_OVER, WORK_I64S, owed_nb
@@ -285,16 +286,26 @@ def release_leg_nb(leg: Any) -> None:
 
 
 @kernel()
+def change_payable_nb(
+    slips: Any, head_slot: Any, account: Any, payable_minor: Any, store: Any
+) -> None:
+    """Note the most that a slip can still pay: in its head, its account and its combination."""
+    head = slips[head_slot]
+    account.open_payout_minor += payable_minor - head.charged_minor
+    count_slip_nb(slips, head_slot, head.charged_minor, payable_minor, store)
+    head.charged_minor = payable_minor
+
+
+@kernel()
 def refuse_slip_nb(
-    slips: Any, head_slot: Any, account: Any, reason: Any, due: Any, due_len: Any
+    slips: Any, head_slot: Any, account: Any, reason: Any, due: Any, due_len: Any, store: Any
 ) -> None:
     """Refuse a PENDING slip: its stake goes back, and the legs that markets hold are released."""
     head = slips[head_slot]
     head.state = REFUSED
     head.reason = reason
     account.pending_minor -= head.stake_minor
-    account.open_payout_minor -= head.charged_minor
-    head.charged_minor = 0
+    change_payable_nb(slips, head_slot, account, 0, store)
     shift_balance_nb(account, head.stake_minor)
     close_slip_nb(slips, account, head)
     if head.held == 0:
@@ -356,6 +367,7 @@ def hold_leg_nb(
     scratch: Any,
     due: Any,
     due_len: Any,
+    store: Any,
 ) -> None:
     """Note that a PENDING leg's market accepted it; the last leg held posts the slip.
 
@@ -376,13 +388,12 @@ def hold_leg_nb(
     account = accounts[head.account]
     reason, payable_minor = post_reason_nb(slips, head_slot, bets, room, scratch)
     if reason != 0:
-        refuse_slip_nb(slips, head_slot, account, reason, due, due_len)
+        refuse_slip_nb(slips, head_slot, account, reason, due, due_len, store)
         return
     head.state = ACCEPTED
     account.pending_minor -= head.stake_minor
     account.at_stake_minor += head.stake_minor
-    account.open_payout_minor += payable_minor - head.charged_minor
-    head.charged_minor = payable_minor
+    change_payable_nb(slips, head_slot, account, payable_minor, store)
 
 
 # --- settle -------------------------------------------------------------------------------------
@@ -411,6 +422,7 @@ def settle_head_nb(
     due: Any,
     due_len: Any,
     moves: Any,
+    store: Any,
 ) -> None:
     """Pay a posted slip what it is owed for what stands for its legs, or open it again.
 
@@ -438,8 +450,7 @@ def settle_head_nb(
     else:
         paid_minor = owed_minor
         result = result_nb(slips, head_slot, owed_minor)
-    account.open_payout_minor += payable_minor - head.charged_minor
-    head.charged_minor = payable_minor
+    change_payable_nb(slips, head_slot, account, payable_minor, store)
     if result == head.result and paid_minor == head.payout_minor:
         return
     if head.state == ACCEPTED:

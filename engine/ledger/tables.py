@@ -17,6 +17,7 @@ from engine.common.ids import (
     first_serial,
 )
 from engine.common.index import empty_table, grown_table
+from engine.common.payout_bounds import COMBINATION_MINOR_MAX
 from engine.common.rows import SETTLEMENT, SLIP_BET, Rows, SlipKind, SlipState, U32s, U64s
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import Reader, pack_rows
@@ -29,6 +30,7 @@ from engine.common.units import (
     base_amount_minor_max_up,
 )
 from engine.ledger.charges_nb import all_due_nb
+from engine.ledger.combinations import Combinations
 from engine.ledger.index_nb import (
     find_account_nb,
     find_by_ref_nb,
@@ -78,7 +80,13 @@ _FIELDS_2: Final = (*_FIELDS_1, "rules", "disputes")
 FIELDS: Final = {
     1: _FIELDS_1,
     2: _FIELDS_2,
-    3: (*_FIELDS_2, "slip_bets", *OFFER_FIELDS, "open_payout_minor_max"),
+    3: (
+        *_FIELDS_2,
+        "slip_bets",
+        *OFFER_FIELDS,
+        "open_payout_minor_max",
+        "combination_payout_minor_max",
+    ),
 }
 """The fields of a dump by its layout."""
 
@@ -128,6 +136,7 @@ class LedgerTables:
         """The bets of slips of several legs, in the order of their heads."""
         self.slip_bets_len = 0
         self.offers = OfferTables()
+        self.combinations = Combinations()
         self.ranges: Rows = np.zeros(0, RANGE)
         self.disputes: dict[int, Rows] = {}
         """Settlements of refused or unknown bets, by bet id: one SETTLEMENT row each."""
@@ -255,6 +264,10 @@ class LedgerTables:
             except ValueError:
                 self.slip_bets = _copied(self.slip_bets, size)
 
+    def make_room_for_combinations(self, count: int) -> None:
+        """Make room for `count` more combinations of open slips."""
+        self.combinations.make_room(count, slips=self.slips, seed=self.ref_seed)
+
     def grow_due(self, count: int) -> None:
         """Make room for `count` more entries of the queue of charges, and for as many as it has.
 
@@ -315,7 +328,8 @@ class LedgerTables:
         if layout < LEDGER_LAYOUT:
             if self.slip_bets_len or len(self.offers.offers) > 1:
                 raise ValueError(f"layout {layout} has no slips of several legs and no offers")
-            if self.open_payout_minor_max or accounts["open_payout_minor_max"].any():
+            bounds = self.open_payout_minor_max or self.combinations.payout_minor_max
+            if bounds or accounts["open_payout_minor_max"].any():
                 raise ValueError(f"layout {layout} has no bounds of payouts")
             accounts = accounts_as_2(accounts)
             slips = slips_as_2(slips)
@@ -341,6 +355,7 @@ class LedgerTables:
             "slip_bets": pack_rows(self.used_slip_bets()),
             **self.offers.dump(),
             "open_payout_minor_max": self.open_payout_minor_max,
+            "combination_payout_minor_max": self.combinations.payout_minor_max,
         }
         return document | {name: later[name] for name in FIELDS[layout] if name in later}
 
@@ -389,6 +404,8 @@ class LedgerTables:
             tables.accounts = reader.rows("accounts", ACCOUNT, high=tables.accounts_max)
             most = reader.integer("open_payout_minor_max", low=0, high=PAYOUT_MINOR_MAX)
             tables.open_payout_minor_max = Minor(most)
+            most = reader.integer("combination_payout_minor_max", low=0, high=COMBINATION_MINOR_MAX)
+            tables.combinations.payout_minor_max = Minor(most)
             tables.slips = reader.rows("slips", SLIP, high=tables.slips_max)
             tables.slip_bets = reader.rows("slip_bets", SLIP_BET, high=ALL_SLIP_BETS_MAX)
             tables.offers = OfferTables.load(reader)
@@ -442,7 +459,10 @@ class LedgerTables:
         return self.offers.rebuild(seed=self.ref_seed, accounts=self.accounts)
 
     def rebuild_due(self) -> None:
-        """Build the queue of charges from slips that the audit passed."""
+        """Build the queue of charges and the combinations from slips that the audit passed."""
+        self.combinations = self.combinations.counted(
+            self.slips, self.slips_len, seed=self.ref_seed
+        )
         heads = self.due_heads()
         self.due, self.due_sorted = heads, len(heads)
         self.due_len[0] = len(heads)

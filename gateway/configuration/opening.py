@@ -111,7 +111,7 @@ async def open_books(system: System, opening: Opening, *, limits: LimitsSettings
     twice.
     """
     refused = await _open_markets(system, opening.markets, LimitRules(limits))
-    refused += await _open_accounts(system, opening, limits.open_payout_minor_max)
+    refused += await _open_accounts(system, opening, limits)
     return refused
 
 
@@ -160,17 +160,19 @@ async def _open_market(system: System, route: MarketRoute) -> str:
         return f"market {route.key}: {error}"
 
 
-async def _open_accounts(system: System, opening: Opening, most_minor: Minor) -> list[str]:
+async def _open_accounts(system: System, opening: Opening, limits: LimitsSettings) -> list[str]:
     try:
-        return await _while_down(system, lambda: _open_and_fund(system, opening, most_minor))
+        return await _while_down(system, lambda: _open_and_fund(system, opening, limits))
     except (PeerError, PeerRefusedError) as error:
         return [f"accounts: {error}"]
 
 
-async def _open_and_fund(system: System, opening: Opening, most_minor: Minor) -> list[str]:
+async def _open_and_fund(system: System, opening: Opening, limits: LimitsSettings) -> list[str]:
     """Bound and open the accounts, pay in what was not paid in before; return the refusals."""
     refused: list[str] = []
-    await system.set_payout_bound(most_minor)
+    await system.set_payout_bounds(
+        limits.open_payout_minor_max, limits.combination_payout_minor_max
+    )
     for currency in dict.fromkeys(account.currency for account in opening.accounts):
         numbers = [one.account for one in opening.accounts if one.currency == currency]
         events = await system.open_accounts(

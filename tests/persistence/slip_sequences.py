@@ -13,7 +13,7 @@ from engine.common.commands import AckOutbox, Deposit, SettleMarket, Withdraw
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.ids import bet_id
 from engine.common.offers import FreeBetRule, GrantFreeBet, InsuranceRule, SetOffer
-from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
+from engine.common.payout_bounds import SetAccountBound, SetCombinationBound, SetPayoutBound
 from engine.common.rows import (
     CHARGE,
     FLAG_FENCE,
@@ -188,6 +188,7 @@ FUNDED = LEDGER_STEPS[:2]
 BOUNDS = [
     SetPayoutBound(open_payout_minor_max=1_000),
     SetAccountBound(account_no=7, open_payout_minor_max=900_000),
+    SetCombinationBound(combination_payout_minor_max=800_000),
 ]
 SLIP_SEQUENCES = {
     "legs": CommandSequence(leg_steps(first=1, market_nos=(1, 2)), DurableMarkets),

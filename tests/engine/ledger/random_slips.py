@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate
-from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
+from engine.common.payout_bounds import SetAccountBound, SetCombinationBound, SetPayoutBound
 from engine.common.reasons import Reason
 from engine.common.rows import CHARGE, DECISION, RESERVATION, SETTLEMENT, SLIP_BET, Rows, SlipKind
 from engine.ledger.ledger import LedgerMachine
@@ -262,6 +262,9 @@ def _command(random: Random, made: int) -> LedgerCommand:
         return SetRate(currency=random.choice(("EUR", "GBP")), rate_micro=rate_micro)
     if draw < 0.12:
         return SetPayoutBound(open_payout_minor_max=random.choice((0, 0, 0, 0, 0, 40_000)))
+    if draw < 0.13:
+        most_minor = random.choice((0, 12_000))
+        return SetCombinationBound(combination_payout_minor_max=most_minor)
     if draw < 0.15:
         most_minor = random.choice((0, 0, 0, 0, 0, 4_000))
         return SetAccountBound(account_no=random.choice(ACCOUNTS), open_payout_minor_max=most_minor)

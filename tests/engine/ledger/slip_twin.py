@@ -85,6 +85,10 @@ class TwinHead(TwinSlip):
     def owed(self) -> int | None:
         return self.pays([leg.back for leg in self.legs])
 
+    @property
+    def selections(self) -> frozenset[tuple[int, int]]:
+        return frozenset((leg.content[0], leg.content[1]) for leg in self.legs)
+
     def payable_minor(self) -> int:
         if self.state not in OPEN:
             return 0
@@ -113,6 +117,29 @@ class SlipLedgerTwin(LedgerTwin):
     def staked_minor(self, account_no: int, state: int) -> int:
         own = (s for s in self.slips if s.account_no == account_no and not isinstance(s, TwinLeg))
         return sum(slip.stake_minor for slip in own if slip.state == state)
+
+    def combination_left(self, legs: Sequence[TwinLeg], rate_micro: int) -> int | None:
+        """Return what a slip of some legs may pay, by the other open slips with its selections."""
+        if not self.combination_bound or len(legs) < 2:
+            return None
+        selections = {(leg.content[0], leg.content[1]) for leg in legs}
+        counted = sum(
+            -(-slip.payable_minor() * slip.rate_micro // 1_000_000)
+            for own in self.opened.values()
+            for slip in own.values()
+            if isinstance(slip, TwinHead) and len(slip.legs) > 1 and slip.selections == selections
+        )
+        return within(max(self.combination_bound - counted, 0), rate_micro)
+
+    def slip_room(
+        self, account_no: int, legs: Sequence[TwinLeg], rate_micro: int
+    ) -> tuple[int | None, str]:
+        """Return what a slip may pay by the lower of two bounds, and that bound's reason."""
+        room = self.payout_room_minor(account_no)
+        left = self.combination_left(legs, rate_micro)
+        if left is None or (room is not None and room <= left):
+            return room, "ACCOUNT_LIABILITY"
+        return left, "COMBINATION_LIABILITY"
 
     def heads(self) -> list[TwinHead]:
         return [slip for slip in self.slips if isinstance(slip, TwinHead)]
@@ -363,10 +390,10 @@ class SlipLedgerTwin(LedgerTwin):
             else each
             for each in bets
         ]
-        room = self.payout_room_minor(account_no)
+        room, over = self.slip_room(account_no, legs, rate)
         reason, highest = slip_fault(rows, legs, bets, available, room)
         if reason:
-            return refused(reason, highest)
+            return refused(over if reason == "ACCOUNT_LIABILITY" else reason, highest)
         bet_id = (self.shard << 48) + len(self.slips) + 1
         head = TwinHead(
             bet_id, account_no, stake, content, 0, rate, at_ns, policy=policy, legs=legs, bets=bets

@@ -115,7 +115,7 @@ def test_random_slips_agree_with_the_twin():
             assert found > 40, (kind, state)
     seen = (0, Reason.MALFORMED, Reason.NO_LINE, Reason.STAKE_MISMATCH, Reason.PAYOUT_OVER_CAP)
     seen += (Reason.INSUFFICIENT_FUNDS, Reason.BET_REF_REUSED, Reason.ACCOUNT_UNKNOWN)
-    seen += (Reason.ACCOUNT_LIABILITY,)
+    seen += (Reason.ACCOUNT_LIABILITY, Reason.COMBINATION_LIABILITY)
     assert all(reasons.get(reason, 0) > 10 for reason in seen), reasons
     heads = slips[slips["kind"] == SlipKind.HEAD]
     for reason in (Reason.ODDS_CHANGED, Reason.ODDS_WORSE, Reason.PAYOUT_OVER_CAP):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
-from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
+from engine.common.payout_bounds import SetAccountBound, SetCombinationBound, SetPayoutBound
 from tests.engine.common.stated_rules import REASON_NUMBERS, SLIP_STATE_NUMBERS
 
 Ref = tuple[int, ...]
@@ -76,6 +76,7 @@ class LedgerTwin:
         self.disputes: dict[int, int] = {}
         self.house_bound = 0
         self.own_bounds: dict[int, int] = {}
+        self.combination_bound = 0
         self.opened: dict[int, dict[int, TwinSlip]] = {}
         """By account, slips that are open; some are not any more."""
 
@@ -239,6 +240,9 @@ class LedgerTwin:
                 if no not in self.currency:
                     return "ACCOUNT_UNKNOWN"
                 self.own_bounds[no] = bound
+                return "ACCEPTED"
+            case SetCombinationBound(combination_payout_minor_max=bound):
+                self.combination_bound = bound
                 return "ACCEPTED"
 
     def _transfer(self, kind: str, no: int, change: int, ref: str) -> str:
