@@ -7,16 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numba import types
 
-from engine.common.jit import kernel
 from engine.common.offers import OFFER_CAP_MINOR_MAX, OFFER_MILLI_MAX, OfferKind
 from engine.common.rows import Rows, SlipKind
 from engine.common.units import BALANCE_MINOR_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX
 from engine.ledger.audit_nb import unfound_ref_nb
-from engine.ledger.index_nb import SLIP_BETS, SLIPS
-from engine.ledger.offers_nb import OFFER_STORE, added_nb, earned_nb, is_used_nb
-from engine.ledger.slip_nb import SCRATCH
+from engine.ledger.audit_offers_nb import offered_fault_nb
 from engine.ledger.tables import LedgerTables
 
 _Rules = Iterator[tuple[str, Any]]
@@ -134,26 +130,6 @@ def _ref_fault(tables: LedgerTables) -> str:
         offers.grant_table, tables.ref_seed, offers.grants, offers.grants_len, tables.accounts
     )
     return f"free_bets: row {slot} is not found by its ref" if slot >= 0 else ""
-
-
-@kernel(types.int64(SLIPS, SLIP_BETS, types.int64, SCRATCH, OFFER_STORE))
-def offered_fault_nb(slips: Rows, bets: Rows, room: int, scratch: Any, store: Any) -> int:
-    """Return the first slip whose offer has not given what follows from what stands, or -1."""
-    offers, offered, grants, ends = store
-    for at in range(ends[0]):
-        row = offered[at]
-        head_slot = np.int64(row.head)
-        offer = offers[row.offer]
-        added_minor = added_nb(slips, head_slot, offer, row, bets, room, scratch)
-        if added_minor != row.added_minor:
-            return at
-        if row.pays and row.uses != is_used_nb(slips[head_slot]):
-            return at
-        if row.pays or row.grant == 0:
-            continue
-        if grants[row.grant - 1].amount_minor != earned_nb(slips, head_slot, offer):
-            return at
-    return -1
 
 
 def _is_known(rules: Rows, numbers: Any) -> Any:

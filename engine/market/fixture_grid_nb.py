@@ -44,7 +44,7 @@ def beside_halves_nb(member: Row) -> int:
     return int(max(0, 2 * (member.payout_worst_minor - member.taken_minor)))
 
 
-@kernel()
+@kernel(int64(int64, rows_type(SHEET), types.Array(int64, 1, "C")))
 def worst_halves_nb(grid: int, sheets: Rows, beside_halves: I64s) -> int:
     """Return twice what the house loses on a fixture at the worst.
 
