@@ -43,7 +43,8 @@ def load_kernels(
 ) -> None:
     """Load kernels from the cache, and compile those that it lacks; in one thread at a time.
 
-    From a full cache it takes some 0.3 s of processor time, and without one about 100.
+    From a full cache it takes some 2 s of processor time, imports included, and without one about
+    240.
 
     Parameters
     ----------

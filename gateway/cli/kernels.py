@@ -11,7 +11,7 @@ from typing import Final
 from engine.common.kernel_cache import KernelCacheError
 from gateway.cli.terminal import say
 
-_FIRST_LINE: Final = "compiling the kernels for this machine: about two minutes, once"
+_FIRST_LINE: Final = "compiling the kernels for this machine: about four minutes, once"
 _SAY_EVERY_S: Final = 15.0
 
 

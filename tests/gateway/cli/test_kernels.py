@@ -40,7 +40,7 @@ def test_a_first_start_says_that_it_compiles_and_can_be_interrupted(tmp_path: Pa
         said = process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == EXIT_INTERRUPTED
-    assert said == "compiling the kernels for this machine: about two minutes, once\n"
+    assert said == "compiling the kernels for this machine: about four minutes, once\n"
 
 
 def test_a_start_that_cannot_store_compiled_kernels_ends_with_advice(tmp_path: Path) -> None:
