@@ -2,6 +2,7 @@
 
 Owns which market is meant by some legs or by a win market, and the last repricing of each football
 fixture, in memory: a new builder gets its odds from it, as the fixture's other markets have theirs.
+It is forgotten as soon as one of them gets odds in another way.
 A new process waits for the next repricing; builders that exist keep their journaled odds meanwhile,
 as every market does. Never journals and never publishes, which is the shell's. A market shell
 imports this module in its constructor (see engine.kernels).
@@ -166,7 +167,7 @@ class DerivedMarkets:
         number = self._markets.number_of(sold.market_key)
         request = self._repriced.get(fixture)
         if number is None and request is None:
-            message = "the fixture was not priced by a model of football since its shell started"
+            message = "no model of football says how the fixture stands: it waits to be repriced"
             return DerivedAnswer(reason=Reason.UNAVAILABLE, message=message)
         state = None if request is None else request.state
         return DerivedAnswer(
