@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 
 from actors.heap import freeze_heap, freeze_heap_at_once
+from actors.peer import PeerRefusedError
 from actors.road.address import RoadAddress
 from actors.road.road import RoadSettings, serve_on_road
 from actors.road.work_thread import WorkThread
@@ -47,8 +48,9 @@ def check_uvloop(loop: asyncio.AbstractEventLoop, *, ray_version: str) -> None:
 def vacant_actor(factory: type) -> type:
     """Return a class that holds no part at first, and later one of a synchronous class.
 
-    Calls to a synchronous actor run in order, so every call after `take_part` finds the part
-    constructed. Once its road is open, the part runs in one thread whatever way its calls come.
+    Calls of one process to a synchronous actor run in order, so each call of the starter after
+    `take_part` finds the part constructed. A call of another process may overtake that one, and is
+    refused. Once its road is open, the part runs in one thread whatever way its calls come.
     """
 
     def begin(self: Any) -> None:
@@ -93,6 +95,8 @@ def _forwarded(name: str) -> Callable[..., Any]:
     """Return a method of an actor that calls the part's method of this name."""
 
     def call(self: Any, *args: Any) -> Any:
+        if self.part is None:
+            raise PeerRefusedError(f"{name}: this process has taken no part yet")
         method = getattr(self.part, name)
         return method(*args) if self.thread is None else self.thread.call(method, *args)
 

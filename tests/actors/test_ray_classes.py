@@ -4,8 +4,10 @@ import asyncio
 import threading
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
+from actors.peer import PeerRefusedError
 from actors.ray_classes import vacant_actor
 from actors.road.road import Road, RoadSettings, leave_road
 
@@ -47,3 +49,11 @@ async def test_calls_of_both_ways_run_in_one_thread_and_a_new_secret_is_taken() 
         road.close()
     finally:
         await asyncio.to_thread(actor.thread.call, leave_road)
+
+
+def test_a_call_that_overtakes_the_part_is_refused() -> None:
+    actor: Any = vacant_actor(Part)()
+    with pytest.raises(PeerRefusedError, match="exchange: this process has taken no part yet"):
+        actor.exchange(b"a", b"b")
+    actor.take_part("account-000", 7, {"greeting": b"hello "})
+    assert actor.exchange(b"a", b"b")[0] == b"hello ab"

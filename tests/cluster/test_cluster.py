@@ -57,6 +57,7 @@ async def begin(cluster: Cluster, name: str, factory: type, **arguments: Any) ->
 
 async def test_parts_call_one_another_across_processes_on_uvloop(cluster: Cluster):
     echo = await begin(cluster, "echo-a", Echo)
+    await echo.identify()  # else the other part's call may overtake the one that constructs it
     relay = await begin(cluster, "relay-a", Relay, to=echo.peer)
     try:
         assert await relay.peer.ask("forward", "hello") == ("hello", "uvloop")
@@ -76,6 +77,7 @@ async def test_parts_call_one_another_across_processes_on_uvloop(cluster: Cluste
 
 async def test_a_call_raises_what_its_callee_raised_or_that_it_ended(cluster: Cluster):
     echo = await begin(cluster, "echo-b", Echo)
+    await echo.identify()
     relay = await begin(cluster, "relay-b", Relay, to=echo.peer)
     with pytest.raises(LookupError, match="no such value"):
         await echo.peer.ask("fail")
