@@ -18,6 +18,7 @@ from actors.messages import (
     AUDIT_ROWS_MAX,
     AccountEventKind,
     BalanceQuery,
+    HistoryQuery,
     OpenBetsQuery,
     StatusQuery,
     decode_ledger_control,
@@ -43,7 +44,7 @@ from engine.common.rows import (
     U64s,
 )
 from engine.common.units import Nanos
-from engine.common.views import Balance, Slip
+from engine.common.views import Balance, Slip, SlipPage
 from engine.ledger.ledger import LedgerMachine
 from persistence.commit import Progress
 from persistence.disk import Disk, LocalDisk
@@ -340,7 +341,7 @@ class AccountShell(Shell[DurableLedger]):
         return encode(events)
 
     def query(self, payload: bytes) -> bytes:
-        """Answer an AccountQuery: Slip, Balance, list[Slip] or None, in msgpack.
+        """Answer an AccountQuery: Slip, Balance, list[Slip], SlipPage or None, in msgpack.
 
         Raises
         ------
@@ -350,7 +351,7 @@ class AccountShell(Shell[DurableLedger]):
         """
         machine = self._machine()
         query = decode_query(payload)
-        answer: Slip | Balance | list[Slip] | None
+        answer: Slip | Balance | list[Slip] | SlipPage | None
         match query:
             case StatusQuery():
                 answer = machine.slip(account_no=AccountNo(query.account_no), ref=query.ref)
@@ -365,6 +366,15 @@ class AccountShell(Shell[DurableLedger]):
                     limit=query.limit,
                     parts_max=query.parts_max,
                 )
+            case HistoryQuery():
+                answer = machine.settled_slips(
+                    account_no=AccountNo(query.account_no),
+                    before_bet_id=BetId(query.before_bet_id),
+                    limit=query.limit,
+                    parts_max=query.parts_max,
+                )
+                if answer is None:
+                    self._healthy()
         return encode(answer)
 
     def totals(self) -> bytes:

@@ -86,7 +86,20 @@ class OpenBetsQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="open_
     parts_max: int = 1_024
 
 
-AccountQuery = StatusQuery | BalanceQuery | OpenBetsQuery
+class HistoryQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="history"):
+    """Query the settled bets, newest first, before a bet id; the answer is a SlipPage.
+
+    It is None when the account does not have the bet that the page is before. At most `limit`
+    slips, and no slip with which they would have more than `parts_max` legs and bets.
+    """
+
+    account_no: AccountNo
+    before_bet_id: int = 0
+    limit: int = 100
+    parts_max: int = 1_024
+
+
+AccountQuery = StatusQuery | BalanceQuery | OpenBetsQuery | HistoryQuery
 
 
 class ShellHealth(Struct, frozen=True, kw_only=True):

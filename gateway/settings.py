@@ -40,9 +40,12 @@ PAGE_MAX: Final = 1_000
 """Rows of one page of markets."""
 OPEN_BETS_MAX: Final = 100
 """Rows of one page of open bets."""
+HISTORY_MAX: Final = 100
+"""Rows of one page of settled bets."""
 OPEN_PARTS_MAX: Final = 1_024
-"""Legs and bets of the slips of one page of open bets, which ends before a slip that would pass it:
-its message must fit the buffer of a session's answers, and its account must not be held up."""
+"""Legs and bets of the slips of one page of open or settled bets, which ends before a slip that
+would pass it: its message must fit the buffer of a session's answers, and its account must not be
+held up."""
 
 
 class CloseCode(IntEnum):

@@ -224,6 +224,16 @@ class Slip(Struct, frozen=True, kw_only=True):
     offer: SlipOfferView | None = None
 
 
+class SlipPage(Struct, frozen=True, kw_only=True):
+    """Some of an account's slips, and where the next page begins.
+
+    The next page is that before the bet `before_bet_id`; 0 when no other follows.
+    """
+
+    slips: list[Slip]
+    before_bet_id: BetId
+
+
 class LedgerTotals(Struct, frozen=True, kw_only=True):
     """The ledger's totals in one currency: the seven figures always add up to zero.
 

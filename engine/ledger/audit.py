@@ -54,11 +54,14 @@ def first_fault(tables: LedgerTables) -> str:
 
 
 def due_fault(tables: LedgerTables) -> str:
-    """Return what is wrong with what follows from sound slips: queued charges, combinations."""
+    """Return what is wrong with what follows from sound slips: charges, chains, combinations."""
     missing = np.setdiff1d(tables.due_heads(), tables.due[: int(tables.due_len[0])])
     if len(missing):
         return f"slips: the charges of row {int(missing[0])} are not queued"
-    return tables.combinations.fault(tables.slips, tables.slips_len, seed=tables.ref_seed)
+    chained = tables.chains.fault(tables.slips, tables.slips_len, accounts_len=tables.accounts_len)
+    return chained or tables.combinations.fault(
+        tables.slips, tables.slips_len, seed=tables.ref_seed
+    )
 
 
 _Rules = Iterator[tuple[str, Any]]

@@ -44,15 +44,14 @@ from engine.common.rows import (
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import state_hash
 from engine.common.units import BETS_MAX, Nanos
-from engine.common.views import Balance, EarlyStanding, LedgerTotals, OfferView, Slip
-from engine.ledger import views
+from engine.common.views import Balance, EarlyStanding, LedgerTotals, OfferView, Slip, SlipPage
+from engine.ledger import slip_pages, views
 from engine.ledger.accounts import apply_command, ref_u64s
 from engine.ledger.audit import due_fault, first_fault, row_fault
 from engine.ledger.charges import ChargePage, apply_charged, due_charges
 from engine.ledger.exchanging import make_room, reserve, resolve
 from engine.ledger.index_nb import slots_of_bets_nb
 from engine.ledger.ledger_nb import drop_resolved_nb, in_force_nb, pending_bets_nb
-from engine.ledger.open_slips_nb import open_slots_nb
 from engine.ledger.portions import resolved_at_once, settled_at_once
 from engine.ledger.rows import ACCOUNTS_MAX, ALL_SLIP_BETS_MAX, LEDGER_LAYOUT, TRANSFERS_MAX
 from engine.ledger.settling import apply_settlements
@@ -193,7 +192,7 @@ class LedgerMachine:
             at_ns=at_ns,
         )
         if tables.slips_len > before:
-            tables.note_range(first, slot=before)
+            tables.note_new(first, slot=before)
         return answers
 
     def recall(
@@ -335,27 +334,23 @@ class LedgerMachine:
         limit: int = 100,
         parts_max: int = BETS_MAX,
     ) -> list[Slip]:
-        """Return an account's slips that are PENDING or ACCEPTED, by rising bet id.
+        """Return a page of an account's open slips (see `slip_pages.open_slips`)."""
+        return slip_pages.open_slips(
+            self._tables, account_no, after_bet_id=after_bet_id, limit=limit, parts_max=parts_max
+        )
 
-        Parameters
-        ----------
-        account_no : AccountNo
-            The account; one that is not in this shard has no slips.
-        after_bet_id : BetId
-            The last bet id of the page before: only higher ids are listed.
-        limit : int
-            The highest number of slips to return.
-        parts_max : int
-            The slip with which more legs and bets of slips than these are returned is the last one.
-        """
-        tables = self._tables
-        account = tables.account_slot(account_no)
-        if account < 0:
-            return []
-        slots = np.empty(max(0, min(limit, tables.slips_len)), np.uint32)
-        first = int(tables.accounts["open_first"][account])
-        count = open_slots_nb(tables.slips, first, after_bet_id, slots)
-        return views.slips_at(tables, slots[:count].tolist(), parts_max=parts_max)
+    def settled_slips(
+        self,
+        *,
+        account_no: AccountNo,
+        before_bet_id: BetId = _NO_BET,
+        limit: int = 100,
+        parts_max: int = BETS_MAX,
+    ) -> SlipPage | None:
+        """Return a page of an account's settled slips (see `slip_pages.settled_slips`)."""
+        return slip_pages.settled_slips(
+            self._tables, account_no, before_bet_id=before_bet_id, limit=limit, parts_max=parts_max
+        )
 
     def pending_before(self, *, at_ns: Nanos, limit: int, after_bet_id: BetId = _NO_BET) -> Rows:
         """Return slips PENDING since before `at_ns` as BET rows with FLAG_FENCE, oldest first.

@@ -13,10 +13,10 @@ from engine.common.offers import OFFER_CHARS_MAX, OFFERS_MAX
 from engine.common.rows import Rows, U64s
 from engine.common.state_hash import Reader, pack_rows
 from engine.common.units import BETS_MAX, Minor
+from engine.ledger.growth import copied, grown_size
 from engine.ledger.index_nb import find_by_ref_nb, index_refs_nb
 from engine.ledger.offer_rows import GRANT, GRANTS_MAX, OFFER, OFFERED
 
-_ROWS_MIN: Final = 256
 OFFER_FIELDS: Final = ("offers", "offer_names", "offers_given_minor", "offered", "free_bets")
 """The fields of a dump that hold the offers."""
 
@@ -161,8 +161,4 @@ class OfferTables:
 
 
 def _with_room(rows: Rows, needed: int) -> Rows:
-    if needed <= len(rows):
-        return rows
-    larger: Rows = np.zeros(max(needed, len(rows) + max(len(rows) // 4, _ROWS_MIN)), rows.dtype)
-    larger[: len(rows)] = rows
-    return larger
+    return rows if needed <= len(rows) else copied(rows, grown_size(len(rows), needed))

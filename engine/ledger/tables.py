@@ -31,6 +31,7 @@ from engine.common.units import (
 )
 from engine.ledger.charges_nb import all_due_nb
 from engine.ledger.combinations import Combinations
+from engine.ledger.growth import ROWS_MIN, copied, grown_size
 from engine.ledger.index_nb import (
     find_account_nb,
     find_by_ref_nb,
@@ -58,10 +59,9 @@ from engine.ledger.rows import (
     slips_as_2,
     slips_from_2,
 )
+from engine.ledger.slip_chains import SlipChains
 from engine.ledger.slip_nb import NO_BOUND, new_scratch
 
-ROWS_MIN: Final = 256
-"""Rows of a new array, and the least by which an array grows."""
 _FIELDS_1: Final = (
     "layout",
     "shard",
@@ -137,6 +137,7 @@ class LedgerTables:
         self.slip_bets_len = 0
         self.offers = OfferTables()
         self.combinations = Combinations()
+        self.chains = SlipChains()
         self.ranges: Rows = np.zeros(0, RANGE)
         self.disputes: dict[int, Rows] = {}
         """Settlements of refused or unknown bets, by bet id: one SETTLEMENT row each."""
@@ -190,8 +191,9 @@ class LedgerTables:
             return first
         return max(first, int(self.slips["bet_id"][self.slips_len - 1]) + 1)
 
-    def note_range(self, first: int, *, slot: int) -> None:
-        """Note that slips from a slot on have bet ids from `first` on."""
+    def note_new(self, first: int, *, slot: int) -> None:
+        """Note that the slips from a slot on are new and have bet ids from `first` on."""
+        self.chains.link(self.slips, self.slips_len, accounts_len=self.accounts_len)
         run = self.ranges[-1] if len(self.ranges) else None
         if run is None or first - int(run["bet_id"]) != slot - int(run["slot"]):
             self.ranges = np.append(self.ranges, np.array([(first, slot)], RANGE))
@@ -241,15 +243,15 @@ class LedgerTables:
         """Make room for `count` more slips, up to the bound."""
         needed = min(self.slips_len + count, self.slips_max)
         if needed > len(self.slips):
-            size = _grown_size(len(self.slips), needed)
+            size = grown_size(len(self.slips), needed)
             try:
                 self.slips.resize(size)
             except ValueError:
-                self.slips = _copied(self.slips, size)
+                self.slips = copied(self.slips, size)
         self.slip_table = grown_table(self.slip_table, needed)
         needed = self.pending_len + count
         if needed > len(self.pending):
-            size = _grown_size(len(self.pending), needed)
+            size = grown_size(len(self.pending), needed)
             self.pending = np.concatenate(
                 (self.pending, np.zeros(size - len(self.pending), np.uint32))
             )
@@ -258,11 +260,11 @@ class LedgerTables:
         """Make room for `count` more bets of slips, and for one slip's that are only tried."""
         needed = self.slip_bets_len + count + SLIP_BETS_MAX
         if needed > len(self.slip_bets):
-            size = _grown_size(len(self.slip_bets), needed)
+            size = grown_size(len(self.slip_bets), needed)
             try:
                 self.slip_bets.resize(size)
             except ValueError:
-                self.slip_bets = _copied(self.slip_bets, size)
+                self.slip_bets = copied(self.slip_bets, size)
 
     def make_room_for_combinations(self, count: int) -> None:
         """Make room for `count` more combinations of open slips."""
@@ -275,14 +277,14 @@ class LedgerTables:
         """
         needed = 2 * (int(self.due_len[0]) + count)
         if needed > len(self.due):
-            size = _grown_size(len(self.due), needed)
+            size = grown_size(len(self.due), needed)
             self.due = np.concatenate((self.due, np.zeros(size - len(self.due), np.uint32)))
 
     def add_account(self) -> int:
         """Return the slot of a new, zeroed account; call `index_account` when it is filled."""
         if self.accounts_len == len(self.accounts):
-            size = _grown_size(self.accounts_len, self.accounts_len + 1)
-            self.accounts = _copied(self.accounts, size)
+            size = grown_size(self.accounts_len, self.accounts_len + 1)
+            self.accounts = copied(self.accounts, size)
         self.account_table = grown_table(self.account_table, self.accounts_len + 1)
         self.accounts_len += 1
         return self.accounts_len - 1
@@ -295,11 +297,11 @@ class LedgerTables:
     def add_transfer(self) -> int:
         """Return the slot of a new, zeroed transfer; call `index_transfer` when it is filled."""
         if self.transfers_len == len(self.transfers):
-            size = _grown_size(self.transfers_len, self.transfers_len + 1)
+            size = grown_size(self.transfers_len, self.transfers_len + 1)
             try:
                 self.transfers.resize(size)
             except ValueError:
-                self.transfers = _copied(self.transfers, size)
+                self.transfers = copied(self.transfers, size)
         self.transfer_table = grown_table(self.transfer_table, self.transfers_len + 1)
         self.transfers_len += 1
         return self.transfers_len - 1
@@ -443,6 +445,7 @@ class LedgerTables:
         starts = np.flatnonzero(np.diff(ids, prepend=ids[:1]) != 1)
         self.ranges = np.zeros(len(starts), RANGE)
         self.ranges["bet_id"], self.ranges["slot"] = ids[starts], starts
+        self.chains.link(self.slips, self.slips_len, accounts_len=self.accounts_len)
         repeated = index_accounts_nb(self.account_table, self.accounts, 0, self.accounts_len)
         if repeated >= 0:
             return f"accounts: row {repeated} repeats an account number"
@@ -477,16 +480,6 @@ class LedgerTables:
 def exact_sum(amounts_minor: Any) -> int:
     """Return a sum of 64-bit amounts that may itself need more than 64 bits."""
     return (int((amounts_minor >> 32).sum()) << 32) + int((amounts_minor & 0xFFFFFFFF).sum())
-
-
-def _grown_size(size: int, needed: int) -> int:
-    return max(needed, size + max(size // 4, ROWS_MIN))
-
-
-def _copied(rows: Rows, size: int) -> Rows:
-    larger: Rows = np.zeros(size, rows.dtype)
-    larger[: len(rows)] = rows
-    return larger
 
 
 def _amounts(reader: Reader, field: str, count: int) -> list[Minor]:

@@ -21,10 +21,12 @@ from gateway.client.received import AccountEvent
 from gateway.client.session import BETS_OPEN_MAX, Session
 from gateway.messages.bettor import (
     AskBalance,
+    AskHistory,
     AskOpenBets,
     AskStatus,
     BalanceAnswer,
     Bet,
+    HistoryAnswer,
     OpenBetsAnswer,
     Place,
     PlaceMany,
@@ -213,6 +215,15 @@ class BettorSession(Session):
         """Return a page of bets that are pending or unsettled, oldest first."""
         return await self._request(
             AskOpenBets, OpenBetsAnswer, after_bet_id=after_bet_id, limit=limit
+        )
+
+    async def history(self, *, before_bet_id: BetId = _NO_BET, limit: int = 100) -> HistoryAnswer:
+        """Return a page of settled bets, newest first; the next one is before its `before_bet_id`.
+
+        There are no others when that is 0. A page may be empty although others follow.
+        """
+        return await self._request(
+            AskHistory, HistoryAnswer, before_bet_id=before_bet_id, limit=limit
         )
 
     async def watch_account(self, *, on: bool = True) -> Watching:

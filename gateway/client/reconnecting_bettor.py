@@ -30,6 +30,7 @@ from gateway.client.reconnecting import ReconnectingClient
 from gateway.messages.bettor import (
     BalanceAnswer,
     Bet,
+    HistoryAnswer,
     OpenBetsAnswer,
     PolicyName,
     SlipView,
@@ -246,6 +247,15 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
         """Return a page of bets that are pending or unsettled, oldest first."""
         return await self._ask(
             lambda session: session.open_bets(after_bet_id=after_bet_id, limit=limit)
+        )
+
+    async def history(self, *, before_bet_id: BetId = _NO_BET, limit: int = 100) -> HistoryAnswer:
+        """Return a page of settled bets, newest first; the next one is before its `before_bet_id`.
+
+        There are no others when that is 0. A page may be empty although others follow.
+        """
+        return await self._ask(
+            lambda session: session.history(before_bet_id=before_bet_id, limit=limit)
         )
 
     async def watch_account(self, *, on: bool = True) -> Watching:

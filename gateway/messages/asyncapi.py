@@ -22,11 +22,13 @@ from gateway.messages.base import (
 )
 from gateway.messages.bettor import (
     AskBalance,
+    AskHistory,
     AskOpenBets,
     AskStatus,
     BalanceAnswer,
     Bet,
     BetEvent,
+    HistoryAnswer,
     MoneyEvent,
     OpenBetsAnswer,
     Place,
@@ -85,6 +87,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     AskStatus: (SlipAnswer, Error),
     AskBalance: (BalanceAnswer, Error),
     AskOpenBets: (OpenBetsAnswer, Error),
+    AskHistory: (HistoryAnswer, Error),
     WatchAccount: (Watching, Error),
     Subscribe: (Subscribed, Error),
     Unsubscribe: (Subscribed, Error),
@@ -146,7 +149,8 @@ A slip (`place_slip`) holds legs and bets on combinations of them. It is one sta
 `slip_bet`: accepted when every leg's market has accepted its leg, else nothing is staked and the
 answer says of each leg why, at which odds it is offered now, and what stake its market would take.
 What is said above of refs, `final` and `unknown` holds for slips too, and a bet and a slip of one
-account never share a ref. `status`, `open_bets` and `bet_event` show slips with their legs.
+account never share a ref. `status`, `open_bets`, `history` and
+`bet_event` show slips with their legs.
 
 `build_bet` joins up to twelve legs of one football match. Its answer, `builder`, names the market
 that sells them together, which is created at the first such request; it is then one selection like

@@ -28,6 +28,7 @@ BetIdField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 TEXT_IN_JSON: Final = (
     "accepted_before_ns",
     "after_bet_id",
+    "before_bet_id",
     "bet_id",
     "expires_after_ns",
     "expires_at_ns",

@@ -21,7 +21,7 @@ from gateway.messages.base import (
     Stale,
     enumerated,
 )
-from gateway.settings import OPEN_BETS_MAX, PLACE_MANY_MAX
+from gateway.settings import HISTORY_MAX, OPEN_BETS_MAX, PLACE_MANY_MAX
 
 PolicyName = Literal["none", "higher", "any"]
 
@@ -109,6 +109,22 @@ class AskOpenBets(FromClient, frozen=True, kw_only=True, tag="open_bets"):
     id: IdField = 0
     after_bet_id: BetIdField = 0
     limit: Annotated[int, Meta(ge=1, le=OPEN_BETS_MAX)] = OPEN_BETS_MAX
+
+
+class AskHistory(FromClient, frozen=True, kw_only=True, tag="history"):
+    """Ask for the settled bets, newest first; answered by `history`, or `error` 606.
+
+    They are those that were paid, lost, refunded or cancelled, by falling bet id. `before_bet_id`
+    is that of the last answer, 0 for the newest; one that is no bet of the account is refused.
+    """
+
+    id: IdField = 0
+    before_bet_id: BetIdField = 0
+    limit: Annotated[int, Meta(ge=1, le=HISTORY_MAX)] = HISTORY_MAX
+
+
+AccountRequest = AskStatus | AskBalance | AskOpenBets | AskHistory
+"""What a bettor asks his account."""
 
 
 class WatchAccount(FromClient, frozen=True, kw_only=True, tag="watch_account"):
@@ -276,6 +292,23 @@ class OpenBetsAnswer(FromGateway, frozen=True, kw_only=True, tag="open_bets"):
     id: int = 0
     bets: tuple[SlipView, ...] = ()
     more: bool = False
+    stale: Stale = ""
+
+
+class HistoryAnswer(FromGateway, frozen=True, kw_only=True, tag="history"):
+    """A page of settled bets; with a `before_bet_id`, ask for the next page with it.
+
+    A page may be short, and even empty, although others follow: it holds 1,024 legs and bets of
+    slips at most, and its account looks at a bounded number of bets for it. A bet that is settled
+    while pages are asked for is in none of them twice; one that was settled before the first page
+    is in one of them. A settlement that is rolled back makes its bet an open one again.
+
+    `stale` when the account's journal is damaged: bets may be missing, or have gone further.
+    """
+
+    id: int = 0
+    bets: tuple[SlipView, ...] = ()
+    before_bet_id: BetId = BetId(0)
     stale: Stale = ""
 
 

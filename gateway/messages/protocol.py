@@ -7,11 +7,13 @@ from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
     AskBalance,
+    AskHistory,
     AskOpenBets,
     AskStatus,
     BalanceAnswer,
     Bet,
     BetEvent,
+    HistoryAnswer,
     MoneyEvent,
     OpenBetsAnswer,
     Place,
@@ -68,6 +70,7 @@ ClientMessage = (
     | AskStatus
     | AskBalance
     | AskOpenBets
+    | AskHistory
     | WatchAccount
     | Subscribe
     | Unsubscribe
@@ -102,6 +105,7 @@ ServerMessage = (
     | SlipAnswer
     | BalanceAnswer
     | OpenBetsAnswer
+    | HistoryAnswer
     | Watching
     | BetEvent
     | MoneyEvent

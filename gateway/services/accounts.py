@@ -14,7 +14,9 @@ import numpy as np
 
 from actors.messages import (
     AccountEventKind,
+    AccountQuery,
     BalanceQuery,
+    HistoryQuery,
     OpenBetsQuery,
     StatusQuery,
     decode_ledger_events,
@@ -26,16 +28,19 @@ from engine.common.events import Deposited, Withdrawn
 from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, FLAG_KNOWN, Rows, SlipState, U64s
-from engine.common.views import Balance, Slip
+from engine.common.views import Balance, Slip, SlipPage
 from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.messages.base import Error, Stale
 from gateway.messages.bettor import (
+    AccountRequest,
     AskBalance,
+    AskHistory,
     AskOpenBets,
     AskStatus,
     BalanceAnswer,
     BetEvent,
+    HistoryAnswer,
     MoneyEvent,
     OpenBetsAnswer,
     SlipAnswer,
@@ -56,6 +61,7 @@ CATCH_UP_BETS_MAX: Final = 1_024
 
 _decode_slip: Final = msgspec.msgpack.Decoder(Slip | None).decode
 _decode_balance: Final = msgspec.msgpack.Decoder(Balance | None).decode
+_decode_page: Final = msgspec.msgpack.Decoder(SlipPage | None).decode
 _decode_slips: Final = msgspec.msgpack.Decoder(list[Slip]).decode
 
 
@@ -88,7 +94,19 @@ class Accounts:
 
     # --- queries ---------------------------------------------------------------------------------
 
-    async def status(self, account_no: AccountNo, request: AskStatus) -> ServerMessage:
+    async def answer(self, account_no: AccountNo, request: AccountRequest) -> ServerMessage:
+        """Answer what a bettor asks his account."""
+        match request:
+            case AskStatus():
+                return await self._status(account_no, request)
+            case AskBalance():
+                return await self._balance(account_no, request)
+            case AskOpenBets():
+                return await self._open_bets(account_no, request)
+            case AskHistory():
+                return await self._history(account_no, request)
+
+    async def _status(self, account_no: AccountNo, request: AskStatus) -> ServerMessage:
         """Return the state of a bet, by its ref."""
         raw = await self._query(account_no, StatusQuery(account_no=account_no, ref=request.ref))
         if raw is None:
@@ -102,7 +120,7 @@ class Accounts:
             return _error(Reason.BET_UNKNOWN, request.id, request.ref)
         return SlipAnswer(id=request.id, slip=slip_view(slip, stale=self._stale(account_no)))
 
-    async def balance(self, account_no: AccountNo, request: AskBalance) -> ServerMessage:
+    async def _balance(self, account_no: AccountNo, request: AskBalance) -> ServerMessage:
         """Return an account's balance."""
         raw = await self._query(account_no, BalanceQuery(account_no=account_no))
         if raw is None:
@@ -126,7 +144,7 @@ class Accounts:
             stale=self._stale(account_no),
         )
 
-    async def open_bets(self, account_no: AccountNo, request: AskOpenBets) -> ServerMessage:
+    async def _open_bets(self, account_no: AccountNo, request: AskOpenBets) -> ServerMessage:
         """Return a page of open bets; the query asks for one more, which sets `more`.
 
         So does the bound of legs and bets: the account ends with the slip that passes it.
@@ -153,14 +171,35 @@ class Accounts:
             stale=stale,
         )
 
+    async def _history(self, account_no: AccountNo, request: AskHistory) -> ServerMessage:
+        """Return a page of settled bets."""
+        query = HistoryQuery(
+            account_no=account_no,
+            before_bet_id=request.before_bet_id,
+            limit=request.limit,
+            parts_max=OPEN_PARTS_MAX,
+        )
+        raw = await self._query(account_no, query)
+        if raw is None:
+            return _unavailable(request.id)
+        page = _decode_page(raw)
+        if page is None:
+            message = f"before_bet_id: {MESSAGES[Reason.BET_UNKNOWN]}"
+            return Error(code=int(Reason.BET_UNKNOWN), message=message, id=request.id)
+        stale = self._stale(account_no)
+        return HistoryAnswer(
+            id=request.id,
+            bets=tuple(slip_view(slip, stale=stale) for slip in page.slips),
+            before_bet_id=page.before_bet_id,
+            stale=stale,
+        )
+
     def _stale(self, account_no: AccountNo) -> Stale:
         """Return why an account's figures may not be whole."""
         shell = self._routes.account_shell(account_no)
         return "quarantined" if self._routes.is_quarantined(shell) else ""
 
-    async def _query(
-        self, account_no: AccountNo, query: StatusQuery | BalanceQuery | OpenBetsQuery
-    ) -> bytes | None:
+    async def _query(self, account_no: AccountNo, query: AccountQuery) -> bytes | None:
         peer = self._routes.peer(self._routes.account_shell(account_no))
         if peer is None:
             return None

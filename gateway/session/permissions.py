@@ -23,6 +23,7 @@ from gateway.messages.access import Access
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.bettor import (
     AskBalance,
+    AskHistory,
     AskOpenBets,
     AskStatus,
     Place,
@@ -78,6 +79,7 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
         AskStatus,
         AskBalance,
         AskOpenBets,
+        AskHistory,
         WatchAccount,
     },
     ("bets", Role.TRADER): _FOLLOW,

@@ -25,9 +25,7 @@ from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
     POLICY_NUMBERS,
-    AskBalance,
-    AskOpenBets,
-    AskStatus,
+    AccountRequest,
     BetEvent,
     MoneyEvent,
     Place,
@@ -296,14 +294,9 @@ class ClientSession:
 
     # --- queries and commands --------------------------------------------------------------------
 
-    def _status(self, request: AskStatus) -> None:
-        self._query(request.id, request.ref, self._services.accounts.status(self._account, request))
-
-    def _balance(self, request: AskBalance) -> None:
-        self._query(request.id, "", self._services.accounts.balance(self._account, request))
-
-    def _open_bets(self, request: AskOpenBets) -> None:
-        self._query(request.id, "", self._services.accounts.open_bets(self._account, request))
+    def _ask_account(self, request: AccountRequest) -> None:
+        work = self._services.accounts.answer(self._account, request)
+        self._query(request.id, getattr(request, "ref", ""), work)
 
     def _build_bet(self, request: BuildBet) -> None:
         by = self.claims.identity
@@ -480,9 +473,6 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     PlaceSlip: ClientSession._place_slip,
     BuildBet: ClientSession._build_bet,
     AskEachWay: ClientSession._each_way,
-    AskStatus: ClientSession._status,
-    AskBalance: ClientSession._balance,
-    AskOpenBets: ClientSession._open_bets,
     WatchAccount: ClientSession._watch_account,
     Subscribe: ClientSession._subscribe,
     Unsubscribe: ClientSession._unsubscribe,
@@ -494,6 +484,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     AskBook: ClientSession._book,
     AskExposure: ClientSession._exposure,
     AskArbitrage: ClientSession._arbitrage,
+    **dict.fromkeys(get_args(AccountRequest), ClientSession._ask_account),
     **dict.fromkeys(get_args(OfferRequest), ClientSession._offers),
     **dict.fromkeys(get_args(FeedMessage), ClientSession._feed),
 }

@@ -11,7 +11,7 @@ import pytest
 from actors.messages import ShellState, encode
 from engine.common.reasons import Reason
 from engine.common.views import PriceImage
-from gateway.client import BettorSession, connect
+from gateway.client import BettorSession, RefusedError, connect
 from gateway.messages.market import Seen
 from persistence.chain import segment_paths
 from persistence.disk import LocalDisk
@@ -136,6 +136,10 @@ async def test_account_in_quarantine_answers_with_stale_figures(tmp_path: Path) 
         slip = await client.status("b0")
         assert slip is not None
         assert slip.stale == "quarantined"
+        assert (await client.history()).stale == "quarantined"
+        with pytest.raises(RefusedError) as raised:
+            await client.history(before_bet_id=(1 << 48) + 99)
+        assert raised.value.reason is Reason.UNAVAILABLE, "the bet may lie behind the damage"
         async with bettor(bookmaker, account=8) as other:
             assert (await other.balance()).stale == ""
         assert json.loads((await get(bookmaker, "/readyz"))[1])["quarantined"] == ["account-001"]

@@ -13,6 +13,7 @@ from engine.common.rows import CHARGE, DECISION, SETTLEMENT, Rows, SlipKind, Sli
 from engine.common.units import BETS_MAX
 from engine.ledger.ledger import LedgerMachine
 from tests.engine.ledger.builders import NO_REQUESTS, SHARD, funded, money, verdict
+from tests.engine.ledger.history import history
 from tests.engine.ledger.random_slips import SlipTurn, fraction_of, random_request, slip_turns
 from tests.engine.ledger.slip_builders import SlipRequest, leg_reopened, leg_settlement
 from tests.engine.ledger.slip_twin import SlipLedgerTwin, TwinHead, TwinLeg
@@ -66,6 +67,8 @@ def compare(ledger: LedgerMachine, twin: SlipLedgerTwin) -> None:
         own = [s for s in twin.slips if s.account_no == no and not isinstance(s, TwinLeg)]
         states = (SlipState.PENDING, SlipState.ACCEPTED)
         assert listed == [slip.bet_id for slip in own if slip.state in states]
+        settled = [slip.bet_id for slip in own if slip.state == SlipState.SETTLED]
+        assert history(ledger, no, limit=7) == settled[::-1]
     waiting = [s.bet_id for s in twin.slips if s.state == 1 and not isinstance(s, TwinHead)]
     assert ledger.pending_before(at_ns=1 << 62, limit=1 << 20)["bet_id"].tolist() == waiting
     house = {totals.currency: totals.house_minor for totals in ledger.totals()}

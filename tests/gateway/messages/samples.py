@@ -27,6 +27,7 @@ from gateway.messages.arbitrage import (
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
     AskBalance,
+    AskHistory,
     AskOpenBets,
     AskStatus,
     BalanceAnswer,
@@ -34,6 +35,7 @@ from gateway.messages.bettor import (
     BetEvent,
     BetLinesView,
     FreeBet,
+    HistoryAnswer,
     LegView,
     MoneyEvent,
     OfferView,
@@ -191,6 +193,7 @@ FROM_CLIENT: list[ClientMessage] = [
     AskStatus(id=2, ref="a1"),
     AskBalance(id=3),
     AskOpenBets(id=4, after_bet_id=1 << 48, limit=10),
+    AskHistory(id=4, before_bet_id=1 << 60, limit=10),
     WatchAccount(id=5, on=True),
     Subscribe(
         id=6,
@@ -326,6 +329,7 @@ FROM_GATEWAY: list[ServerMessage] = [
         ),
     ),
     OpenBetsAnswer(id=4, bets=(SLIP,), more=True),
+    HistoryAnswer(id=4, bets=(SLIP,), before_bet_id=1 << 60),
     Watching(id=5, on=True),
     BetEvent(event="settled", slip=SLIP),
     BetEvent(event="reopened", slip=REOPENED),
