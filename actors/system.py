@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from actors.cluster import Cluster, RayLauncher
 from actors.head_watch import HeadWatch
+from actors.kernel_helpers import load_all_kernels
 from actors.local import LocalLauncher
 from actors.market_shell import MarketShell
 from actors.messages import PartsStatus, encode
@@ -31,7 +32,6 @@ from actors.serve_lock import kill_holders, lock_folder
 from actors.supervisor import Supervisor
 from actors.system_calls import SystemCalls
 from actors.system_parts import FeedPart, GatewayPart, SystemSettings, road_settings
-from engine.kernels import load_kernels
 from persistence.disk import LocalLock
 
 _START_TIMEOUT_S = 300.0
@@ -107,7 +107,7 @@ class System(SystemCalls):
         KernelCacheError
             When compiled kernels cannot be stored; nothing has been started.
         """
-        load_kernels()
+        load_all_kernels()
         if self._cluster is not None:
             self._lock = lock_folder(Path(self._data_dir))
             await self._start_cluster(self._cluster)

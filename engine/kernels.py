@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final
 
-from engine.common.jit import compilations
+from engine.common.jit import compilations, compiled_backwards
 
 SHELL_MODULES: Final = (
     "engine.market.market",
@@ -44,7 +44,7 @@ def load_kernels(
     """Load kernels from the cache, and compile those that it lacks; in one thread at a time.
 
     From a full cache it takes some 2 s of processor time, imports included, and without one about
-    240.
+    240; a kernel that another process compiles at the moment is waited for.
 
     Parameters
     ----------
@@ -60,6 +60,21 @@ def load_kernels(
     """
     with compilations(on_compile or _ignore):
         for module in modules:
+            import_module(module)
+
+
+def help_to_compile() -> None:
+    """Compile kernels for a process that is loading all of them, from the other end.
+
+    For a process of its own, which calls no kernel.
+
+    Raises
+    ------
+    KernelCacheError
+        When a kernel that was compiled cannot be stored.
+    """
+    with compiled_backwards():
+        for module in ALL_MODULES:
             import_module(module)
 
 

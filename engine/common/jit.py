@@ -14,6 +14,7 @@ module checks at import that they exist.
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from enum import Enum
 from types import BuiltinFunctionType, CodeType, ModuleType
 from typing import Any, Final, ParamSpec, TypeVar, cast
@@ -24,13 +25,21 @@ from numba import from_dtype, njit, types
 from numba.core import event
 from numba.extending import is_jitted
 
-from engine.common.kernel_cache import cache_needed
+from engine.common.kernel_cache import cache_needed, kernel_lock
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_UNDOCUMENTED: Final = ("disable_compile", "_cache._cache_file._source_stamp")
+_UNDOCUMENTED: Final = (
+    "disable_compile",
+    "_cache._cache_file._source_stamp",
+    "_cache._cache_file._cache_path",
+    "_cache._cache_file._index_name",
+)
 """Attributes of a compiled function that this module uses and that numba does not document."""
+
+_POSTPONED: ContextVar[list[tuple[Any, list[Any]]] | None] = ContextVar("_POSTPONED", default=None)
+"""Kernels with their signatures whose compilation a caller of `postponed` has taken over."""
 
 Row = Any
 """A row inside a kernel: its fields are attributes, and assigning one writes to the array."""
@@ -66,11 +75,13 @@ def kernel(
         if not is_jitted(compiled):  # NUMBA_DISABLE_JIT is set: kernels stay plain functions.
             return function
         _stamp(compiled, function)
+        _compile_in_one_process(compiled)
         if signature is not None:
-            with cache_needed():
-                for one in signature if isinstance(signature, list) else [signature]:
-                    compiled.compile(one)
-            compiled.disable_compile()
+            signatures = signature if isinstance(signature, list) else [signature]
+            if (postponed := _POSTPONED.get()) is None:
+                _compile(compiled, signatures)
+            else:
+                postponed.append((compiled, signatures))
         return cast(Callable[P, R], compiled)
 
     return wrap
@@ -84,6 +95,72 @@ def compilations(on_compile: Callable[[str], None]) -> Iterator[None]:
     """
     with event.install_listener("numba:compile", _CompileListener(on_compile)):
         yield
+
+
+@contextlib.contextmanager
+def compiled_backwards() -> Iterator[None]:
+    """Compile the kernels of modules first imported in here when it ends, the last one first.
+
+    For a process that helps another, which compiles the same kernels in their order: they meet in
+    the middle. A kernel's callees are compiled before it, and one that another process has taken is
+    left to that process. No kernel may be called in here.
+
+    Raises
+    ------
+    KernelCacheError
+        When the machine code cannot be stored.
+    """
+    waiting: list[tuple[Any, list[Any]]] = []
+    token = _POSTPONED.set(waiting)
+    try:
+        yield
+    finally:
+        _POSTPONED.reset(token)
+    signatures = {id(compiled): its for compiled, its in waiting}
+    seen: set[int] = set()
+    for compiled, _ in reversed(waiting):
+        with cache_needed(), kernel_lock(*_lock_of(compiled), wait=False) as free:
+            if free:
+                _compile_with_callees(compiled, signatures, seen)
+
+
+def _compile_with_callees(compiled: Any, signatures: dict[int, list[Any]], seen: set[int]) -> None:
+    """Compile what this kernel calls, then the kernel; those without signatures come with a caller.
+
+    A callee must be fixed to its signatures before a caller can ask it for others.
+    """
+    if id(compiled) in seen:
+        return
+    seen.add(id(compiled))
+    for callee in _callees(compiled.py_func):
+        _compile_with_callees(callee, signatures, seen)
+    if id(compiled) in signatures:
+        _compile(compiled, signatures[id(compiled)])
+
+
+def _compile(compiled: Any, signatures: list[Any]) -> None:
+    """Compile or load these signatures of a kernel, and no other ones ever after."""
+    with cache_needed():
+        for one in signatures:
+            compiled.compile(one)
+    compiled.disable_compile()
+
+
+def _compile_in_one_process(compiled: Any) -> None:
+    """Make a process that needs a kernel wait while another one compiles and stores it."""
+    compile_signature = compiled.compile
+
+    def compile_alone(signature: Any) -> Any:
+        with kernel_lock(*_lock_of(compiled)):
+            return compile_signature(signature)
+
+    compiled.compile = compile_alone
+
+
+def _lock_of(compiled: Any) -> tuple[str, str]:
+    """Return the folder and the name that a kernel's lock has."""
+    file = _cache_file(compiled)
+    return file._cache_path, file._index_name
 
 
 class _CompileListener(event.Listener):
@@ -133,6 +210,14 @@ def _stamp(compiled: Any, function: Callable[..., Any]) -> None:
                 parts.append((name, _fingerprint(value, f"{function.__qualname__}: {name}")))
     file = _cache_file(compiled)
     file._source_stamp = (file._source_stamp, tuple(parts))
+
+
+def _callees(function: Callable[..., Any]) -> Iterator[Any]:
+    """Yield the kernels whose names a kernel reads."""
+    for code in _codes(function.__code__):
+        for name in code.co_names:
+            if name in function.__globals__ and is_jitted(value := function.__globals__[name]):
+                yield value
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -11,7 +11,7 @@ from typing import Final
 from engine.common.kernel_cache import KernelCacheError
 from gateway.cli.terminal import say
 
-_FIRST_LINE: Final = "compiling the kernels for this machine: about four minutes, once"
+_FIRST_LINE: Final = "compiling the kernels for this machine on all its cores: some minutes, once"
 _SAY_EVERY_S: Final = 15.0
 
 
@@ -23,24 +23,23 @@ def load_all_kernels() -> bool:
     bool
         False when compiled kernels cannot be stored: why, and what to set, is on stderr.
     """
-    compiled: list[str] = []
     began = time.monotonic()
-    say_next = 0.0
+    said = 0.0
 
     def on_compile(kernel: str) -> None:
-        nonlocal say_next
-        if time.monotonic() >= say_next:
-            say(f"{len(compiled)} kernels compiled so far" if compiled else _FIRST_LINE)
-            say_next = time.monotonic() + _SAY_EVERY_S
-        compiled.append(kernel)
+        nonlocal said
+        now = time.monotonic()
+        if now >= said + _SAY_EVERY_S:
+            say(f"{now - began:.0f} s, at {kernel}" if said else _FIRST_LINE)
+            said = now
 
     try:
-        from engine.kernels import load_kernels  # noqa: PLC0415 - loads numba
+        from actors import kernel_helpers  # noqa: PLC0415 - loads numba
 
-        load_kernels(on_compile=on_compile)
+        kernel_helpers.load_all_kernels(on_compile)
     except KernelCacheError as error:
         sys.stderr.write(f"overround: {error}\n")
         return False
-    if compiled:
-        say(f"{len(compiled)} kernels compiled in {time.monotonic() - began:.0f} s")
+    if said:
+        say(f"kernels compiled in {time.monotonic() - began:.0f} s")
     return True

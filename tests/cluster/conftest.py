@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from actors.cluster import Cluster
+from actors.kernel_helpers import load_all_kernels
 from actors.settings import ClusterSettings
-from engine.kernels import load_kernels
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session", autouse=True)
 def compiled_kernels() -> None:
     """Compile what this machine has not compiled yet, before a deadline of any test runs."""
-    load_kernels()
+    load_all_kernels()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from pathlib import Path
 from types import FunctionType
@@ -198,6 +199,75 @@ def test_each_compilation_is_named_and_a_second_process_has_none(tmp_path: Path)
     assert first.stdout.split() == ["__main__.four_times_nb", "__main__.twice_nb"], first.stderr
     second = define_kernels(source, NUMBA_CACHE_DIR=cache)
     assert (second.returncode, second.stdout) == (0, "")
+
+
+def test_no_kernel_is_compiled_by_two_processes(tmp_path: Path) -> None:
+    source, cache = tmp_path / "kernels.py", str(tmp_path / "cache")
+    source.write_text(KERNELS)
+    with ThreadPoolExecutor(3) as threads:
+        starts = [threads.submit(define_kernels, source, NUMBA_CACHE_DIR=cache) for _ in range(3)]
+    compiled = [name for start in starts for name in start.result().stdout.split()]
+    assert sorted(compiled) == ["__main__.four_times_nb", "__main__.twice_nb"]
+
+
+HELPER = """
+import multiprocessing
+from engine.common.jit import _lock_of, compilations, compiled_backwards, kernel
+from engine.common.kernel_cache import kernel_lock
+
+processes = multiprocessing.get_context("fork")
+held, done = processes.Event(), processes.Event()
+
+def hold(folder, name):
+    with kernel_lock(folder, name):
+        held.set()
+        done.wait()
+
+def say(name):
+    print(name.removeprefix("__main__."))
+
+with compilations(say), compiled_backwards():
+    @kernel("int64(int64)")
+    def first_nb(value):
+        return value + 1
+
+    @kernel("int64(int64)")
+    def taken_nb(value):
+        return value + 2
+
+    @kernel()
+    def between_nb(value):
+        return first_nb(value)
+
+    @kernel("int64(int64)")
+    def caller_nb(value):
+        return between_nb(value > 0)
+
+    @kernel("int64(int64)")
+    def last_nb(value):
+        return value + 3
+
+    other = processes.Process(target=hold, args=_lock_of(taken_nb))
+    other.start()
+    held.wait()
+done.set()
+"""
+
+
+def test_a_helper_compiles_from_the_end_callees_first_and_leaves_what_another_has(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "kernels.py"
+    source.write_text(HELPER)
+    done = subprocess.run(
+        [sys.executable, str(source)],
+        env={**os.environ, "PYTHONPATH": os.getcwd(), "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.split() == ["last_nb", "first_nb", "caller_nb", "between_nb"]
 
 
 def test_a_cache_that_cannot_be_written_is_refused_with_advice() -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine.kernels import load_kernels
+from actors.kernel_helpers import load_all_kernels
 
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_kernels() -> None:
     """Compile what this machine has not compiled yet, before the first command starts."""
-    load_kernels()
+    load_all_kernels()
