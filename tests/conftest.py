@@ -1,10 +1,21 @@
-"""What every test of the tree shares: which examples hypothesis tries.
+"""What every test of the tree shares: which examples hypothesis tries, and how a run is spread.
 
 A gate must say of a change only what the change did: `make test` tries the same examples at every
 run. New ones are tried by `make hunt`, whose seeds rise.
 """
 
+from typing import Any
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.spread import (
+    LONGEST_FIRST,
+    ONE_AFTER_ANOTHER,
+    SpreadScheduling,
+    place_in,
+    processes_wanted,
+)
 
 for name, derandomize in (("gate", True), ("hunt", False)):
     settings.register_profile(
@@ -16,3 +27,40 @@ for name, derandomize in (("gate", True), ("hunt", False)):
         suppress_health_check=[HealthCheck.too_slow],
     )
 settings.load_profile("gate")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Spread a run of all tests, before xdist reads over how many processes."""
+    if not hasattr(config, "workerinput") and (processes := processes_wanted(config)):
+        config.option.numprocesses = processes
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile what this machine has not compiled yet, before several processes need it."""
+    if session.config.option.numprocesses and not hasattr(session.config, "workerinput"):
+        from actors.kernel_helpers import load_all_kernels
+
+        load_all_kernels()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SpreadScheduling:
+    config.option.loadscopereorder = False
+    return SpreadScheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check that tests which need a process of their own are known; begin with what takes longest.
+
+    Raises
+    ------
+    pytest.UsageError
+        When a test with a mark that says so is in no place that is run one after another.
+    """
+    for item in items:
+        marked = item.get_closest_marker("cluster") or item.get_closest_marker("faults")
+        if marked and place_in(item.nodeid, ONE_AFTER_ANOTHER) == len(ONE_AFTER_ANOTHER):
+            raise pytest.UsageError(f"{item.nodeid}: name its folder in tests/spread.py")
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place_in(item.nodeid, LONGEST_FIRST))

@@ -3,6 +3,7 @@
 import configparser
 import re
 import sys
+from functools import cache
 
 import pytest
 
@@ -13,6 +14,7 @@ IMPORTED_AS = {
     "import-linter": "importlinter",
     "prometheus-client": "prometheus_client",
     "pyjwt": "jwt",
+    "pytest-xdist": "xdist",
     "pyzmq": "zmq",
     "pytest-asyncio": "pytest_asyncio",
     "pytest-cov": "pytest_cov",
@@ -49,6 +51,7 @@ def explained() -> str:
     return (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").lower()
 
 
+@cache
 def imported_anywhere() -> set[str]:
     """Return the top-level names that code, examples and notebooks import."""
     names = {name.split(".")[0] for module in modules() for name in imported(module.tree)}
