@@ -281,11 +281,33 @@ def encode_control(*, by: str, commands: bytes, events: Sequence[Any]) -> bytes:
 
 
 def decode_market_control(payload: Bytes) -> MarketControlRecord:
-    """Decode commands to markets and their events."""
+    """Decode commands to markets and their events; those of layouts 1 to 3 under today's names."""
     try:
         return _MARKET_CONTROL.decode(payload)
     except msgspec.MsgspecError as error:
-        raise PayloadError(str(error)) from error
+        try:
+            return _older_market_control(payload)
+        except msgspec.MsgspecError:
+            raise PayloadError(str(error)) from error
+
+
+def _older_market_control(payload: Bytes) -> MarketControlRecord:
+    """Decode a record whose events have the field `payouts_check` as `payout_minor`."""
+    document = msgspec.msgpack.decode(payload)
+    match document:
+        case {"events": [*events]}:
+            renamed = {**document, "events": [_with_payouts_check(event) for event in events]}
+            return msgspec.convert(renamed, MarketControlRecord)
+    raise msgspec.ValidationError("no events")
+
+
+def _with_payouts_check(event: Any) -> Any:
+    match event:
+        case {"events": [*events]}:
+            return {**event, "events": [_with_payouts_check(each) for each in events]}
+        case {"payout_minor": figure, **others}:
+            return {**others, "payouts_check": figure}
+    return event
 
 
 def decode_ledger_control(payload: Bytes) -> LedgerControlRecord:

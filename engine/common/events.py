@@ -73,16 +73,17 @@ class MarketClosed(_MarketEvent, frozen=True, tag="market_closed"):
 
 
 class MarketSettled(_MarketEvent, frozen=True, tag="market_settled"):
-    """Results stand; `bets` settlements that pay `payout_minor` went to the outbox.
+    """Results stand; `bets` settlements of bets and legs went to the outbox.
 
-    `payout_minor` adds up amounts in the bets' own currencies, and of legs the numerators of their
-    fractions, modulo 2^63: a check figure for replay, not an amount of money.
+    `payouts_check` is a check figure of their rows, by which a replay is compared, and no amount of
+    money: the sum, modulo 2^63, of singles' payouts in whatever currency and of the numerators of
+    legs' fractions. What is paid is in the accounts.
     """
 
     settlement_no: int
     results: tuple[OutcomeResult, ...]
     bets: int
-    payout_minor: Minor
+    payouts_check: int
     deductions: tuple[Deduction, ...] = ()
 
 
@@ -97,15 +98,15 @@ class OutcomesSettled(_MarketEvent, frozen=True, tag="outcomes_settled"):
     outcomes: tuple[int, ...]
     results: tuple[OutcomeResult, ...]
     bets: int
-    payout_minor: Minor
+    payouts_check: int
 
 
 class MarketCancelled(_MarketEvent, frozen=True, tag="market_cancelled"):
-    """The market is void; `bets` refunds that pay `payout_minor` went to the outbox."""
+    """The market is void; `bets` refunds of bets and legs went to the outbox; see MarketSettled."""
 
     settlement_no: int
     bets: int
-    payout_minor: Minor
+    payouts_check: int
     why: str = ""
 
 
@@ -117,13 +118,16 @@ class StatusSet(_MarketEvent, frozen=True, tag="status_set"):
 
 
 class BetsCancelled(_MarketEvent, frozen=True, tag="bets_cancelled"):
-    """The bets of a window are void; `bets` refunds that pay `payout_minor` went to the outbox."""
+    """The bets of a window are void; `bets` refunds of bets and legs went to the outbox.
+
+    `payouts_check` is as in MarketSettled.
+    """
 
     settlement_no: int
     from_ns: Nanos | None
     until_ns: Nanos | None
     bets: int
-    payout_minor: Minor
+    payouts_check: int
     why: str = ""
     outcomes: tuple[int, ...] = ()
     """The outcomes whose bets are concerned; none: those of all."""
@@ -132,14 +136,17 @@ class BetsCancelled(_MarketEvent, frozen=True, tag="bets_cancelled"):
 
 
 class CancelRolledBack(_MarketEvent, frozen=True, tag="cancel_rolled_back"):
-    """A cancellation is rolled back; `bets` bets are open, or settled by the results that stand."""
+    """A cancellation is rolled back; `bets` bets are open, or settled by the results that stand.
+
+    `payouts_check` is as in MarketSettled.
+    """
 
     status: Status
     settlement_no: int
     from_ns: Nanos | None
     until_ns: Nanos | None
     bets: int
-    payout_minor: Minor
+    payouts_check: int
     why: str = ""
     outcomes: tuple[int, ...] = ()
     """The outcomes whose bets are concerned; none: those of all."""

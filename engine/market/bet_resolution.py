@@ -42,7 +42,7 @@ from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
 from engine.common.rows import Bools, I32s, Rows
 from engine.common.rules import RULES_FIRST
-from engine.common.units import Minor, Nanos
+from engine.common.units import Nanos
 from engine.market.book import MARKET_RESULTS, Book
 from engine.market.cancel_windows import CancelWindows, Window, no_room
 from engine.market.command_checks import (
@@ -76,7 +76,7 @@ ResolvingCommand = (
 class _Sent(NamedTuple):
     settlement_no: int
     bets: int
-    payout_minor: Minor
+    payouts_check: int
 
 
 class Resolved(NamedTuple):
@@ -160,7 +160,7 @@ class Resolutions:
             version = book.set_status(slot, after, at_ns)
         else:
             version = book.raise_version(slot)
-        settlement_no, bets, payout = self._send(slot, numbers, resettled)
+        settlement_no, bets, check = self._send(slot, numbers, resettled)
         if named:
             return OutcomesSettled(
                 market_no=command.market_no,
@@ -170,7 +170,7 @@ class Resolutions:
                 outcomes=named,
                 results=command.results,
                 bets=bets,
-                payout_minor=payout,
+                payouts_check=check,
             )
         return MarketSettled(
             market_no=command.market_no,
@@ -178,7 +178,7 @@ class Resolutions:
             settlement_no=settlement_no,
             results=command.results,
             bets=bets,
-            payout_minor=payout,
+            payouts_check=check,
             deductions=command.deductions,
         )
 
@@ -214,13 +214,13 @@ class Resolutions:
         numbers = bets_of(book, slot)
         refunded = self._refunded(slot, numbers)
         version = book.set_status(slot, after, at_ns)
-        settlement_no, bets, payout = self._send(slot, numbers, ~refunded)
+        settlement_no, bets, check = self._send(slot, numbers, ~refunded)
         return MarketCancelled(
             market_no=command.market_no,
             version=version,
             settlement_no=settlement_no,
             bets=bets,
-            payout_minor=payout,
+            payouts_check=check,
             why=command.why,
         )
 
@@ -241,7 +241,7 @@ class Resolutions:
         before = self._refunded(slot, numbers)
         self._windows.put(slot, window, numbers)
         changed = before != self._refunded(slot, numbers)
-        settlement_no, bets, payout = self._send(slot, numbers, changed)
+        settlement_no, bets, check = self._send(slot, numbers, changed)
         return BetsCancelled(
             market_no=command.market_no,
             version=self._book.version(slot),
@@ -249,7 +249,7 @@ class Resolutions:
             from_ns=command.from_ns,
             until_ns=command.until_ns,
             bets=bets,
-            payout_minor=payout,
+            payouts_check=check,
             why=command.why,
             outcomes=_named(command),
             accepted_before_ns=command.accepted_before_ns,
@@ -284,7 +284,7 @@ class Resolutions:
             if splits:
                 self._windows.put(slot, voided, numbers)
         changed = before != self._refunded(slot, numbers)
-        settlement_no, bets, payout = self._send(slot, numbers, changed)
+        settlement_no, bets, check = self._send(slot, numbers, changed)
         return CancelRolledBack(
             market_no=command.market_no,
             version=book.version(slot),
@@ -293,7 +293,7 @@ class Resolutions:
             from_ns=command.from_ns,
             until_ns=command.until_ns,
             bets=bets,
-            payout_minor=payout,
+            payouts_check=check,
             why=command.why,
             outcomes=_named(command),
         )

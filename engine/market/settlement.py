@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.common.commands import Deduction, OutcomeResult
 from engine.common.rows import SETTLEMENT, BetResult, Bools, I32s, Rows, U8s
-from engine.common.units import DEAD_HEAT_DEN_MAX, Minor
+from engine.common.units import DEAD_HEAT_DEN_MAX
 from engine.market.book import MARKET_RESULTS, OUTCOME_ACTIVE, OUTCOME_WON, Book
 from engine.market.charges_nb import released_nb
 from engine.market.settle_nb import collect_nb, deduct_nb, settle_nb
@@ -192,6 +192,6 @@ def released_legs(book: Book, numbers: I32s) -> Bools:
     return released
 
 
-def check_figure(rows: Rows) -> Minor:
+def check_figure(rows: Rows) -> int:
     """Return the sum of settlements' payouts modulo 2^63; it adds up different currencies."""
-    return Minor(int(rows["payout_minor"].sum(dtype=np.int64)) & _CHECK_FIGURE_MASK)
+    return int(rows["payout_minor"].sum(dtype=np.int64)) & _CHECK_FIGURE_MASK

@@ -10,7 +10,9 @@ import pytest
 
 from engine.common.commands import CancelBets, FeedUpdate, RollBackSettlement, SetStatus
 from engine.common.events import BetsCancelled, FeedApplied, SettlementRolledBack
+from engine.common.ids import BetId
 from engine.common.lifecycle import Status
+from engine.common.rows import FLAG_PRE_MATCH, BetResult, SlipKind
 from engine.market.market import MarketMachine
 from persistence.chain import JournalNewerError, segment_paths
 from persistence.disk import LocalDisk
@@ -174,3 +176,13 @@ def test_a_snapshot_of_a_newer_schema_quarantines_although_an_older_snapshot_is_
     assert durable.state is DurableState.SERVING
     assert durable.recovery.snapshot_seq == int(path.stem)
     durable.close()
+
+
+def test_the_golden_ledger_holds_a_lead_that_a_leg_was_paid_at() -> None:
+    machine = replay_folder(FOLDERS[LAYOUT_VERSION] / "ledger").replay.machine
+    slips = machine.slips()
+    (leg,) = slips[(slips["kind"] == SlipKind.LEG) & (slips["held"] > 0)]
+    assert (leg["held"], leg["bets"], leg["result"]) == (2, FLAG_PRE_MATCH, BetResult.LOST)
+    paid = machine.slip_by_id(BetId(int(leg["bet_id"])))
+    assert paid.payout_minor == 0
+    assert paid.offer.added_minor == 250

@@ -12,7 +12,7 @@ import numpy as np
 from engine.common.commands import AckOutbox, Deposit, SettleMarket, Withdraw
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.ids import bet_id
-from engine.common.offers import FreeBetRule, GrantFreeBet, InsuranceRule, SetOffer
+from engine.common.offers import EarlyPayoutRule, FreeBetRule, GrantFreeBet, InsuranceRule, SetOffer
 from engine.common.payout_bounds import SetAccountBound, SetCombinationBound, SetPayoutBound
 from engine.common.rows import (
     CHARGE,
@@ -21,6 +21,7 @@ from engine.common.rows import (
     FLAG_HEAD,
     FLAG_LEG,
     FLAG_LEG_OF_SLIP,
+    FLAG_PRE_MATCH,
     FLAG_RELEASED,
     LEG_RESERVATION,
     RESERVATION,
@@ -115,6 +116,13 @@ def leg_settlements(*serials: int, num: int, number: int, result: BetResult) -> 
     return rows
 
 
+def joined(rows: Rows, *more: Rows) -> Rows:
+    """Return the rows of one outbox, numbered on."""
+    batch = np.concatenate([rows, *more])
+    batch["outbox_seq"] = np.arange(1, len(batch) + 1)
+    return batch
+
+
 def with_offer(rows: Rows, number: int, *, flags: int = 0) -> Rows:
     """Return a slip that takes an offer, or a free bet by FLAG_FREE_BET."""
     rows = rows.copy()
@@ -124,9 +132,10 @@ def with_offer(rows: Rows, number: int, *, flags: int = 0) -> Rows:
 
 
 def offer_steps(*, first: int) -> list[Step]:
-    """Return steps of offers for account 7: a free bet that is used, and an insurance that pays."""
+    """Return steps of offers for account 7: a used free bet, an insurance and an early payout."""
     x1, x2 = first + 1, first + 2
     y1, y2 = first + 4, first + 5
+    z1 = first + 7
     welcome = SetOffer(offer_no=2, name="welcome", currency="EUR", rule=FreeBetRule())
     insured = SetOffer(
         offer_no=5,
@@ -134,19 +143,36 @@ def offer_steps(*, first: int) -> list[Step]:
         currency="EUR",
         rule=InsuranceRule(legs_min=2, cap_minor=80, expires_after_ns=1_000),
     )
+    ahead = SetOffer(
+        offer_no=6,
+        name="two goals ahead",
+        currency="EUR",
+        rule=EarlyPayoutRule(lead=2, cap_minor=500),
+    )
     grant = GrantFreeBet(
         account_no=7, offer_no=2, amount_minor=150, expires_at_ns=1 << 40, ref="fb-1"
     )
     free = with_offer(slip("of", market_nos=(1, 2), stake_minor=100), 1, flags=FLAG_FREE_BET)
     with_insurance = with_offer(slip("oi", market_nos=(1, 2), stake_minor=100), 5)
-    bet = slip_bet(100, sizes=[2], of=2)
+    early = with_offer(slip("oe", market_nos=(3,), stake_minor=100), 6)
+    bet, single = slip_bet(100, sizes=[2], of=2), slip_bet(100, sizes=[1], of=1)
     won, lost = BetResult.WON, BetResult.LOST
+    mark = settlements(z1, payout_minor=0, settlement_no=1, result=BetResult.NONE)
+    mark["early_lead"], mark["early_flags"], mark["odds_milli"] = 2, FLAG_PRE_MATCH, 2_500
+    late = leg_settlements(z1, num=0, number=2, result=lost)
+    late["early_lead"], late["early_flags"] = 2, FLAG_PRE_MATCH
     return [
-        Step("control", ("ops", [welcome, insured, grant])),
-        Step("exchange", (verdicts(), np.concatenate([free, with_insurance])), np.tile(bet, 2)),
-        Step("exchange", (verdicts(x1, x2, y1, y2), with_insurance), bet),
-        Step("settle", (leg_settlements(x1, x2, y1, num=2_500, number=1, result=won),)),
-        Step("settle", (leg_settlements(y2, num=0, number=1, result=lost),)),
+        Step("control", ("ops", [welcome, insured, ahead, grant])),
+        Step(
+            "exchange",
+            (verdicts(), np.concatenate([free, with_insurance, early])),
+            np.concatenate([bet, bet, single]),
+        ),
+        Step("exchange", (verdicts(x1, x2, y1, y2, z1), with_insurance), bet),
+        Step(
+            "settle", (joined(leg_settlements(x1, x2, y1, num=2_500, number=1, result=won), mark),)
+        ),
+        Step("settle", (joined(leg_settlements(y2, num=0, number=1, result=lost), late),)),
     ]
 
 
@@ -208,7 +234,7 @@ SEQUENCES_4 = {
                 "control", ("ops", [Deposit(account_no=7, amount_minor=5_000, ref="d-2"), *BOUNDS])
             ),
             *offer_steps(first=7),
-            *slip_steps(first=13),
+            *slip_steps(first=15),
         ],
         DurableLedger,
     ),

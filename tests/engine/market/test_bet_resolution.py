@@ -104,7 +104,7 @@ def test_a_window_includes_its_first_time_and_excludes_its_end(begin, end, cover
         from_ns=begin,
         until_ns=end,
         bets=len(covered),
-        payout_minor=100 * len(covered),
+        payouts_check=100 * len(covered),
         why="odds",
     )
     assert machine.price_delta(1).status == Status.ACTIVE, "it does not change the status"
@@ -259,7 +259,7 @@ def test_a_rollback_must_name_exactly_the_times_of_the_window() -> None:
         from_ns=5,
         until_ns=20,
         bets=1,
-        payout_minor=0,
+        payouts_check=0,
         why="error",
     )
     assert refusal(machine, rollback(5, 20)) == (Reason.WINDOW_UNKNOWN, "from_ns")
@@ -276,7 +276,7 @@ def test_a_cancelled_market_rolled_back_is_settled_when_results_stand() -> None:
     do(machine, window(20), HOME, CancelMarket(market_no=1))
     event = machine.apply(rollback(), 70)
     assert isinstance(event, CancelRolledBack)
-    assert (event.status, event.bets, event.payout_minor) == (Status.SETTLED, 1, 250)
+    assert (event.status, event.bets, event.payouts_check) == (Status.SETTLED, 1, 250)
     assert machine.price_delta(1).status == Status.SETTLED
     assert refusal(machine, HOME) == (Reason.ALREADY_SETTLED, "results")
 
@@ -372,7 +372,7 @@ def test_a_winner_placed_before_the_withdrawal_is_paid_less_by_the_deduction(
     assert event.deductions == (deduction,)
     payouts = machine.outbox(shard=0, limit=9)["payout_minor"].tolist()
     assert payouts == [payout, 0, odds], "the loser gets nothing, the later bet its full payout"
-    assert event.payout_minor == sum(payouts)
+    assert event.payouts_check == sum(payouts)
 
 
 def test_a_bet_gets_the_first_deduction_after_its_time() -> None:

@@ -78,7 +78,7 @@ def test_each_row_of_the_feed_s_table_pays_its_return(result, payout, ended) -> 
     other = OutcomeResult(won=False)
     event = machine.apply(SettleMarket(market_no=1, results=(result, other, other)), AT_NS)
     assert isinstance(event, MarketSettled)
-    assert (event.settlement_no, event.bets, event.payout_minor) == (1, 1, payout)
+    assert (event.settlement_no, event.bets, event.payouts_check) == (1, 1, payout)
     assert event.results == (result, other, other)
     assert settled(machine) == [(1, payout, ended, 1)]
 
@@ -210,7 +210,7 @@ def test_cancelling_refunds_every_bet_also_after_a_settlement() -> None:
     do(machine, SettleMarket(market_no=1, results=won(True, False, False)))
     event = machine.apply(CancelMarket(market_no=1, why="abandoned"), AT_NS)
     assert isinstance(event, MarketCancelled)
-    assert (event.settlement_no, event.bets, event.payout_minor) == (2, 2, 433)
+    assert (event.settlement_no, event.bets, event.payouts_check) == (2, 2, 433)
     assert event.why == "abandoned"
     assert settled(machine)[2:] == [
         (1, 333, BetResult.CANCELLED, 2),
@@ -306,7 +306,7 @@ def test_settling_a_market_without_bets_sends_nothing() -> None:
     machine = open_machine()
     event = machine.apply(SettleMarket(market_no=1, results=won(True, False, False)), AT_NS)
     assert isinstance(event, MarketSettled)
-    assert (event.bets, event.payout_minor, machine.outbox_shards()) == (0, 0, [])
+    assert (event.bets, event.payouts_check, machine.outbox_shards()) == (0, 0, [])
 
 
 def test_a_hundred_thousand_bets_are_settled_within_a_second() -> None:
@@ -319,7 +319,7 @@ def test_a_hundred_thousand_bets_are_settled_within_a_second() -> None:
     started = time.perf_counter()
     event = machine.apply(SettleMarket(market_no=1, results=won(True, False, False)), AT_NS)
     assert time.perf_counter() - started < 1, "no loop of the interpreter over bets"
-    assert (event.bets, event.payout_minor) == (100_000, 25_000_000)
+    assert (event.bets, event.payouts_check) == (100_000, 25_000_000)
     for shard in (0, 1):
         sent = machine.outbox(shard=shard, limit=100_000)
         assert np.array_equal(sent["bet_id"], rows["bet_id"][shard::2])

@@ -346,7 +346,7 @@ FROM_GATEWAY: list[ServerMessage] = [
                 settlement_no=1,
                 results=(OutcomeResult(won=True),),
                 bets=3,
-                payout_minor=1_250,
+                payouts_check=1_250,
             ),
         ),
     ),

@@ -68,7 +68,7 @@ async def test_trader_can_send_every_command_of_a_market(bookmaker: Bookmaker) -
         assert isinstance(await control.close_market(1), MarketClosed)
         settled = await control.settle(1, [WON, LOST, LOST])
         assert isinstance(settled, MarketSettled)
-        assert (settled.bets, settled.payout_minor) == (1, 900)
+        assert (settled.bets, settled.payouts_check) == (1, 900)
         assert isinstance(await control.cancel(2, why="abandoned"), MarketCancelled)
         await until(lambda: client.prices[1].status == "settled")
         await until(lambda: client.prices[2].status == "cancelled")
@@ -81,11 +81,11 @@ async def test_trader_cancels_a_window_of_bets_and_rolls_back(bookmaker: Bookmak
         assert isinstance(await control.settle(1, [WON, LOST, LOST]), MarketSettled)
         voided = await control.cancel_bets(1, from_ns=0, why="late")
         assert isinstance(voided, BetsCancelled)
-        assert (voided.bets, voided.payout_minor) == (1, 500)
+        assert (voided.bets, voided.payouts_check) == (1, 500)
         assert (await control.book(1)).windows == 1
         back = await control.roll_back_cancel(1, from_ns=0)
         assert isinstance(back, CancelRolledBack)
-        assert back.payout_minor == 1_250
+        assert back.payouts_check == 1_250
         assert isinstance(await control.roll_back_settlement(1, why="VAR"), SettlementRolledBack)
         book = await control.book(1)
         assert (book.status, book.results_stand, book.windows) == ("suspended", False, 0)

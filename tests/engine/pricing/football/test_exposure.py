@@ -118,7 +118,7 @@ def settled_profit(machine: MarketMachine, cell: Cell) -> tuple[int, int]:
         ended = results_at(key, cell)
         event = copy.apply(SettleMarket(market_no=number, results=ended), AT_NS)
         assert isinstance(event, MarketSettled)
-        profit += image.stake_taken_minor - event.payout_minor
+        profit += image.stake_taken_minor - event.payouts_check
         of_market = bets["outcome"][bets["market_no"] == number].tolist()
         half_results += sum(ended[outcome].void_halves == 1 for outcome in of_market)
     return profit, half_results
