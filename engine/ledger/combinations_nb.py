@@ -127,21 +127,29 @@ def count_slip_nb(slips: Any, slot: Any, before_minor: Any, after_minor: Any, st
 
 @kernel()
 def combination_room_nb(
-    reservations: Any, at: Any, rate_micro: Any, slips: Any, store: Any, room_minor: Any
+    rows: Any,
+    first: Any,
+    legs: Any,
+    own_minor: Any,
+    rate_micro: Any,
+    slips: Any,
+    store: Any,
+    room_minor: Any,
 ) -> Any:
-    """Return what the slip of a head that is asked for may pay, for its combination.
+    """Return what the slip of some legs, asked for or open, may pay for its combination.
 
     The largest amount of the account's currency that is worth no more than what the sum leaves of
-    the bound; `room_minor` where there is no bound.
+    the bound; `room_minor` where there is no bound. `own_minor` is what an open slip itself can pay
+    in the sum, 0 for one that is asked for. `rows` and `first` are as in `selections_nb`.
     """
     _, combinations, figures, _, _ = store
-    legs = np.int64(reservations[at].outcome)
     if figures[BOUND] == 0 or legs < LEGS_LEAST:
         return room_minor
-    found, _ = find_combination_nb(reservations, at + 1, legs, slips, store)
+    found, _ = find_combination_nb(rows, first, legs, slips, store)
     left_minor = figures[BOUND]
     if found >= 0:
-        left_minor = max(left_minor - combinations[found].sum_minor, 0)
+        others_minor = combinations[found].sum_minor - counted_nb(own_minor, rate_micro)
+        left_minor = max(left_minor - others_minor, 0)
     return base_amount_minor_max_up_nb(left_minor, int(np.int64(rate_micro)))
 
 

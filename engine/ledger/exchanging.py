@@ -40,6 +40,7 @@ def resolve(tables: LedgerTables, verdicts: Rows, at_ns: Nanos) -> None:
         house_minor,
         tables.due,
         tables.due_len,
+        (tables.payouts_max, tables.rates_micro),
         tables.combinations.store(tables.ref_seed),
     )
     add_to_house(tables, house_minor.tolist())

@@ -37,13 +37,14 @@ from engine.ledger.index_nb import (
     slot_of_bet_nb,
 )
 from engine.ledger.open_slips_nb import close_slip_nb, shift_balance_nb, single_payout_nb
+from engine.ledger.post_nb import hold_leg_nb
+from engine.ledger.reserve_nb import PAYOUT_BOUNDS
 from engine.ledger.slip_nb import (
     ANY_CHANGE,
     COUNT,
     DUE,
     LEG_REFUSED,
     SCRATCH,
-    hold_leg_nb,
     refuse_slip_nb,
     settle_head_nb,
 )
@@ -132,6 +133,7 @@ def has_settled_leg_nb(slips: Any, head_slot: Any) -> Any:
         SUMS,
         DUE,
         COUNT,
+        PAYOUT_BOUNDS,
         COMBINATION_STORE,
     )
 )
@@ -147,6 +149,7 @@ def resolve_legs_nb(
     house_minor: Any,
     due: Any,
     due_len: Any,
+    bounds: Any,
     store: Any,
 ) -> None:
     """Hold (reason 0) or refuse (any other reason) the PENDING legs that the verdicts name.
@@ -169,7 +172,7 @@ def resolve_legs_nb(
                 continue
             leg.odds_milli = verdict.odds_milli
             leg.stake_max_minor = verdict.stake_max_minor
-            hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len, store)
+            hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len, bounds, store)
             if head.state == ACCEPTED and has_settled_leg_nb(slips, head_slot):
                 settle_head_nb(
                     slips,

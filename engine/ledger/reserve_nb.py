@@ -48,6 +48,9 @@ PENDING = int(SlipState.PENDING)
 SINGLE = int(SlipKind.SINGLE)
 OF_SLIP = FLAG_HEAD | FLAG_LEG_OF_SLIP
 
+PAYOUT_BOUNDS: Any = types.Tuple((SUMS, RATES))  # type: ignore[no-untyped-call]
+"""Numba's type of what bounds open payouts: the house's bound and the rate, by currency slot."""
+
 MALFORMED = int(Reason.MALFORMED)
 STAKE_TOO_SMALL = int(Reason.STAKE_TOO_SMALL)
 AMOUNT_OUT_OF_BOUNDS = int(Reason.AMOUNT_OUT_OF_BOUNDS)

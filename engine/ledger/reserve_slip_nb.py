@@ -255,7 +255,10 @@ def reserve_slip_nb(
         return
     account = accounts[account_slot]
     room_minor = payout_bound_nb(account, payouts_max, rate_micro) - account.open_payout_minor
-    most_minor = combination_room_nb(reservations, at, rate_micro, slips, combinations, room_minor)
+    legs = np.int64(head.outcome)
+    most_minor = combination_room_nb(
+        reservations, at + 1, legs, 0, rate_micro, slips, combinations, room_minor
+    )
     reason = COMBINATION_LIABILITY if most_minor < room_minor else ACCOUNT_LIABILITY
     bound = (min(most_minor, room_minor), reason, rate_micro)
     number, grant_no, reason, stake_max_minor, payout_minor = checked_nb(

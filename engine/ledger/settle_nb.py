@@ -37,8 +37,10 @@ from engine.ledger.open_slips_nb import (
     shift_balance_nb,
     single_payout_nb,
 )
+from engine.ledger.post_nb import hold_leg_nb
+from engine.ledger.reserve_nb import PAYOUT_BOUNDS
 from engine.ledger.rows import HOLDING_MINOR_MAX
-from engine.ledger.slip_nb import COUNT, DUE, SCRATCH, hold_leg_nb, settle_head_nb
+from engine.ledger.slip_nb import COUNT, DUE, SCRATCH, settle_head_nb
 from engine.slips.owed_nb import BACK_NUM_MAX
 
 PENDING = int(SlipState.PENDING)
@@ -230,6 +232,7 @@ def settle_nb(
         SCRATCH,
         DUE,
         COUNT,
+        PAYOUT_BOUNDS,
         COMBINATION_STORE,
     )
 )
@@ -246,6 +249,7 @@ def settle_legs_nb(
     scratch: Any,
     due: Any,
     due_len: Any,
+    bounds: Any,
     store: Any,
 ) -> None:
     """Settle the legs whose rows `settle_nb` left, and after each row the slip of its leg.
@@ -276,7 +280,7 @@ def settle_legs_nb(
         if leg.state == PENDING:
             if row.odds_milli > 0:
                 leg.odds_milli = row.odds_milli
-            hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len, store)
+            hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len, bounds, store)
         if leg.state == RELEASED:
             continue
         leg.state = ACCEPTED if row.result == REOPENED else SETTLED

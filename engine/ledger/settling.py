@@ -45,6 +45,7 @@ def apply_settlements(tables: LedgerTables, rows: Rows, at_ns: Nanos) -> Rows:
             tables.scratch,
             tables.due,
             tables.due_len,
+            (tables.payouts_max, tables.rates_micro),
             tables.combinations.store(tables.ref_seed),
         )
         bring_offers(tables, rows["bet_id"], at_ns)

@@ -11,7 +11,7 @@ from numba import types
 
 from engine.common.jit import kernel
 from engine.common.reasons import Reason
-from engine.common.rows import BetResult, Policy, SlipState
+from engine.common.rows import BetResult, SlipState
 from engine.common.units import ODDS_MILLI_ONE, PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
 from engine.ledger.combinations_nb import count_slip_nb
 from engine.ledger.open_slips_nb import close_slip_nb, reopen_slip_nb, shift_balance_nb
@@ -37,13 +37,8 @@ OVER_MOST = -1
 """No reason yet: all bets together could pay more than their account or the house allows."""
 NO_BOUND = (1 << 63) - 1
 
-COMBINED_NONE = int(Policy.COMBINED_NONE)
-COMBINED_HIGHER = int(Policy.COMBINED_HIGHER)
-
 LEG_REFUSED = int(Reason.LEG_REFUSED)
 OFFER_NOT_FOR_BET = int(Reason.OFFER_NOT_FOR_BET)
-ODDS_CHANGED = int(Reason.ODDS_CHANGED)
-ODDS_WORSE = int(Reason.ODDS_WORSE)
 PAYOUT_OVER_CAP = int(Reason.PAYOUT_OVER_CAP)
 AMOUNT_OUT_OF_BOUNDS = int(Reason.AMOUNT_OUT_OF_BOUNDS)
 
@@ -316,84 +311,6 @@ def refuse_slip_nb(
             release_leg_nb(leg)
     head.charge_no += 1
     note_due_nb(due, due_len, head_slot)
-
-
-@kernel()
-def post_reason_nb(slips: Any, head_slot: Any, bets: Any, room: Any, scratch: Any) -> Any:
-    """Return why a slip whose legs are all held is refused nevertheless, or 0, and what it can pay.
-
-    A leg taken below the odds that the slip's offer asks refuses it: the odds seen are what the
-    bettor says they were. With a policy over the combined odds, what the slip pays if all its legs
-    win is compared with what it would have paid at the odds that the bettor saw. At odds that rose,
-    a bet may pay more than its bound: then the head is given the highest stake that would have
-    passed.
-    """
-    head = slips[head_slot]
-    legs = int(np.int64(head.legs))
-    first, count = int(np.int64(head.bets_first)), int(np.int64(head.bets))
-    moved = low = False
-    for i in range(legs):
-        leg = slips[head_slot + 1 + i]
-        moved |= leg.odds_milli != leg.odds_seen_milli
-        low |= leg.odds_milli < head.odds_seen_milli
-    if low:
-        return OFFER_NOT_FOR_BET, 0
-    if not moved:
-        return 0, head.charged_minor
-    gather_nb(slips, head_slot, SEEN, scratch)
-    seen_minor, _, _ = potential_nb(scratch, legs, bets, first, count, NO_BOUND)
-    gather_nb(slips, head_slot, TAKEN, scratch)
-    taken_minor, over, share = potential_nb(scratch, legs, bets, first, count, NO_BOUND)
-    if head.policy == COMBINED_NONE and taken_minor != seen_minor:
-        return ODDS_CHANGED, 0
-    if head.policy == COMBINED_HIGHER and taken_minor < seen_minor:
-        return ODDS_WORSE, 0
-    if over == 0:
-        return 0, taken_minor
-    stake_minor = head.stake_minor
-    head.stake_max_minor = stake_max_nb(
-        scratch, legs, bets, first, count, room, stake_minor, stake_minor, NO_BOUND, share
-    )
-    return PAYOUT_OVER_CAP, 0
-
-
-@kernel()
-def hold_leg_nb(
-    slips: Any,
-    slot: Any,
-    accounts: Any,
-    bets: Any,
-    room: Any,
-    scratch: Any,
-    due: Any,
-    due_len: Any,
-    store: Any,
-) -> None:
-    """Note that a PENDING leg's market accepted it; the last leg held posts the slip.
-
-    The leg of a slip that is refused already is released.
-    """
-    leg = slips[slot]
-    head_slot = slot - leg.legs
-    head = slips[head_slot]
-    leg.state = ACCEPTED
-    head.held += 1
-    if head.state == REFUSED:
-        release_leg_nb(leg)
-        head.charge_no += 1
-        note_due_nb(due, due_len, head_slot)
-        return
-    if head.held < head.legs:
-        return
-    account = accounts[head.account]
-    reason, payable_minor = post_reason_nb(slips, head_slot, bets, room, scratch)
-    if reason != 0:
-        refuse_slip_nb(slips, head_slot, account, reason, due, due_len, store)
-        return
-    head.state = ACCEPTED
-    account.pending_minor -= head.stake_minor
-    account.at_stake_minor += head.stake_minor
-    change_payable_nb(slips, head_slot, account, payable_minor, store)
 
 
 # --- settle -------------------------------------------------------------------------------------

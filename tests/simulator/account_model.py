@@ -113,7 +113,8 @@ class ShardModel:
                 bets = int(reservations[at]["market_no"])
                 rows = reservations[at + 1 : at + 1 + legs]
                 _add_legs(slip, bet_id, rows, slip_bets[first_bet : first_bet + bets])
-                slip.convert_bounds(int(answers[at]["rate_micro"]))
+                slip.rate = int(answers[at]["rate_micro"])
+                slip.convert_bounds(slip.rate)
                 slip.policy = int(reservations[at]["policy"])
                 slip.named = int(reservations[at]["odds_milli"]), bool(flags & FLAG_FREE_BET)
                 first_bet += bets
@@ -129,7 +130,7 @@ class ShardModel:
         if reason in _UNRECORDED and slip.shared:
             return
         if leg is not None:
-            change = slip.hold(leg, odds) if reason == 0 else slip.drop(leg, reason)
+            change = slip.hold(leg, odds, self._room) if reason == 0 else slip.drop(leg, reason)
             self._decided(slip, change)
         elif reason == 0:
             slip.state, slip.odds = ACCEPTED, odds
@@ -173,6 +174,11 @@ class ShardModel:
         if 0 < self._payout_max * 1_000_000 // rate_micro < payable:
             self._fault(f"account {account} took a bet with which its open bets can pay {payable}")
 
+    def _room(self, slip: SlipModel) -> int:
+        """Return what a slip may pay beside the other open bets of its account."""
+        others = (each for each in self._of[slip.account] if each is not slip)
+        return self._payout_max * 1_000_000 // slip.rate - sum(each.payable() for each in others)
+
     def _check_slip(self, slip: SlipModel, bet_id: int, answers: Any) -> None:
         """Enter the legs of a new slip; check their ids and the stake of all lines."""
         for leg in slip.legs:
@@ -210,7 +216,7 @@ class ShardModel:
             slip.payout, slip.settlement_no = payout, settlement_no
             slip.state = ACCEPTED if result == _OPEN_AGAIN else SETTLED
             return
-        change = slip.hold(leg, odds) if leg.state == PENDING else 0
+        change = slip.hold(leg, odds, self._room) if leg.state == PENDING else 0
         if leg.state != RELEASED:
             leg.mark(lead, pre_match=bool(flags & FLAG_PRE_MATCH))
             back = None if result == _OPEN_AGAIN else Fraction(payout, den)

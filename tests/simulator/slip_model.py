@@ -5,6 +5,7 @@ first refused leg, accepted when every leg is held, and then owed what stands fo
 the arithmetic of lines from the oracle of expected payouts, and nothing from the engine.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -58,6 +59,7 @@ class SlipModel:
     """Whether it was handed out more than once: an unrecorded refusal is then no verdict."""
     payout: int = 0
     settlement_no: int = 0
+    rate: int = 0
     policy: int = 0
     bets: tuple[SlipBet, ...] = ()
     payouts_max: tuple[int, ...] = ()
@@ -99,13 +101,16 @@ class SlipModel:
         ]
         return potential_minor(self.shape(), self.bets, backs)
 
-    def hold(self, leg: LegModel, odds: int) -> int:
-        """Hold a leg that its market accepted; return what the account gets back by that."""
+    def hold(self, leg: LegModel, odds: int, room: Callable[["SlipModel"], int]) -> int:
+        """Hold a leg that its market accepted; return what the account gets back by that.
+
+        `room` says what the slip may pay beside the account's other bets.
+        """
         leg.odds = odds
         leg.state = RELEASED if self.state == REFUSED else ACCEPTED
         if self.state != PENDING or any(each.state not in _HELD for each in self.legs):
             return 0
-        self.reason = self.refusal()
+        self.reason = self.refusal(room)
         if not self.reason:
             self.state = ACCEPTED
             return self.owe()
@@ -125,7 +130,7 @@ class SlipModel:
             leg.state = RELEASED if leg.state in _HELD else leg.state
         return self.stake
 
-    def refusal(self) -> int:
+    def refusal(self, room: Callable[["SlipModel"], int]) -> int:
         """Return why the slip is refused although its markets hold each of its legs, or 0."""
         seen = [Fraction(leg.odds_seen, 1_000) for leg in self.legs]
         taken = [Fraction(leg.odds, 1_000) for leg in self.legs]
@@ -138,7 +143,7 @@ class SlipModel:
         for bet, most in zip(self.bets, self.payouts_max, strict=True):
             if most and potential_minor(self.shape(), [bet], taken) > most:
                 return int(Reason.PAYOUT_OVER_CAP)
-        return 0
+        return int(Reason.ACCOUNT_LIABILITY) if now > before and now > room(self) else 0
 
     def settle(self, leg: LegModel, back: Fraction | None, result: int, number: int) -> int:
         """Apply what stands for a leg; return by how much the account's balance changes."""

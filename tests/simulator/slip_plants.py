@@ -23,9 +23,11 @@ from engine.common.rows import (
     SlipKind,
     SlipState,
 )
+from engine.ledger.slip_nb import NO_BOUND
 from tests.simulator.hunt import Hunt, ShellPlant, Wrapped, rows
 from tests.simulator.plant import Plant
 from tests.simulator.story import Layout
+from tests.simulator.written import slips_at_odds_never_seen
 
 _KNOWN = [int(reason) for reason in (Reason.MARKET_SUSPENDED, Reason.ODDS_CHANGED)]
 
@@ -123,6 +125,24 @@ class CombinedOddsIgnored(SlipPlant):
     """A slip takes any odds although its bettor accepts no lower payout."""
 
     wrapper = _ForgetsPolicy
+
+
+class _ForgetsBounds(_Slips):
+    def exchange(self, verdicts: bytes, reservations: bytes, *bets: bytes) -> bytes:
+        if not self.serves:
+            answers: bytes = self.shell.exchange(verdicts, reservations, *bets)
+            return answers
+        bounds = self.tables.payouts_max.copy()
+        self.tables.payouts_max[:] = NO_BOUND
+        self.shell.exchange(verdicts, b"")
+        self.tables.payouts_max[:] = bounds
+        return self.shell.exchange(b"", reservations, *bets)
+
+
+class BoundSeenOnly(SlipPlant):
+    """What an account's bets can pay is bounded at the odds that a bettor says he saw."""
+
+    wrapper = _ForgetsBounds
 
 
 class _StakesTwice(_Slips):
@@ -298,6 +318,11 @@ SLIP_PLANTS: dict[type[Plant], Hunt] = {
     AcceptedByWord: _hunt(r"was told that s\d+ is accepted"),
     EventsForgotten: _hunt(r"is none of the bets", layout=_WORLD),
     CombinedOddsIgnored: _hunt(r"is none of the bets"),
+    BoundSeenOnly: Hunt(
+        r"slip \d+ \(s\d+\): state [24] in its account, 3 by its journal",
+        written=slips_at_odds_never_seen,
+        seeds_max=1,
+    ),
     StakeTakenTwice: _hunt(r"account \d+ holds"),
     LineRoundedUp: _hunt(r"payout_minor \d+ in its account"),
     LegSettledTwice: _hunt(r"account \d+ holds|house account"),

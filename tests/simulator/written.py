@@ -6,7 +6,17 @@ little: whatever order the world then finds, the situation stays.
 
 import random
 
-from tests.simulator.story import DisturbCalls, FillDisk, Freeze, Layout, PlaceBet, Story
+from tests.simulator.story import (
+    DisturbCalls,
+    FillDisk,
+    Freeze,
+    Layout,
+    PlaceBet,
+    PlaceSlip,
+    SlipLeg,
+    SlipStake,
+    Story,
+)
 
 _TIMES = 10
 _EVERY_MS = 3_000.0
@@ -55,6 +65,27 @@ def answers_after_their_calls_were_given_up(seed: int) -> Story:
             for each in range(12)
         ]
     return Story(layout=Layout(markets=1, shards=1, road=True), steps=tuple(steps))
+
+
+def slips_at_odds_never_seen(seed: int) -> Story:
+    """Place slips for any odds and say that they are the lowest: all but the last few fit.
+
+    Each pays 19,404 at the odds held (1,100 at 4.2 and 4.2), and 1,102 at those said to be seen.
+    """
+    rng = random.Random(seed)
+    layout = Layout(shards=1, outcome_liability_max=1_000_000, market_liability_max=1_000_000)
+    steps = [
+        PlaceSlip(
+            at_ms=20.0 * number + rng.uniform(0.0, 3.0),
+            account=1,
+            ref=f"s{number}",
+            legs=(SlipLeg(1, 2, 1_001, 0), SlipLeg(2, 2, 1_001, 1)),
+            bets=(SlipStake(1_100, (0, 1), (2,)),),
+            policy="any",
+        )
+        for number in range(_TIMES)
+    ]
+    return Story(layout=layout, steps=tuple(steps))
 
 
 def _bet(at_ms: float, number: int, ref: str, *, gateway: int) -> PlaceBet:

@@ -194,7 +194,7 @@ def _verdicts(random: Random, slips: Rows, count: int) -> Rows:
     for row in rows:
         row["bet_id"], slip = _bet(random, slips)
         seen = 2_000 if slip is None else int(slip["odds_seen_milli"])
-        moved = random.choice((0, 0, 0, 0, 0, 100, 900, -50))
+        moved = random.choice((0, 0, 0, 0, 0, 100, 900, 4_000, -50))
         row["odds_milli"] = max(seen + moved, 1_001)
         if random.random() < 0.02 and slip is not None and slip["kind"] == SlipKind.LEG:
             row["odds_milli"] = random.choice((0, -1, 1_000, 10_000_001))

@@ -118,25 +118,37 @@ class SlipLedgerTwin(LedgerTwin):
         own = (s for s in self.slips if s.account_no == account_no and not isinstance(s, TwinLeg))
         return sum(slip.stake_minor for slip in own if slip.state == state)
 
-    def combination_left(self, legs: Sequence[TwinLeg], rate_micro: int) -> int | None:
+    def combination_left(
+        self, legs: Sequence[TwinLeg], rate_micro: int, own: TwinSlip | None = None
+    ) -> int | None:
         """Return what a slip of some legs may pay, by the other open slips with its selections."""
         if not self.combination_bound or len(legs) < 2:
             return None
         selections = {(leg.content[0], leg.content[1]) for leg in legs}
         counted = sum(
             -(-slip.payable_minor() * slip.rate_micro // 1_000_000)
-            for own in self.opened.values()
-            for slip in own.values()
+            for opened in self.opened.values()
+            for slip in opened.values()
             if isinstance(slip, TwinHead) and len(slip.legs) > 1 and slip.selections == selections
+            if slip is not own
         )
         return within(max(self.combination_bound - counted, 0), rate_micro)
 
     def slip_room(
-        self, account_no: int, legs: Sequence[TwinLeg], rate_micro: int
+        self,
+        account_no: int,
+        legs: Sequence[TwinLeg],
+        rate_micro: int,
+        own: TwinSlip | None = None,
     ) -> tuple[int | None, str]:
-        """Return what a slip may pay by the lower of two bounds, and that bound's reason."""
+        """Return what a slip may pay by the lower of two bounds, and that bound's reason.
+
+        `own` is the slip itself if it is open already: both bounds are of the others.
+        """
         room = self.payout_room_minor(account_no)
-        left = self.combination_left(legs, rate_micro)
+        if room is not None and own is not None:
+            room += own.payable_minor()
+        left = self.combination_left(legs, rate_micro, own)
         if left is None or (room is not None and room <= left):
             return room, "ACCOUNT_LIABILITY"
         return left, "COMBINATION_LIABILITY"
@@ -191,10 +203,12 @@ class SlipLedgerTwin(LedgerTwin):
             return "ODDS_CHANGED"
         if head.policy == COMBINED_HIGHER and now < before:
             return "ODDS_WORSE"
-        if not too_much(head.all_lines, taken):
+        room, of_room = self.slip_room(head.account_no, head.legs, head.rate_micro, head)
+        reason = too_much(head.all_lines, taken, room)
+        if not reason or (reason == "ACCOUNT_LIABILITY" and now <= before):
             return ""
-        head.stake_max_minor = stake_max(head.all_lines, taken, head.stake_minor)
-        return "PAYOUT_OVER_CAP"
+        head.stake_max_minor = stake_max(head.all_lines, taken, head.stake_minor, room)
+        return of_room if reason == "ACCOUNT_LIABILITY" else "PAYOUT_OVER_CAP"
 
     def _refuse(self, head: TwinHead, reason: str) -> None:
         head.state, head.reason = REFUSED, REASON_NUMBERS[reason]

@@ -89,8 +89,8 @@ def test_singles_and_slips_of_one_leg_are_not_counted():
 
 
 def test_a_slip_counts_what_it_can_still_pay_until_it_ends():
-    """Of 1,000, a double of 100 at 2 and 3 takes 600; accepted at 4 and 3, all of 1,200."""
-    ledger = bounded(1_000)
+    """Of 1,200, a double of 100 at 2 and 3 takes 600; accepted at 4 and 3, all."""
+    ledger = bounded(1_200)
     request = replace(accumulator(2_000, 3_000, account_no=1), policy=Policy.ANY)
     request.send(ledger)
 
@@ -100,16 +100,16 @@ def test_a_slip_counts_what_it_can_still_pay_until_it_ends():
         assert reason == OVER
         return highest_minor
 
-    assert passing(1) == 66
+    assert passing(1) == 100
     resolve(ledger, verdict(request.leg(0), odds_milli=4_000))
     resolve(ledger, verdict(request.leg(1), odds_milli=3_000))
     assert passing(2) == 0
     settle(ledger, leg_refunded(request.leg(1)))
-    assert passing(3) == 100
+    assert passing(3) == 133
     settle(ledger, leg_lost(request.leg(0)))
-    assert passing(4) == 166
+    assert passing(4) == 200
     settle(ledger, leg_reopened(request.leg(0)))
-    assert passing(5) == 100
+    assert passing(5) == 133
     settle(ledger, leg_reopened(request.leg(1)))
     assert passing(6) == 0
 
