@@ -7,13 +7,21 @@ Never gives a market's number to a market of another key, even after the first w
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from engine.common.commands import CreateMarket
 from engine.common.events import Refused
-from engine.common.ids import BUILDER, MARKET_NO_MAX, MalformedIdError, MarketNo, parse_market_key
+from engine.common.ids import (
+    BUILDER,
+    MARKET_NO_MAX,
+    AccountNo,
+    MalformedIdError,
+    MarketNo,
+    parse_market_key,
+)
 from engine.common.reasons import Reason
 from engine.common.units import Nanos
 from persistence.chain import ChainReader, segment_paths
@@ -63,6 +71,8 @@ class MarketsPlaced(Struct, frozen=True, kw_only=True, tag_field="doc", tag="mar
     by: str
     markets: tuple[CreateMarket, ...]
     shells: tuple[str, ...]
+    account_no: AccountNo | None = None
+    """The account for which they were created; None: not for a bettor."""
 
 
 class MarketsWithdrawn(Struct, frozen=True, kw_only=True, tag_field="doc", tag="withdrawn"):
@@ -90,6 +100,13 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Document).decode
 
 
+class Built(NamedTuple):
+    """A bet builder: its fixture, and the account that asked for it first."""
+
+    fixture: str
+    account_no: AccountNo | None
+
+
 class Placed(Struct, frozen=True, kw_only=True):
     """A market in the directory: how it was specified first, and its shell."""
 
@@ -113,8 +130,8 @@ class Directory:
         self.generations: dict[str, int] = {}
         self.last_seqs: dict[str, int] = {}
         """The record at which each shell's journal last ended in order."""
-        self.builders: dict[str, int] = {}
-        """How many bet builders each fixture has that has any."""
+        self.builders: dict[MarketNo, Built] = {}
+        """The bet builders."""
         self._withdrawn: dict[MarketNo, str] = {}
         """The keys that withdrawn markets had."""
         self._highest_no = 0
@@ -207,7 +224,13 @@ class Directory:
         return market, None
 
     def place(
-        self, markets: Sequence[CreateMarket], *, shells: Sequence[str], by: str, at_ns: Nanos
+        self,
+        markets: Sequence[CreateMarket],
+        *,
+        shells: Sequence[str],
+        by: str,
+        at_ns: Nanos,
+        account_no: AccountNo | None = None,
     ) -> list[CreateMarket]:
         """Write checked markets and their shells to disk; return the markets with their numbers.
 
@@ -218,7 +241,10 @@ class Directory:
         for start, stop in record_bounds(numbered):
             documents.append(
                 MarketsPlaced(
-                    by=by, markets=tuple(numbered[start:stop]), shells=tuple(shells[start:stop])
+                    by=by,
+                    markets=tuple(numbered[start:stop]),
+                    shells=tuple(shells[start:stop]),
+                    account_no=account_no,
                 )
             )
         self._write(documents, at_ns=at_ns)
@@ -294,20 +320,18 @@ class Directory:
                     self.markets[market.market_no] = Placed(command=market, shell=shell)
                     self.no_by_key[market.key] = market.market_no
                     self.shells[shell] = None
-                    self._count_builder(market.key, 1)
+                    parsed = parse_market_key(market.key)
+                    if parsed.type == BUILDER:
+                        built = Built(parsed.fixture, document.account_no)
+                        self.builders[market.market_no] = built
                     self._highest_no = max(self._highest_no, market.market_no)
             case MarketsWithdrawn():
                 for market_no in document.market_nos:
                     placed = self.markets.pop(market_no)
                     del self.no_by_key[placed.command.key]
                     self._withdrawn[market_no] = placed.command.key
-                    self._count_builder(placed.command.key, -1)
+                    self.builders.pop(market_no, None)
             case ProcessBegun():
                 self.generations[document.part] = document.generation
             case JournalsEnded():
                 self.last_seqs.update(document.last_seqs)
-
-    def _count_builder(self, key: str, change: int) -> None:
-        parsed = parse_market_key(key)
-        if parsed.type == BUILDER:
-            self.builders[parsed.fixture] = self.builders.get(parsed.fixture, 0) + change

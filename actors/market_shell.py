@@ -31,6 +31,7 @@ from actors.stated_results import BETS_MAX
 from engine.common.commands import MarketCommand, OddsGuard
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
 from engine.common.ids import BetId, MarketNo, ShardNo
+from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.rows import BET, CHARGE, FLAG_FENCE, Rows
 from engine.common.units import NS_PER_MS, Nanos
@@ -148,9 +149,8 @@ class MarketShell(Shell[DurableMarkets]):
 
     def _on_gap(self, gateway: Peer) -> None:
         """Send a gateway every market's present image."""
-        if self._durable is None or self._durable.machine is None:
+        if self._durable is None or (machine := self._durable.machine) is None:
             return
-        machine = self._durable.machine
         numbers = machine.market_nos()
         for start in range(0, len(numbers), _IMAGES_IN_CALL_MAX):
             part = numbers[start : start + _IMAGES_IN_CALL_MAX]
@@ -435,16 +435,19 @@ class MarketShell(Shell[DurableMarkets]):
 
     def price_images(self, market_nos: list[MarketNo] | None = None) -> bytes:
         """Return list[PriceImage] of those of the given markets that are hosted here, or of all."""
-        machine = self._machine()
-        return encode([machine.price_image(no) for no in self._present(market_nos)])
+        return encode([self._machine().price_image(no) for no in self._present(market_nos)])
+
+    def ended(self, market_nos: list[MarketNo]) -> list[MarketNo]:
+        """Return those of the given markets that are settled or cancelled here."""
+        machine, over = self._machine(), (Status.SETTLED, Status.CANCELLED)
+        return [no for no in self._present(market_nos) if machine.price_image(no).status in over]
 
     def positions(self) -> bytes:
         """Return list[KnownMarket] of the markets that a feed has updated."""
         machine = self._machine()
         known = []
         for number in machine.market_nos():
-            positions = machine.feed_positions(number)
-            if positions:
+            if positions := machine.feed_positions(number):
                 book = machine.book_image(number)
                 known.append(
                     KnownMarket(
@@ -458,8 +461,7 @@ class MarketShell(Shell[DurableMarkets]):
 
     def book_images(self, market_nos: list[MarketNo] | None = None) -> bytes:
         """Return list[BookImage] of those of the given markets that are hosted here, or of all."""
-        machine = self._machine()
-        return encode([machine.book_image(no) for no in self._present(market_nos)])
+        return encode([self._machine().book_image(no) for no in self._present(market_nos)])
 
     def fixture_grid(self, fixture: str) -> bytes:
         """Return GridImage, what a fixture loses by its score here; None: no market of it."""

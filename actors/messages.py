@@ -193,12 +193,13 @@ class CreateMarkets(Struct, frozen=True, kw_only=True):
 
     A key that exists is answered with its route, so the same request may be sent again. With
     `beside`, the number of a market, all of them go to that market's shell, as those that follow it
-    must.
+    must. `account_no` is the account that asked for bet builders, None where no bettor did.
     """
 
     by: str
     markets: tuple[CreateMarket, ...]
     beside: MarketNo = MarketNo(0)
+    account_no: AccountNo | None = None
 
 
 class BuilderRequest(Struct, frozen=True, kw_only=True, tag_field="of", tag="builder"):

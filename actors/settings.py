@@ -115,10 +115,13 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     markets_per_actor: Annotated[int, Meta(ge=1, le=MARKETS_MAX)] = 1
     builders_per_fixture_max: Annotated[int, Meta(ge=0, le=MARKETS_MAX)] = 256
     """Bet builders that one fixture may have; another is refused with CAPACITY. They are beside
-    `markets_per_actor`, in the shell of their legs."""
+    `markets_per_actor`, in the shell of their legs. Of all bounds of builders, those count that are
+    neither settled nor cancelled."""
+    builders_per_account_max: Annotated[int, Meta(ge=0, le=MARKETS_MAX)] = 256
+    """Bet builders that one account may have caused, by asking for them first; another is refused
+    with CAPACITY. Asking for one that exists needs no place."""
     builders_max: Annotated[int, Meta(ge=0, le=MARKETS_MAX)] = 16_384
-    """Bet builders that the data folder may have, ended matches' included; another is refused with
-    CAPACITY."""
+    """Bet builders that the data folder may have; another is refused with CAPACITY."""
     tick_ms: _Millis = 250
     tick_deadline_ms: _Millis = 2_000
     """A shell that leaves a tick unanswered for this long is frozen: it is killed and replaced."""

@@ -16,9 +16,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.account_shell import AccountShell
+from actors.builder_counts import BuilderCounts
 from actors.directory import MARKETS_IN_RECORD_MAX, Directory, record_bounds
 from actors.failstop import ExitProcess, FailStop, exit_at_once
-from actors.market_requests import check_markets
+from actors.market_requests import check_markets, meets_builder_bound
 from actors.market_shell import MarketShell
 from actors.messages import (
     MarketAnswer,
@@ -100,6 +101,7 @@ class Supervisor:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._disk = disk or LocalDisk()
         self._directory: Directory | None = None
+        self._builder_counts: BuilderCounts | None = None
         self._placement = Placement(markets_per_actor=settings.markets_per_actor)
         self._launcher: Launcher | None = None
         self._keeper: ProcessKeeper | None = None
@@ -133,6 +135,11 @@ class Supervisor:
             at_ns=Nanos(self._clock_ns()),
             options=self._journal,
             account_shards=self._settings.account_shards,
+        )
+        self._builder_counts = BuilderCounts(
+            self._directory,
+            peer=lambda shell: peers_of([self._shells[shell]]).get(shell),
+            timeout_s=self._settings.tick_deadline_ms / 1_000,
         )
         self._version = self._directory.epoch << 32
         placed = [(p.command.key, p.shell) for p in self._directory.markets.values()]
@@ -260,14 +267,24 @@ class Supervisor:
         request = decode_create_markets(payload)
         directory = self._directory
         assert directory is not None, "started"
-        keys, fresh, refusals = check_markets(request, directory, settings=self._settings)
+        counts, settings = self._builder_counts, self._settings
+        assert counts is not None, "started"
+        checked = check_markets(request, directory, counts.counting(), settings=settings)
+        if meets_builder_bound(checked[-1]):
+            await counts.refresh()
+            checked = check_markets(request, directory, counts.counting(), settings=settings)
+        keys, fresh, refusals = checked
         if request.beside and fresh:
             shells = [directory.markets[request.beside].shell] * len(fresh)
         else:
             shells = self._placement.place(list(fresh))
         with self._fail_stop:
             directory.place(
-                list(fresh.values()), shells=shells, by=request.by, at_ns=Nanos(self._clock_ns())
+                list(fresh.values()),
+                shells=shells,
+                by=request.by,
+                at_ns=Nanos(self._clock_ns()),
+                account_no=request.account_no,
             )
         hosts = [directory.markets[n].shell for n in map(directory.no_by_key.get, keys) if n]
         await self._create_on(list(dict.fromkeys(hosts)))

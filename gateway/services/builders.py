@@ -56,7 +56,8 @@ class BuilderService:
                 message = "their markets are in different shells (supervisor.markets_per_actor)"
                 return _refused(request, Reason.LEGS_NOT_JOINED, (request.legs[0], leg), message)
         asked = BuilderRequest(by=by, legs=tuple((leg.market, leg.outcome) for leg in request.legs))
-        return _message(request, await self._markets.find(asked, beside=first, sport=_SPORT))
+        answer = await self._markets.find(asked, beside=first, sport=_SPORT, account_no=account_no)
+        return _message(request, answer)
 
     def _within_rate(self, account_no: AccountNo) -> bool:
         now_s = asyncio.get_running_loop().time()

@@ -20,7 +20,7 @@ from actors.messages import (
 from actors.peer import Peer, PeerError, PeerRefusedError
 from actors.routes import Routes
 from engine.common.commands import CreateMarket
-from engine.common.ids import MarketNo
+from engine.common.ids import AccountNo, MarketNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import ODDS_MILLI_MIN, OddsMilli
 from gateway.market_limits import LIVE, PREMATCH, LimitRules, tighter
@@ -64,17 +64,27 @@ class DerivedMarkets:
         self._timeout_s = timeout_s
 
     async def find(
-        self, request: DerivedRequest, *, beside: MarketRoute, sport: str
+        self,
+        request: DerivedRequest,
+        *,
+        beside: MarketRoute,
+        sport: str,
+        account_no: AccountNo | None = None,
     ) -> DerivedAnswer:
         """Return the market that is asked for, created if nobody has asked before; or why not.
 
-        `beside` is a market that it follows. UNAVAILABLE where its shell or the supervisor is down.
+        `beside` is a market that it follows, `account_no` the account against whose bound a bet
+        builder counts. UNAVAILABLE where its shell or the supervisor is down.
         """
         try:
             answer = await self._ask(beside.shell, request)
             if answer.reason is Reason.ACCEPTED and not answer.market_no:
                 reason, message = await self._create(
-                    answer, by=request.by, beside=beside.market_no, sport=sport
+                    answer,
+                    by=request.by,
+                    beside=beside.market_no,
+                    sport=sport,
+                    account_no=account_no,
                 )
                 if reason is not Reason.ACCEPTED:
                     return DerivedAnswer(reason=reason, message=message)
@@ -95,7 +105,13 @@ class DerivedMarkets:
         return decode_derived_answer(raw)
 
     async def _create(
-        self, answer: DerivedAnswer, *, by: str, beside: MarketNo, sport: str
+        self,
+        answer: DerivedAnswer,
+        *,
+        by: str,
+        beside: MarketNo,
+        sport: str,
+        account_no: AccountNo | None,
     ) -> tuple[Reason, str]:
         """Have a market created beside those that it follows; return why not, or ACCEPTED."""
         supervisor = self._supervisor()
@@ -113,7 +129,9 @@ class DerivedMarkets:
             offered=False,
             limits_why=why,
         )
-        payload = encode(CreateMarkets(by=by, markets=(command,), beside=beside))
+        payload = encode(
+            CreateMarkets(by=by, markets=(command,), beside=beside, account_no=account_no)
+        )
         raw = await supervisor.ask("create_markets", payload, timeout_s=self._timeout_s)
         (created,) = decode_market_answers(raw)
         if created.route is not None:

@@ -38,6 +38,7 @@ from tests.gateway.builder_house import (
 )
 
 TWO = [leg("1x2 home"), leg("total?total=2.5 over")]
+OTHERS = [leg("both_teams_to_score yes"), leg("total?total=2.5 over")]
 THREE = [*TWO, leg("first_half_1x2 draw")]
 IN_PLAY = MatchState(period=Period.FIRST_HALF, clock_s=1_200, first_half=Score(home=1, away=0))
 
@@ -131,7 +132,9 @@ async def test_markets_in_several_shells_are_not_joined(tmp_path: Path) -> None:
         assert "markets_per_actor" in refused.message
 
 
-@pytest.mark.parametrize("bound", ["builders_per_fixture_max", "builders_max"])
+@pytest.mark.parametrize(
+    "bound", ["builders_per_fixture_max", "builders_per_account_max", "builders_max"]
+)
 async def test_a_builder_past_the_bounds_is_refused_and_the_others_stay(
     tmp_path: Path, bound: str
 ) -> None:
@@ -142,6 +145,26 @@ async def test_a_builder_past_the_bounds_is_refused_and_the_others_stay(
         assert (refused.reason, refused.retryable) == (Reason.CAPACITY, True)
         assert bound in refused.message
         assert accepted(await client.build_bet(TWO)).market == first.market
+        await house.settle("1x2", LOST, WON, LOST)  # which loses the builder, and frees its place
+        assert accepted(await client.build_bet(OTHERS)).key != first.key
+        refused = await client.build_bet([*OTHERS, leg("first_half_1x2 home")])
+        assert refused.reason == Reason.CAPACITY
+        await house.command(RollBackSettlement(market_no=market_no("1x2")))
+        refused = await client.build_bet([*OTHERS, leg("first_half_1x2 home")])
+        assert f"{bound}: 2" in refused.message
+
+
+async def test_one_account_leaves_builders_to_others(tmp_path: Path) -> None:
+    settings = SupervisorSettings(markets_per_actor=8, builders_per_account_max=1)
+    async with (
+        open_house(tmp_path, supervisor=settings) as house,
+        house.bettor() as client,
+        house.bettor(account=8) as other,
+    ):
+        accepted(await client.build_bet(TWO))
+        assert (await client.build_bet(THREE)).reason == Reason.CAPACITY
+        accepted(await other.build_bet(THREE))
+        accepted(await client.build_bet(THREE))  # it exists: no place is needed
 
 
 async def test_an_account_may_ask_so_often_and_another_account_still_may(tmp_path: Path) -> None:
