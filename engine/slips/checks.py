@@ -144,21 +144,29 @@ def _bet_fault(bet: SlipBet, where: str, held: dict[int, list[int]]) -> SlipFaul
 def _event_fault(
     bet: SlipBet, number: int, held: dict[int, list[int]], legs: Sequence[Leg]
 ) -> SlipFault | None:
-    """Return which two legs share an event though every line has both of their positions.
+    """Return the last leg that no line can have, since all lines have a leg of its event elsewhere.
 
-    Those are the positions of an accumulator, and bankers. In other bets the lines with both are
-    left out.
+    All lines have the positions of an accumulator, and bankers. Where another line is left to both
+    of two legs of one event, those with both are left out.
     """
     free = len(bet.positions) - len(bet.bankers)
     every = bet.positions if min(bet.sizes) == free else bet.bankers
-    taken: dict[int, int] = {}
-    for position in every:
-        for at in held[position]:
-            first = taken.setdefault(legs[at].event, at)
-            if legs[first].position != position:
-                low, high = sorted((first, at))
-                why = f"legs[{low}] and legs[{high}] are of one event, and bets[{number}] has both"
-                return SlipFault(Reason.LEGS_SHARE_EVENT, f"legs[{high}]", f"{why} in every line")
+    taken = {
+        position: legs[held[position][0]].event
+        for position in every
+        if len({legs[at].event for at in held[position]}) == 1
+    }
+    of_bet = sorted([at for position in every for at in held[position]], reverse=True)
+    for at in of_bet:
+        for position, event in taken.items():
+            if event == legs[at].event and position != legs[at].position:
+                low, high = sorted((held[position][0], at))
+                why = f"legs[{low}] and legs[{high}] are of one event"
+                return SlipFault(
+                    Reason.LEGS_SHARE_EVENT,
+                    f"legs[{at}]",
+                    f"{why}, so bets[{number}] has no line with legs[{at}]",
+                )
     return None
 
 

@@ -213,7 +213,7 @@ def test_bankers_alone_are_a_bet() -> None:
 SHARED = (
     Reason.LEGS_SHARE_EVENT,
     "legs[2]",
-    "legs[0] and legs[2] are of one event, and bets[0] has both in every line",
+    "legs[0] and legs[2] are of one event, so bets[0] has no line with legs[2]",
 )
 
 
@@ -229,6 +229,20 @@ def test_bankers_of_one_event_are_named() -> None:
 def test_an_accumulator_whose_ways_share_an_event_with_another_leg_is_refused() -> None:
     legs = [leg(0), leg(1), leg(1, event=0, market_no=MarketNo(9))]
     assert fault_of(legs, [bet(2)]) == SHARED
+
+
+def test_ways_of_one_event_are_named_wherever_they_stand() -> None:
+    legs = [leg(0), leg(0, event=1, market_no=MarketNo(9)), leg(1, event=0)]
+    why = "legs[0] and legs[2] are of one event, so bets[0] has no line with legs[0]"
+    assert fault_of(legs, [bet(2)]) == (Reason.LEGS_SHARE_EVENT, "legs[0]", why)
+
+
+def test_an_accumulator_of_ways_leaves_out_the_lines_of_two_legs_of_one_event() -> None:
+    other = leg(0, event=1, market_no=MarketNo(8))
+    legs = [leg(0), other, leg(1, event=1, market_no=MarketNo(9)), leg(1, event=2)]
+    checked = check_slip(legs, [bet(2)])
+    assert isinstance(checked, CheckedSlip)
+    assert checked.lines == (3,)
 
 
 def test_alternatives_of_one_position_may_be_of_one_event() -> None:
