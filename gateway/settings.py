@@ -192,8 +192,10 @@ LIMITS: Final[dict[str, str]] = {
     "bets_in_flight_max": "`bet` or `slip_bet` rejected with reason 901 (BUSY); this sending was "
     "not booked. A slip counts as a bet for each of its legs",
     "slip_legs_max": "`slip_bet` rejected with reason 202 (LEGS_OVER_BOUND); a slip of more than "
-    f"{SLIP_LEGS_MAX} legs is outside the schema",
-    "slip_bets_max": "`slip_bet` rejected with reason 203 (BETS_OVER_BOUND)",
+    f"{SLIP_LEGS_MAX} legs is outside the schema. Each-way, a leg to win and the one to be placed "
+    f"count once, at most {SLIP_LEGS_MAX // 2}",
+    "slip_bets_max": "`slip_bet` rejected with reason 203 (BETS_OVER_BOUND); an each-way bet is "
+    "two",
     "slip_lines_max": "`slip_bet` rejected with reason 204 (LINES_OVER_BOUND), as is a slip whose "
     f"lines have more than {SLIP_LINE_LEGS_MAX} legs together",
     "builders_a_minute": "`builder` with reason 907 (RATE_LIMITED); an account may ask for so many "

@@ -94,7 +94,7 @@ def named_sizes(name: str, positions: int) -> tuple[int, ...]:
 def event_numbers(fixtures: Iterable[Hashable]) -> tuple[int, ...]:
     """Return numbers for the fixtures of a slip's legs: from 0, by first appearance."""
     numbers: dict[Hashable, int] = {}
-    return tuple(numbers.setdefault(fixture, len(numbers)) for fixture in fixtures)
+    return tuple([numbers.setdefault(fixture, len(numbers)) for fixture in fixtures])
 
 
 def bits(numbers: Iterable[int]) -> int:

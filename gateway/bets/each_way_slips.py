@@ -25,7 +25,10 @@ _NO_MARKET: Final = f"{MESSAGES[Reason.NO_PLACE_TERMS]}: ask `each_way` for thos
 
 def is_each_way(request: PlaceSlip) -> bool:
     """Say whether a slip names place terms."""
-    return any(leg.each_way is not None for leg in request.legs)
+    for leg in request.legs:  # noqa: SIM110 - every slip is asked, and a generator costs more
+        if leg.each_way is not None:
+            return True
+    return False
 
 
 def legs_of(request: PlaceSlip) -> int:

@@ -15,11 +15,11 @@ from actors.routes import Routes
 from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import SLIP_BET, SLIP_BET_ROW, Policy, Rows
-from engine.common.units import ODDS_MILLI_ONE, STAKE_MINOR_MAX, Minor
+from engine.common.units import ODDS_MILLI_ONE, SLIP_LEGS_MAX, STAKE_MINOR_MAX, Minor
 from engine.slips.checks import CheckedSlip, SlipBounds, SlipFault, check_slip
 from engine.slips.owed_nb import WORK_I64S, owed_nb
 from engine.slips.structure import FULL_COVERS, Leg, SlipBet, event_numbers, named_sizes
-from gateway.bets.each_way_slips import is_each_way, legs_of, written_out
+from gateway.bets.each_way_slips import is_each_way, written_out
 from gateway.bets.slip_ticket import LegTicket, SlipSession, SlipTicket
 from gateway.market_limits import LimitRules
 from gateway.messages.slips import SLIP_POLICY_NUMBERS, BetLines, PlaceSlip
@@ -38,6 +38,8 @@ class _Structure(NamedTuple):
     positions: tuple[int, ...]
     bets: tuple[tuple[Any, ...], ...]
     """Sizes, positions, bankers and name of each bet."""
+    each_way: bool
+    """Whether it may have twice as many legs."""
 
 
 class _Lines(NamedTuple):
@@ -68,6 +70,9 @@ class SlipReader:
         self._bounds = SlipBounds(
             legs=settings.slip_legs_max, bets=settings.slip_bets_max, lines=settings.slip_lines_max
         )
+        legs_max = min(2 * settings.slip_legs_max, SLIP_LEGS_MAX)
+        self._each_way_bounds = self._bounds._replace(legs=legs_max)
+        """Of a slip written out: it has two legs for each that its bettor counts."""
         self._work = np.zeros(WORK_I64S, np.int64)
         self._found: dict[_Structure, tuple[_Lines, ...]] = {}
         """Structures that were checked lately: most slips have one of few."""
@@ -82,47 +87,36 @@ class SlipReader:
         """
         if request.offer and request.free_bet:
             return SlipFault(Reason.OFFER_NOT_FOR_BET, "free_bet", "none beside an offer")
-        if is_each_way(request):
-            bets = _bets_of(request.bets, positions=_positions_of(request))
+        each_way = is_each_way(request)
+        if each_way:
+            bets = _bets_of(request.bets, positions=dict.fromkeys(_positions_of(request)))
             written = bets if isinstance(bets, SlipFault) else self._written_out(request, bets)
             if isinstance(written, SlipFault):
                 return written
             request = written
-        else:
-            for at, asked in enumerate(request.legs):
-                if asked.market in self._routes.place_markets:
-                    return SlipFault(Reason.NO_PLACE_TERMS, f"legs[{at}].market", _PLACE_ONLY)
-        markets: list[MarketRoute] = []
-        for at, asked in enumerate(request.legs):
-            market = self._routes.markets.get(asked.market)
-            if market is None:
-                reason = Reason.MARKET_UNKNOWN
-                return SlipFault(reason, f"legs[{at}].market", MESSAGES[reason])
-            markets.append(market)
+        markets = self._markets_of(request, to_be_placed=each_way)
+        if isinstance(markets, SlipFault):
+            return markets
         fixtures = [market.key.partition("/")[0] for market in markets]
         structure = _Structure(
             events=event_numbers(fixtures),
-            positions=tuple(
-                [
-                    at if asked.position is None else asked.position
-                    for at, asked in enumerate(request.legs)
-                ]
-            ),
+            positions=tuple(_positions_of(request)),
             bets=tuple([(bet.sizes, bet.positions, bet.bankers, bet.name) for bet in request.bets]),
+            each_way=each_way,
         )
-        selections = {(asked.market, asked.outcome) for asked in request.legs}
-        found = self._found.get(structure) if len(selections) == len(markets) else None
+        found = self._found.get(structure)
         stake_minor = 0
         if found is not None:
             for bet, lines in zip(request.bets, found, strict=True):
                 stake_minor += bet.stake_minor * lines.lines
-        if found is None or stake_minor > STAKE_MINOR_MAX:
-            checked = self._check(request, structure)
+        if found is None or stake_minor > STAKE_MINOR_MAX or _repeats_one(request, fixtures):
+            bounds = self._each_way_bounds if each_way else self._bounds
+            checked = self._check(request, structure, bounds)
             if isinstance(checked, SlipFault):
                 return checked
             stake_minor = checked.stake_minor
             found = self._found[structure]
-        allowed_minor = self._limits.slip_payout_minor_max(dict.fromkeys(fixtures))
+        allowed_minor = self._limits.slip_payout_minor_max(fixtures)
         ticket = SlipTicket(
             session=session,
             ref=request.ref,
@@ -138,14 +132,35 @@ class SlipReader:
         ticket.take_legs(_leg_tickets(ticket, request, structure, markets))
         return ticket
 
+    def _markets_of(
+        self, request: PlaceSlip, *, to_be_placed: bool
+    ) -> list[MarketRoute] | SlipFault:
+        """Return the market of each leg, or say which leg cannot be bet on.
+
+        `to_be_placed` says that place markets are bet on beside the legs to win.
+        """
+        known, place_markets = self._routes.markets, self._routes.place_markets
+        markets: list[MarketRoute] = []
+        for leg in request.legs:
+            market = known.get(leg.market)
+            if market is None:
+                reason = Reason.MARKET_UNKNOWN
+                return SlipFault(reason, f"legs[{len(markets)}].market", MESSAGES[reason])
+            if leg.market in place_markets and not to_be_placed:
+                reason = Reason.NO_PLACE_TERMS
+                return SlipFault(reason, f"legs[{len(markets)}].market", _PLACE_ONLY)
+            markets.append(market)
+        return markets
+
     def _written_out(self, request: PlaceSlip, bets: list[SlipBet]) -> PlaceSlip | SlipFault:
-        legs = legs_of(request)
-        if legs > self._bounds.legs:
-            why = f"{legs} legs with those to be placed, at most {self._bounds.legs}"
-            return SlipFault(Reason.LEGS_OVER_BOUND, "legs", why)
+        legs, most = len(request.legs), self._each_way_bounds.legs // 2
+        if legs > most:
+            return SlipFault(Reason.LEGS_OVER_BOUND, "legs", f"at most {most} each-way, not {legs}")
         return written_out(request, bets, self._routes)
 
-    def _check(self, request: PlaceSlip, structure: _Structure) -> CheckedSlip | SlipFault:
+    def _check(
+        self, request: PlaceSlip, structure: _Structure, bounds: SlipBounds
+    ) -> CheckedSlip | SlipFault:
         """Check a slip whose structure was not seen lately, and keep that if it has no fault."""
         legs = [
             Leg(
@@ -162,7 +177,7 @@ class SlipReader:
         bets = _bets_of(request.bets, positions=dict.fromkeys(structure.positions))
         if isinstance(bets, SlipFault):
             return bets
-        checked = check_slip(legs, bets, bounds=self._bounds)
+        checked = check_slip(legs, bets, bounds=bounds)
         if isinstance(checked, CheckedSlip):
             if len(self._found) >= _FOUND_MAX:
                 self._found.clear()
@@ -222,29 +237,36 @@ def _leg_tickets(
     structure: _Structure,
     markets: Sequence[MarketRoute],
 ) -> tuple[LegTicket, ...]:
-    policy = min(ticket.policy, _ANY)
+    policy, account_no = min(ticket.policy, _ANY), ticket.account_no
     return tuple(
         [
             LegTicket(
                 slip=ticket,
-                account_no=ticket.account_no,
+                account_no=account_no,
                 market_no=asked.market,
                 outcome=asked.outcome,
                 odds_milli=asked.odds_milli,
                 policy=policy,
-                event=structure.events[at],
-                position=structure.positions[at],
+                event=event,
+                position=position,
                 shell=market.shell,
             )
-            for at, (asked, market) in enumerate(zip(request.legs, markets, strict=True))
+            for asked, market, event, position in zip(
+                request.legs, markets, structure.events, structure.positions, strict=True
+            )
         ]
     )
 
 
-def _positions_of(request: PlaceSlip) -> dict[int, None]:
-    return dict.fromkeys(
-        at if asked.position is None else asked.position for at, asked in enumerate(request.legs)
-    )
+def _positions_of(request: PlaceSlip) -> list[int]:
+    return [at if leg.position is None else leg.position for at, leg in enumerate(request.legs)]
+
+
+def _repeats_one(request: PlaceSlip, fixtures: Sequence[str]) -> bool:
+    """Return whether two legs are the same selection, as only legs of one fixture can be."""
+    if len(set(fixtures)) == len(fixtures):
+        return False
+    return len({(leg.market, leg.outcome) for leg in request.legs}) < len(fixtures)
 
 
 def _bets_of(asked: Sequence[BetLines], *, positions: Iterable[int]) -> list[SlipBet] | SlipFault:

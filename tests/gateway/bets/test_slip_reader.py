@@ -296,3 +296,31 @@ def test_a_place_at_a_fraction_of_the_win_odds_is_sold_beside_the_win_alone() ->
     slip = by.read(request, session=None, account_no=AccountNo(7))  # type: ignore[arg-type]
     assert isinstance(slip, SlipTicket), slip
     assert [each.market_no for each in slip.legs] == [401, 402]
+
+
+def test_a_leg_to_win_and_the_one_to_be_placed_count_once() -> None:
+    by = reader(slip_legs_max=3)
+    keys = {401 + at: f"ascot-{at}/win" for at in range(4)}
+    keys |= {501 + at: f"ascot-{at}/each_way?fraction=1/5|places=3" for at in range(4)}
+    routes = [MarketRoute(market_no=no, key=key, shell="market-1") for no, key in keys.items()]
+    by._routes.update(version=2, shells=[], markets=routes, peers={})
+    terms = PlaceTerms(places=3, odds_den=5)
+    legs = [
+        Leg(market=401 + at, outcome=0, odds_milli=2_750, each_way=terms)  # type: ignore[arg-type]
+        for at in range(4)
+    ]
+
+    def answer(legs: Sequence[Leg]) -> SlipTicket | SlipFault:
+        request = PlaceSlip(ref="s", legs=tuple(legs), bets=(ONE,))
+        return by.read(request, session=None, account_no=AccountNo(7))  # type: ignore[arg-type]
+
+    slip = answer(legs[:3])
+    assert isinstance(slip, SlipTicket), slip
+    assert (len(slip.legs), slip.lines) == (6, 2)
+    fault = answer(legs)
+    assert isinstance(fault, SlipFault)
+    assert (fault.reason, fault.message) == (Reason.LEGS_OVER_BOUND, "at most 3 each-way, not 4")
+    plain = [Leg(market=each.market, outcome=0, odds_milli=2_750) for each in legs]
+    fault = answer(plain)
+    assert isinstance(fault, SlipFault), "the bound of other slips is as it was"
+    assert (fault.reason, fault.message) == (Reason.LEGS_OVER_BOUND, "at most 3, not 4")
