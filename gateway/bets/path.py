@@ -12,7 +12,7 @@ of another: each account shard and each market shell has its own queue with its 
 retries.
 
 Bets gather in a queue while a call is in flight, so batches grow with the load; a lone bet leaves
-in the same turn of the event loop. Past `_WAVE_FREE` bets a wave, account queues also space their
+in the same turn of the event loop. Past `WAVE_FREE` bets a wave, account queues also space their
 calls: a call costs the machine about 0.25 ms of processor time whatever it carries (its sync alone
 takes 0.05), so under load fewer, larger calls leave more of the machine for bets. Market queues
 need no pace: whole batches reach them as they come back from an account.
@@ -21,7 +21,8 @@ need no pace: whole batches reach them as they come back from an account.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from itertools import islice
 from struct import Struct
 from typing import Any, Final
 
@@ -40,8 +41,15 @@ from engine.common.rows import (
 )
 from engine.common.units import Minor, OddsMilli
 from gateway.bets.known_refs import KnownRefs
-from gateway.bets.queues import AccountQueue, MarketQueue, T, drop_answered, take_batch
-from gateway.bets.rows import bet_rows, reserve_arguments
+from gateway.bets.queues import (
+    AccountQueue,
+    MarketQueue,
+    T,
+    drop_answered,
+    leaves_at_once,
+    take_batch,
+)
+from gateway.bets.rows import bet_rows, decision_rows, reserve_arguments
 from gateway.bets.slip_gathering import SlipGathering
 from gateway.bets.slip_ticket import LegTicket, SlipBetAnswer, SlipTicket
 from gateway.bets.stats import BetStats
@@ -51,11 +59,6 @@ from gateway.settings import GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
 
-_WAVES: Final = 2
-"""Parts into which the bets of an account shard fall: while one is with the markets the next one
-gathers. More, smaller parts would cost more calls."""
-_WAVE_FREE: Final = 16
-"""Size up to which a wave never waits: latency comes first while there is room."""
 _RETRY_S: Final = 0.02
 """Delay before a queue whose target is gone calls again; a route update ends it."""
 _SWEEP_S: Final = 0.05
@@ -126,7 +129,7 @@ class BetPath:
             deadline_s=self._deadline_s,
             clock_s=self._loop.time,
             ask=self._ask_account,
-            keep=self._keep_verdict,
+            keep=self._keep_verdicts,
             answer=self._answer_slip,
         )
         self._closed = False
@@ -251,11 +254,12 @@ class BetPath:
         )
 
     def _keep_verdict(self, shard: ShardNo, verdict: bytes) -> None:
+        self._keep_verdicts(shard, decision_rows(verdict))
+
+    def _keep_verdicts(self, shard: ShardNo, verdicts: Sequence[bytes]) -> None:
         """Let the next call to an account carry DECISION rows for which no ticket waits."""
         queue = self._account_queue(shard)
-        due_s = self._loop.time() + self._linger_s
-        for at in range(0, len(verdict), DECISION_ROW.size):
-            queue.add_verdict(verdict[at : at + DECISION_ROW.size], due_s)
+        queue.add_verdicts(verdicts, self._loop.time() + self._linger_s)
         queue.wake()
 
     def _failed(self, queue: CallQueue[T], batch: list[T], error: Exception) -> None:
@@ -272,15 +276,15 @@ class BetPath:
     # --- step 1: reserve the stake (and send earlier verdicts) ------------------------------------
 
     def _pace_of(self, queue: AccountQueue) -> float:
-        """Return the seconds by which the next call to an account shard follows its last one.
-
-        A wave that is large enough leaves at once; a smaller one waits for more bets.
-        """
-        tickets = self.in_flight - self._legs_in_flight + self._slips_in_flight
-        wave = tickets // (_WAVES * self._routes.shards)
-        if wave <= _WAVE_FREE or len(queue.waiting) >= wave:
-            return 0.0
-        return self._pace_s if queue.due(self._loop.time()) else 0.0
+        """Return the seconds by which the next call to an account shard follows its last one."""
+        leaves = leaves_at_once(
+            len(queue.waiting),
+            tickets=self.in_flight - self._legs_in_flight + self._slips_in_flight,
+            rows=self.in_flight + self._slips_in_flight,
+            shards=self._routes.shards,
+            rows_max=self._settings.batch_rows_max,
+        )
+        return 0.0 if leaves or not queue.due(self._loop.time()) else self._pace_s
 
     def _start_exchange(self, queue: AccountQueue) -> Coroutine[Any, Any, bool] | None:
         drop_answered(queue, keep_verdict=self._keep_verdict)
@@ -331,9 +335,7 @@ class BetPath:
         rows = RESERVED_ROW.iter_unpack(answer)
         for ticket, row in zip(batch, rows, strict=True):
             if type(ticket) is SlipTicket:
-                for leg in self._slips.reserved(
-                    ticket, row, [next(rows) for _ in range(ticket.rows - 1)]
-                ):
+                for leg in self._slips.reserved(ticket, row, list(islice(rows, ticket.rows - 1))):
                     queue = queues.get(leg.shell)
                     if queue is None:
                         queue = queues[leg.shell] = self._market_queue(leg.shell)

@@ -4,14 +4,20 @@ Owns when a call to an account shard is due, and how many tickets one call carri
 call; the bet path does.
 """
 
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final, Protocol, TypeVar
 
 from actors.back_off import BackOff
 from engine.common.ids import ShardNo
 from gateway.bets.slip_ticket import LegTicket, SlipTicket
 from gateway.bets.ticket import Ticket
 from gateway.call_queue import TIMER_EARLY_S, CallQueue
+
+WAVES: Final = 2
+"""Parts into which the bets of an account shard fall: while one is with the markets the next one
+gathers. More, smaller parts would cost more calls."""
+WAVE_FREE: Final = 16
+"""Size up to which a wave never waits: latency comes first while there is room."""
 
 MarketQueue = CallQueue[Ticket | LegTicket]
 
@@ -68,11 +74,33 @@ class AccountQueue(CallQueue[Ticket | SlipTicket]):
             bool(self.verdicts) and self.verdicts_due_s <= now_s + TIMER_EARLY_S
         )
 
-    def add_verdict(self, verdict: bytes, due_s: float) -> None:
-        """Keep a DECISION row for the next call, which starts for it at `due_s` at the latest."""
+    def add_verdicts(self, verdicts: Iterable[bytes], due_s: float) -> None:
+        """Keep DECISION rows for the next call, which starts for them at `due_s` at the latest."""
         if not self.verdicts:
             self.verdicts_due_s = due_s
-        self.verdicts.append(verdict)
+        self.verdicts.extend(verdicts)
+
+
+def leaves_at_once(waiting: int, *, tickets: int, rows: int, shards: int, rows_max: int) -> bool:
+    """Say whether a call to an account shard need not wait for more bets.
+
+    It leaves at once with a whole wave, as many tickets as fill a call, or a wave so small that
+    latency comes first.
+
+    Parameters
+    ----------
+    waiting : int
+        Tickets in the shard's queue.
+    tickets, rows : int
+        Bets and slips of the gateway that are not answered, and the rows that they take: a slip
+        takes one and one for each leg.
+    shards : int
+        Account shards.
+    rows_max : int
+        Rows of a call.
+    """
+    wave = tickets // (WAVES * shards)
+    return wave <= WAVE_FREE or waiting >= min(wave, rows_max * tickets // rows)
 
 
 def take_batch(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from engine.common.rows import (
     BET_ROW,
+    DECISION_ROW,
     FLAG_FREE_BET,
     FLAG_HEAD,
     FLAG_LEG_OF_SLIP,
@@ -97,3 +98,9 @@ def bet_rows(tickets: Sequence[Ticket | LegTicket]) -> bytes:
             )
         )
     return b"".join(rows)
+
+
+def decision_rows(verdict: bytes) -> list[bytes]:
+    """Return the DECISION rows of one ticket, each by itself."""
+    size = DECISION_ROW.size
+    return [verdict[at : at + size] for at in range(0, len(verdict), size)]

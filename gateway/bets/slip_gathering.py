@@ -55,7 +55,7 @@ class SlipGathering:
         deadline_s: float,
         clock_s: Callable[[], float],
         ask: Callable[[SlipTicket], None],
-        keep: Callable[[ShardNo, bytes], None],
+        keep: Callable[[ShardNo, Sequence[bytes]], None],
         answer: Callable[[SlipTicket, SlipBetAnswer], None],
     ) -> None:
         self._wait_s = deadline_s * _WAIT_SHARE
@@ -89,7 +89,7 @@ class SlipGathering:
         counts = reason not in UNRECORDED or leg.sends <= 1
         if slip.answered or slip.verdict:
             if counts:  # too late for the answer, and true nevertheless
-                self._keep(slip.shard, verdict)
+                self._keep(slip.shard, [verdict])
             return
         if leg.answered:
             return
@@ -118,8 +118,7 @@ class SlipGathering:
         if slip.answered:
             return
         if not slip.verdict:
-            for verdict in slip.decisions:
-                self._keep(slip.shard, verdict)
+            self._keep(slip.shard, slip.decisions)
         self._answer(
             slip, SlipBetAnswer(state="unknown", bet_id=slip.bet_id, reason=Reason.UNKNOWN)
         )
@@ -130,7 +129,7 @@ class SlipGathering:
     def _end(self, slip: SlipTicket) -> None:
         """Answer a slip, or ask its account, if what is known of the legs can decide the slip."""
         if slip.held_as_seen == len(slip.legs):
-            self._keep(slip.shard, b"".join(slip.decisions))
+            self._keep(slip.shard, slip.decisions)
             self._answer(slip, accepted_as_seen(slip))
         elif slip.refused or not slip.undecidable:
             slip.verdict = b"".join(slip.decisions)

@@ -18,7 +18,7 @@ LINES_OF_A_ROW: Final = 64
 """Lines of slips that count as a row of a call to an account: else one call with some sixty slips
 of thousands of lines would hold up all bets behind it for half a second."""
 
-ReservedFields = tuple[int, int, int, int, int, int, int]
+ReservedFields = tuple[BetId, Minor, OddsMilli, int, int, int, int]
 """A RESERVED row, unpacked: bet id, stake_max, odds, rate, reason, state, flags."""
 
 _NONE: Final = int(SlipState.NONE)
@@ -177,11 +177,11 @@ def answer_of(
         if slip.verdict or flags & FLAG_UNMARKED:
             # The account did not take the verdicts for the end: a leg's does not count, or its
             # market has not decided. Or it cannot note that it hands the slip out again.
-            return SlipBetAnswer(state="unknown", bet_id=BetId(bet_id), reason=Reason.UNKNOWN)
+            return SlipBetAnswer(state="unknown", bet_id=bet_id, reason=Reason.UNKNOWN)
         _take_ids(slip, head, legs)
         if slip.undecided:
             return None
-        return SlipBetAnswer(state="unknown", bet_id=BetId(bet_id), reason=Reason.UNKNOWN)
+        return SlipBetAnswer(state="unknown", bet_id=bet_id, reason=Reason.UNKNOWN)
     if state == _NONE and reason == Reason.QUARANTINED:
         # The account cannot say whether an earlier sending of the ref was booked.
         return SlipBetAnswer(state="unknown", reason=Reason.UNKNOWN)
@@ -190,34 +190,32 @@ def answer_of(
         return SlipBetAnswer(state="rejected", reason=Reason.QUARANTINED)
     return SlipBetAnswer(
         state="accepted" if state in _BOOKED else "rejected",
-        bet_id=BetId(bet_id),
+        bet_id=bet_id,
         reason=Reason(reason),
-        stake_max_minor=Minor(stake_max_minor) if reason else Minor(0),
+        stake_max_minor=stake_max_minor if reason else Minor(0),
         legs=() if state == _NONE else tuple(map(_leg_result, legs)),
     )
 
 
 def _take_ids(slip: SlipTicket, head: ReservedFields, legs: Sequence[ReservedFields]) -> None:
-    slip.bet_id = BetId(head[0])
-    slip.undecided = 0
+    slip.bet_id, _, _, _, _, _, slip_flags = head
+    undecided = 0
     for leg, row in zip(slip.legs, legs, strict=True):
-        bet_id, charge_minor, _, rate_micro, _, state, flags = row
-        leg.bet_id = BetId(bet_id)
-        leg.stake_minor = Minor(charge_minor)
-        leg.rate_micro = rate_micro
-        leg.answered = state != _PENDING
-        slip.undecided += state == _PENDING
-        if (flags | head[-1]) & FLAG_KNOWN:
+        leg.bet_id, leg.stake_minor, _, leg.rate_micro, _, state, flags = row
+        leg.answered = decided = state != _PENDING
+        undecided += not decided
+        if (flags | slip_flags) & FLAG_KNOWN:
             # Another ticket, here or at another gateway, may have sent it or be about to.
             leg.sends = max(leg.sends, 1)
+    slip.undecided = undecided
 
 
 def _leg_result(row: ReservedFields) -> LegResult:
     bet_id, stake_max_minor, odds_milli, _, reason, state, _ = row
     refused = state == _REFUSED
     return LegResult(
-        bet_id=BetId(bet_id),
-        odds_milli=OddsMilli(odds_milli),
+        bet_id=bet_id,
+        odds_milli=odds_milli,
         reason=Reason.UNKNOWN if state == _PENDING else Reason(reason),
-        stake_max_minor=Minor(stake_max_minor) if refused else Minor(0),
+        stake_max_minor=stake_max_minor if refused else Minor(0),
     )

@@ -180,6 +180,10 @@ class BettorSession(Session):
         """Place a bet whose answer goes to `on_bet`; the cheapest way to generate load."""
         self.send(bet)
 
+    def send_place_slip(self, slip: PlaceSlip) -> None:
+        """Place a slip whose answer goes to `on_slip`, as `send_place` does with a bet."""
+        self.send(slip)
+
     async def place_many(self, bets: Sequence[Selection]) -> list[Bet]:
         """Place independent bets in one message, and await all answers, in the given order."""
         self._check_room(len(bets))

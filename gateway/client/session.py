@@ -98,6 +98,8 @@ class Session:
         """Called with the new image at every change, before `updates` yields it."""
         self.on_bet: Callable[[Bet], None] | None = None
         """Called with answers to bets sent by `send_place`."""
+        self.on_slip: Callable[[SlipBet], None] | None = None
+        """Called with answers to slips sent by `send_place_slip`."""
         self.on_request: Callable[[FeedRequest], None] | None = None
         """Called with each recovery request for a feed's provider."""
         self.on_released: Callable[[FeedPushed], None] | None = None
@@ -170,7 +172,7 @@ class Session:
 
         No callback is called after this.
         """
-        self.on_bet = self.on_price = self.on_request = self.on_released = None
+        self.on_bet = self.on_slip = self.on_price = self.on_request = self.on_released = None
         self._flush()
         await self._connection.close()
 
@@ -308,7 +310,10 @@ class Session:
 
     def _on_slip(self, slip: SlipBet) -> None:
         future = self._slips.take(slip.ref)
-        if future is not None and not future.done():
+        if future is None:
+            if self.on_slip is not None:
+                call_back(self.on_slip, slip)
+        elif not future.done():
             future.set_result(slip)
 
     def _on_change(self, market: Market | None) -> None:

@@ -78,6 +78,8 @@ def rejected_slip(ref: str, why: Reason | SlipFault) -> SlipBet:
 
 
 def _leg_message(leg: LegResult) -> LegAnswer:
+    if leg.reason is Reason.ACCEPTED:
+        return LegAnswer(odds_milli=leg.odds_milli)
     reason, message, _ = _OF_REASON[leg.reason]
     return LegAnswer(
         odds_milli=leg.odds_milli,

@@ -18,6 +18,7 @@ import uvloop
 
 from gateway.client import BettorSession, Leg, SlipBet, accumulator, connect
 from gateway.messages.bettor import Bet, Place
+from gateway.messages.slips import PlaceSlip
 from tests.bench.processor_time import seconds_by_kind
 
 CLIENT = "client"
@@ -78,7 +79,7 @@ class Bettor:
         self.latencies_s: list[float] = []
         self.answers: dict[str, int] = {}
         self.done = asyncio.get_running_loop().create_future()
-        session.on_bet = self._on_bet
+        session.on_bet = session.on_slip = self._on_bet
 
     def start(self) -> None:
         """Send the first bets."""
@@ -121,12 +122,9 @@ class Bettor:
             Leg(market=market, outcome=int(rng.random() * plan.outcomes), odds_milli=2_500)
             for market in rng.sample(plan.markets, plan.legs)
         ]
-        answer = self._session.place_slip_nowait(ref=ref, legs=legs, bets=[accumulator(1_000)])
-        answer.add_done_callback(self._on_slip)
-
-    def _on_slip(self, answer: "asyncio.Future[SlipBet]") -> None:
-        if answer.exception() is None:  # else the session is lost, and the load ends with it
-            self._on_bet(answer.result())
+        self._session.send_place_slip(
+            PlaceSlip(ref=ref, legs=tuple(legs), bets=(accumulator(1_000),))
+        )
 
     def _on_bet(self, bet: Bet | SlipBet) -> None:
         self.latencies_s.append(time.perf_counter() - self._open.pop(bet.ref))

@@ -69,13 +69,13 @@ class House:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.asked: list[SlipTicket] = []
-        self.kept: list[tuple[int, bytes]] = []
+        self.kept: list[tuple[int, list[bytes]]] = []
         self.answers: list[SlipBetAnswer] = []
         self.gathering = SlipGathering(
             deadline_s=DEADLINE_S,
             clock_s=lambda: self.now_s,
             ask=self.asked.append,
-            keep=lambda shard, verdict: self.kept.append((shard, verdict)),
+            keep=lambda shard, verdicts: self.kept.append((shard, list(verdicts))),
             answer=self._answer,
         )
 
@@ -108,7 +108,7 @@ def test_a_slip_held_at_the_odds_seen_is_answered_with_its_last_leg_and_asks_nob
     assert [leg.bet_id for leg in answer.legs] == [101, 102, 103]
     assert [leg.odds_milli for leg in answer.legs] == [SEEN_MILLI] * 3
     assert not house.asked
-    assert house.kept == [(1, b"".join(rows))], "the account has them with a later call"
+    assert house.kept == [(1, rows)], "the account has them with a later call"
 
 
 @pytest.mark.parametrize("case", ["one at other odds", "one refused", "one held before"])
@@ -157,7 +157,7 @@ def test_a_leg_that_another_ticket_may_have_sent_needs_a_recorded_refusal() -> N
     house.decide(legs[1], Reason.DISK_FULL)
     assert [answer.state for answer in house.answers] == ["unknown"]
     assert not house.asked
-    assert house.kept == [(1, kept)]
+    assert house.kept == [(1, [kept])]
 
 
 def test_a_slip_with_a_refused_leg_waits_for_the_others_and_not_to_its_deadline() -> None:
@@ -201,7 +201,7 @@ def test_what_is_decided_after_the_account_was_asked_is_kept_for_it() -> None:
     house.now_s = DEADLINE_S * 0.8
     house.gathering.check()
     late = house.decide(legs[1])
-    assert house.kept == [(1, late)]
+    assert house.kept == [(1, [late])]
     assert house.asked == [slip], "once"
 
 
@@ -211,11 +211,11 @@ def test_a_slip_given_up_leaves_its_decisions_to_its_account_once() -> None:
     kept = house.decide(legs[0])
     for _ in range(2):
         house.gathering.give_up(slip)
-    assert house.kept == [(1, kept)]
+    assert house.kept == [(1, [kept])]
     assert [answer.state for answer in house.answers] == ["unknown"]
     assert house.answers[0].bet_id == 100
     late = house.decide(legs[1], Reason.MARKET_SUSPENDED)
-    assert house.kept == [(1, kept), (1, late)]
+    assert house.kept == [(1, [kept]), (1, [late])]
 
 
 def test_a_slip_given_up_while_its_account_is_asked_leaves_its_verdict_to_that_question() -> None:

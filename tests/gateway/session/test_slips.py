@@ -176,6 +176,16 @@ async def test_a_fault_of_structure_is_refused_by_name_and_frees_the_ref(
             await client.place_slip(ref="g", legs=DOUBLE, bets=[accumulator(0)])
 
 
+async def test_slips_without_a_future_are_answered_by_callback(house: Bookmaker) -> None:
+    async with bettor(house) as client:
+        answers: dict[str, str] = {}
+        client.on_slip = lambda slip: answers.__setitem__(slip.ref, slip.state)
+        bets = (accumulator(10),)
+        for ref in ("s1", "s2"):
+            client.send_place_slip(PlaceSlip(ref=ref, legs=tuple(DOUBLE), bets=bets))
+        await until(lambda: answers == {"s1": "accepted", "s2": "accepted"})
+
+
 async def test_other_sessions_receive_the_events_of_a_slip(
     house: Bookmaker,
 ) -> None:
