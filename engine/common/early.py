@@ -44,7 +44,8 @@ class PayEarly(_EarlyCommand, frozen=True, tag="pay_early", omit_defaults=True):
     now), that stand and are neither refunded nor marked with as large a lead. Each is told to its
     account once, with the largest lead reached and whether it was placed before play began. The
     same again marks nothing; results, cancellations and roll-backs leave marks as they are. Whether
-    a mark pays is for the offer that a slip has taken to say.
+    a mark pays is for the offer that a slip has taken to say. A market that was not told that play
+    has begun refuses it (409): it could not say which legs were placed before.
     """
 
     market_no: _MarketNoField

@@ -80,6 +80,11 @@ class EarlyPayouts:
             from_ns = min(_given(command.from_ns, at_ns), self._play_ns.get(slot, at_ns))
             self._play_ns[slot] = from_ns
             return PlayBegun(market_no=command.market_no, version=version, from_ns=Nanos(from_ns))
+        if slot not in self._play_ns:
+            # Else every leg would be marked as placed before play, those placed in play too.
+            message = "play has not begun: begin_play says since when bets are no pre-match bets"
+            reason = Reason.TRANSITION_NOT_ALLOWED
+            return Refused(reason=reason, field="market_no", message=message)
         until_ns = _given(command.until_ns, at_ns)
         numbers = bets_of(book, slot)
         stand = ~refunded(slot, numbers) & ~released_legs(book, numbers)

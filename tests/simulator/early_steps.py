@@ -17,6 +17,8 @@ _SHARE = 0.07
 _BEGIN_SHARE = 0.12
 _TIMED_SHARE = 0.35
 """How many name a time instead of now."""
+_BEGUN_FIRST_SHARE = 0.9
+"""How often play has begun when a lead is told; else the market refuses it."""
 _FEED_SHARE = 0.5
 _AGO_MS = (-100, 0, 5, 50, 500)
 
@@ -27,6 +29,7 @@ class EarlySteps:
     def __init__(self, seed: int, layout: Layout) -> None:
         self._rng = random.Random(f"early payouts of {seed}")
         self._layout = layout
+        self._begun: set[int] = set()
 
     def draw(self, at_ms: float) -> EarlyCommand | None:
         """Return a command, or most often none."""
@@ -37,7 +40,9 @@ class EarlySteps:
         time_ns: Any = UNSET
         if rng.random() < _TIMED_SHARE:
             time_ns = BASE_NS + int((at_ms - rng.choice(_AGO_MS)) * 1e6)
-        if rng.random() < _BEGIN_SHARE:
+        first = market not in self._begun and rng.random() < _BEGUN_FIRST_SHARE
+        if first or rng.random() < _BEGIN_SHARE:
+            self._begun.add(market)
             return BeginPlay(market_no=market, from_ns=time_ns)
         return PayEarly(
             market_no=market,

@@ -136,7 +136,7 @@ class MarketModel:
         ]
         for bet in marked:
             if not bet.early_lead:
-                bet.pre_match = self.play_ns is None or bet.at_ns < self.play_ns
+                bet.pre_match = bet.at_ns < (self.play_ns or 0)
             bet.early_lead = event.lead
         return len(marked)
 
@@ -350,6 +350,8 @@ class ShellModel:
                 self._fault(f"{what}: play began at {market.play_ns}, then at {event.from_ns}")
             market.play_ns = event.from_ns
             return
+        if market.play_ns is None:
+            self._fault(f"{what}: a side led before play")
         marked = market.mark(event)
         if marked != event.bets:
             self._fault(f"{what}: a lead marked {event.bets} legs, by its journal {marked}")

@@ -42,7 +42,8 @@ def legs(machine: MarketMachine, at_ns: int, *bets: tuple[int, int, int]) -> Non
 def paid(
     machine: MarketMachine, at_ns: int, lead: int = 2, *, outcome: int = 0, until: int = -1
 ) -> int:
-    """Pay early at a lead; return how many legs were marked."""
+    """Pay early at a lead, in play by then; return how many legs were marked."""
+    machine.apply(BeginPlay(market_no=1, from_ns=at_ns), at_ns)
     command = PayEarly(market_no=1, outcome=outcome, lead=lead)
     if until >= 0:
         command = PayEarly(market_no=1, outcome=outcome, lead=lead, until_ns=until)
@@ -116,6 +117,21 @@ def test_play_begins_at_the_earliest_time_that_was_given() -> None:
     times = [machine.apply(BeginPlay(market_no=1, from_ns=at), 50).from_ns for at in (40, 45, 30)]
     assert times == [40, 40, 30]
     assert machine.apply(BeginPlay(market_no=1), 60).from_ns == 30
+
+
+def test_no_side_leads_before_play_has_begun() -> None:
+    machine = open_machine()
+    legs(machine, 10, (1, 0, FLAG_LEG))
+    before = machine.state_hash()
+    pay = PayEarly(market_no=1, outcome=0, lead=2)
+    event = machine.apply(pay, 20)
+    assert isinstance(event, Refused)
+    assert (event.reason, event.field) == (Reason.TRANSITION_NOT_ALLOWED, "market_no")
+    assert "begin_play" in event.message
+    assert machine.state_hash() == before
+    machine.apply(BeginPlay(market_no=1, from_ns=5), 30)
+    assert machine.apply(pay, 40).bets == 1
+    assert sent(machine) == [(1, BetResult.NONE, 2, 0)], "placed in play"
 
 
 def test_a_feed_gives_both_commands_and_a_repeated_message_changes_nothing() -> None:
@@ -280,6 +296,9 @@ def test_marks_are_the_twins_and_everything_else_is_as_without_them(
                 if charge(each, step, flags=FLAG_RELEASED):
                     released.add(step)
         elif isinstance(step, PayEarly):
+            if play_ns == 1 << 63:
+                assert isinstance(machine.apply(step, at_ns), Refused)
+                continue
             refunded = {n for n, row in present(machine).items() if row[0] == BetResult.CANCELLED}
             until_ns = min(step.until_ns, at_ns) if isinstance(step.until_ns, int) else at_ns
             due = {
