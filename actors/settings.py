@@ -112,7 +112,10 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     account_shards: Annotated[int, Meta(ge=1, le=SHARD_NO_MAX + 1)] = 2
     """Never changes for one data folder: an account's shard is its number modulo this."""
-    markets_per_actor: Annotated[int, Meta(ge=1, le=MARKETS_MAX)] = 1
+    markets_per_actor: Annotated[int, Meta(ge=1, le=MARKETS_MAX)] = 512
+    """Markets that share a process. A fixture whose markets all fit stays in one, as its bet
+    builders and its limit by score need: the default holds a board of 400. Fewer spread bets over
+    more processes, and take fewer markets down with one."""
     builders_per_fixture_max: Annotated[int, Meta(ge=0, le=MARKETS_MAX)] = 256
     """Bet builders that one fixture may have; another is refused with CAPACITY. They are beside
     `markets_per_actor`, in the shell of their legs. Of all bounds of builders, those count that are

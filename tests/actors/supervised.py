@@ -77,7 +77,9 @@ class SupervisedShells:
         self.supervisor = Supervisor(
             data_dir=str(folder),
             launcher=lambda: self.launcher,
-            settings=SupervisorSettings(**{"account_shards": 1, **settings}),
+            settings=SupervisorSettings(
+                **{"account_shards": 1, "markets_per_actor": 1, **settings}
+            ),
             shell_settings=MarketShellSettings(),
             journal=JournalOptions(),
             cores=2,

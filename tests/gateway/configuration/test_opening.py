@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from actors.messages import decode_book_images, decode_price_images, decode_totals
 from actors.peer import LocalPeer
+from actors.settings import SupervisorSettings
 from actors.system import System
 from actors.system_parts import GatewayPart, SystemSettings
 from engine.common.commands import HandOverMarket, Limits, SuspendMarket
@@ -35,7 +36,10 @@ ACCOUNT = OPENING.accounts[0].account
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[System]:
-    settings = SystemSettings(journal=JournalOptions(allocate_bytes=65_536))
+    settings = SystemSettings(
+        journal=JournalOptions(allocate_bytes=65_536),
+        supervisor=SupervisorSettings(markets_per_actor=1),
+    )
     async with System(data_dir=str(tmp_path), settings=settings, embedded=True) as running:
         yield running
 

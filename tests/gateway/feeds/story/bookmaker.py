@@ -84,7 +84,8 @@ class _System(System):
 
     def __init__(self, disks: dict[str, FaultyDisk], feed: FeedPart) -> None:
         settings = SystemSettings(
-            supervisor=SupervisorSettings(account_shards=SHARDS), journal=_JOURNAL
+            supervisor=SupervisorSettings(account_shards=SHARDS, markets_per_actor=1),
+            journal=_JOURNAL,
         )
         super().__init__(data_dir="/story", settings=settings, feeds=[feed], embedded=True)
         self.launcher = _Launcher(disks)
