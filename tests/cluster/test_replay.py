@@ -157,7 +157,9 @@ def test_a_recording_that_opens_no_market_or_loses_one_fails_and_says_why(folder
     done = run_replay(folder, path, "--max", "--bettors", "2")
     assert done.returncode == EXIT_FAILED, done.stdout + done.stderr
     assert "check FAILED  the recording opens a market (0 opened)" in done.stdout
-    assert "market never opened exchange.77/win?market=1.5: no fair price" in done.stdout
+    assert (
+        "market never opened exchange.77.202311142200/win?market=1.5: no fair price" in done.stdout
+    )
     lost = "1.6: market refused: no event or no runners"
     assert f"check FAILED  no market of the recording is lost ({lost})" in done.stdout
     assert f"market lost {lost}" in done.stdout

@@ -65,12 +65,20 @@ class DesiredStatus(NamedTuple):
 def market_key(definition: MarketDefinition, market_id: str, *, feed: str) -> str:
     """Return ``<feed>.<event>/<type>?market=<id>``: the exchange's identity in our key grammar.
 
+    The exchange's event of a race is its whole meeting, so the time of the race stands behind it:
+    a slip may have several races of one meeting. A market that exists is found by its id, so a time
+    that changes later does no harm.
+
     Raises
     ------
     MalformedIdError
         When an id or the type has characters that no key may have.
     """
-    text = f"{feed}.{definition.event_id}/{definition.market_type.lower()}?market={market_id}"
+    event = definition.event_id
+    if sport_of(definition.event_type_id) == "race":
+        time = "".join(digit for digit in definition.market_time[:16] if digit.isdecimal())
+        event = f"{event}.{time}" if time else event
+    text = f"{feed}.{event}/{definition.market_type.lower()}?market={market_id}"
     return str(parse_market_key(text))
 
 

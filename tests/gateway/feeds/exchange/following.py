@@ -15,7 +15,7 @@ from gateway.feeds.exchange.settings import ExchangeSettings
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 
 M = "1.5"
-KEY = "exchange.77/win?market=1.5"
+KEY = "exchange.77.202311142200/win?market=1.5"
 EAGER = ExchangeSettings(every_ms=0)
 
 

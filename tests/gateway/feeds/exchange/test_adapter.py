@@ -154,9 +154,12 @@ def test_each_market_of_one_message_gets_its_own_key() -> None:
         for name, kind in (("1.1", "MATCH_ODDS"), ("1.2", "TO_QUALIFY"))
     ]
     keys = [update.key for update in updates(adapter.receive(mcm(*changes, pt=1), at_ns=1))]
-    assert keys == ["betfair.77/match_odds?market=1.1", "betfair.77/to_qualify?market=1.2"]
+    assert keys == [
+        "betfair.77.202311142200/match_odds?market=1.1",
+        "betfair.77.202311142200/to_qualify?market=1.2",
+    ]
     assert all(adapter.owns(key) for key in keys)
-    assert not adapter.owns("exchange.77/win?market=1.1")
+    assert not adapter.owns("exchange.77.202311142200/win?market=1.1")
 
 
 # --- refused markets ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import msgspec
 
 from engine.common.commands import CreateMarket, ResumeMarket, SuspendMarket
 from engine.common.events import FeedApplied, Refused
+from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.rows import BetResult
@@ -14,6 +15,8 @@ from engine.market.market import MarketMachine
 from engine.pricing.following import Follow, Followed, follow_commands
 from gateway.feeds.core.adapter import KnownMarket, MarketUpdate, Received
 from gateway.feeds.exchange.adapter import ExchangeAdapter
+from gateway.feeds.exchange.followed_market import market_key
+from gateway.feeds.exchange.messages import MarketDefinition
 from gateway.feeds.exchange.settings import ExchangeSettings
 from tests.engine.market.builders import bet, bet_rows
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
@@ -116,7 +119,7 @@ def opened(**fields: Any) -> FollowedRace:
 def test_race_is_opened_repriced_suspended_and_settled_with_exact_payouts() -> None:
     race = opened()
     assert race.image.status == Status.ACTIVE
-    assert race.image.key == "exchange.77/win?market=1.5"
+    assert race.image.key == "exchange.77.202311142200/win?market=1.5"
     book = sum(1_000 / milli for milli in race.image.odds_milli)
     assert 1.0 < book < 1.15
     first_odds = race.image.odds_milli[0]
@@ -234,3 +237,22 @@ def test_every_marked_message_is_one_update() -> None:
     race.change(quoted(1, 0.45), quoted(2, 0.25), version=2)
     assert all(isinstance(event, FeedApplied) for event in race.events)
     assert len(race.events) == 2
+
+
+def test_races_of_one_meeting_are_fixtures_of_their_own() -> None:
+    def fixture(event_type: str, time: str, market_type: str = "WIN") -> str:
+        definition = MarketDefinition(
+            status="OPEN",
+            event_id="28208915",
+            event_type_id=event_type,
+            market_type=market_type,
+            market_time=time,
+        )
+        return parse_market_key(market_key(definition, "1.5", feed="x")).fixture
+
+    first, second = "2017-06-14T12:40:00.000Z", "2017-06-14T13:10:00.000Z"
+    for races in ("7", "4339"):
+        assert fixture(races, first) != fixture(races, second)
+        assert fixture(races, first) == fixture(races, first, "PLACE") == "x.28208915.201706141240"
+        assert fixture(races, "") == "x.28208915"
+    assert fixture("1", first) == fixture("1", second) == "x.28208915"

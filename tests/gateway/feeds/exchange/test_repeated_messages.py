@@ -107,7 +107,10 @@ async def test_replayed_start_of_a_connection_opens_no_market_at_old_prices(
         await feed_system.push(image(3_000, 0.75, "1.5", "1.6"))
         after = await statuses_and_odds(feed_system)
         assert {status for status, _ in after.values()} == {Status.ACTIVE}
-        assert after["tiny.77/win?market=1.5"] == before["tiny.77/win?market=1.5"]
+        assert (
+            after["tiny.77.202311142200/win?market=1.5"]
+            == before["tiny.77.202311142200/win?market=1.5"]
+        )
 
 
 async def test_restarted_pipeline_opens_the_market_only_at_prices_newer_than_the_replay(
@@ -127,4 +130,7 @@ async def test_restarted_pipeline_opens_the_market_only_at_prices_newer_than_the
         await feed_system.push(image(3_000, 0.75, "1.5", "1.6"))
         after = await statuses_and_odds(feed_system)
         assert {status for status, _ in after.values()} == {Status.ACTIVE}
-        assert after["tiny.77/win?market=1.5"] == before["tiny.77/win?market=1.5"]
+        assert (
+            after["tiny.77.202311142200/win?market=1.5"]
+            == before["tiny.77.202311142200/win?market=1.5"]
+        )

@@ -63,7 +63,7 @@ def test_the_copy_with_the_higher_version_is_followed(
 ) -> None:
     adapter = ExchangeAdapter(settings=EAGER)
     ((key, chance),) = offered(receive(adapter, image(*copies, ct=ct)))
-    assert key == "exchange.88/win?market=1.5"
+    assert key == "exchange.88.202311142200/win?market=1.5"
     assert chance == pytest.approx(0.5, abs=0.02)
     assert adapter.passed_over()["older copies"] == 1
 
@@ -130,4 +130,4 @@ def test_a_market_that_moved_to_another_event_keeps_its_key_after_a_restart() ->
     (opened,) = updates(following.open())
     settled = updates(closed(following, "WINNER", "LOSER", "LOSER"))
     keys = {one.key for one in (suspended, opened, *settled)}
-    assert keys == {"exchange.77/win?market=1.5"}
+    assert keys == {"exchange.77.202311142200/win?market=1.5"}
