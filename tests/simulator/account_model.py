@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.common.events import (
+    CombinationBoundSet,
     Deposited,
     FreeBetGranted,
     OfferSet,
@@ -18,7 +19,7 @@ from engine.common.events import (
     Withdrawn,
 )
 from engine.common.offers import SetOffer
-from engine.common.reasons import UNRECORDED
+from engine.common.reasons import UNRECORDED, Reason
 from engine.common.rows import FLAG_FREE_BET, FLAG_HEAD, FLAG_PRE_MATCH, LEG_RESERVATION
 from persistence.frames import Record
 from persistence.records import (
@@ -41,6 +42,8 @@ from tests.simulator.slip_model import (
 )
 
 _KNOWN = 1
+_LEGS_COUNTED = 2
+"""Legs from which on a slip counts with others of the same selections."""
 _OPEN_AGAIN = 0
 _UNRECORDED = {int(reason) for reason in UNRECORDED}
 
@@ -61,6 +64,10 @@ class ShardModel:
         self._refs: dict[tuple[int, bytes], int] = {}
         self._of: dict[int, list[SlipModel]] = {}
         """Singles and heads of slips by account."""
+        self._same: dict[frozenset[tuple[int, int]], list[SlipModel]] = {}
+        """Slips of two legs or more by their selections."""
+        self._combination_max = 0
+        """The bound of what open slips with the same selections can pay in base currency."""
         self._payout_max = 0
         """The bound of each account's open payout in base currency, 0 for none."""
         self._highest = 0
@@ -89,6 +96,8 @@ class ShardModel:
                     self.offers.granted(event.account_no, event.offer_no, event.amount_minor)
                 elif isinstance(event, PayoutBoundSet):
                     self._payout_max = event.open_payout_minor_max
+                elif isinstance(event, CombinationBoundSet):
+                    self._combination_max = event.combination_payout_minor_max
 
     # --- bets ------------------------------------------------------------------------------------
 
@@ -113,14 +122,14 @@ class ShardModel:
                 bets = int(reservations[at]["market_no"])
                 rows = reservations[at + 1 : at + 1 + legs]
                 _add_legs(slip, bet_id, rows, slip_bets[first_bet : first_bet + bets])
-                slip.rate = int(answers[at]["rate_micro"])
-                slip.convert_bounds(slip.rate)
+                slip.convert_bounds(int(answers[at]["rate_micro"]))
                 slip.policy = int(reservations[at]["policy"])
                 slip.named = int(reservations[at]["odds_milli"]), bool(flags & FLAG_FREE_BET)
                 first_bet += bets
             if self._reserve(slip, refs[at], bet_id, state, known):
                 self._check_slip(slip, bet_id, answers[at + 1 : at + 1 + legs])
                 self._check_payouts(account, int(answers[at]["rate_micro"]))
+                self._check_combination(slip, bet_id)
             at += 1 + legs
 
     def _resolve(self, bet_id: int, reason: int, odds: int) -> None:
@@ -174,10 +183,30 @@ class ShardModel:
         if 0 < self._payout_max * 1_000_000 // rate_micro < payable:
             self._fault(f"account {account} took a bet with which its open bets can pay {payable}")
 
-    def _room(self, slip: SlipModel) -> int:
-        """Return what a slip may pay beside the other open bets of its account."""
+    def _room(self, slip: SlipModel) -> tuple[int, Reason]:
+        """Return what a slip may pay beside other open bets, and why it may pay no more.
+
+        They are those of its account, and those with its selections.
+        """
         others = (each for each in self._of[slip.account] if each is not slip)
-        return self._payout_max * 1_000_000 // slip.rate - sum(each.payable() for each in others)
+        most = self._payout_max * 1_000_000 // slip.rate - sum(each.payable() for each in others)
+        if self._combination_max and len(slip.legs) >= _LEGS_COUNTED:
+            same = (each for each in self._same[slip.selections()] if each is not slip)
+            left = self._combination_max - sum(each.payable_base() for each in same)
+            allowed = max(left, 0) * 1_000_000 // slip.rate
+            if allowed < most:
+                return allowed, Reason.COMBINATION_LIABILITY
+        return most, Reason.ACCOUNT_LIABILITY
+
+    def _check_combination(self, slip: SlipModel, bet_id: int) -> None:
+        """Check that the open slips with a new slip's selections are within their bound with it."""
+        if len(slip.legs) < _LEGS_COUNTED:
+            return
+        same = self._same.setdefault(slip.selections(), [])
+        same.append(slip)
+        payable = sum(each.payable_base() for each in same)
+        if 0 < self._combination_max < payable:
+            self._fault(f"slip {bet_id} was taken, with which its combination can pay {payable}")
 
     def _check_slip(self, slip: SlipModel, bet_id: int, answers: Any) -> None:
         """Enter the legs of a new slip; check their ids and the stake of all lines."""

@@ -91,6 +91,10 @@ _ROAD_SHARE = 0.5
 """How many stories carry their calls over the road."""
 _SLIP_SHARES = (0.0, 0.1, 0.3, 0.6)
 """How many of a story's bets are slips of several legs."""
+_FIXTURE_LIMITS = (0, 0, 1_500, 5_000)
+"""Limits of fixtures; each story has one of these."""
+_COMBINATION_BOUNDS = (0, 0, 3_000, 12_000)
+"""Bounds of slips with the same selections, likewise."""
 _ENDED_SHARE = 0.8
 """How many stories end with results, and how many of their markets have one then."""
 _DELAYS_MS = (0.0, 0.2, 1.0, 3.0, 8.0, 40.0, 200.0, 1_500.0, 4_000.0)
@@ -475,6 +479,9 @@ def make_story(
             markets_a_fixture=rng.choice((1, 1, 2)),
             market_liability_max=rng.choice((1_000, 4_000, 20_000)),
             road=rng.random() < _ROAD_SHARE,
+            fixture_liability_max=rng.choice(_FIXTURE_LIMITS),
+            second_key=rng.choice(("1x2?part=1", "double_chance")),
+            combination_max=rng.choice(_COMBINATION_BOUNDS),
         )
     generator = Generator(
         seed=seed,

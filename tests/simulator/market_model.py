@@ -34,6 +34,7 @@ from engine.common.events import (
 from engine.common.rows import FLAG_LEG, FLAG_RELEASED
 from persistence.frames import Record
 from persistence.records import Kind, decode_bets, decode_charges, decode_market_control
+from tests.simulator.fixture_model import fixture_of, worst_minor
 
 ACTIVE, INACTIVE, SUSPENDED, HANDED_OVER, SETTLED, CANCELLED, CLOSED = (1, 0, -1, -2, -3, -4, -5)
 _STATUS_AFTER = {
@@ -47,6 +48,7 @@ _STATUS_AFTER = {
 }
 _CHARGE_FIELDS = ("bet_id", "stake_minor", "charge_no", "flags")
 _FENCED = 904
+_FIXTURE_LIABILITY = 705
 _ONE = 1_000_000
 
 
@@ -80,6 +82,8 @@ class AcceptedBet:
 class MarketModel:
     """One market as its journal tells it."""
 
+    number: int
+    key: str
     odds: list[int]
     limits: Any
     status: int = INACTIVE
@@ -198,6 +202,8 @@ class ShellModel:
             for command, event in zip(control.commands, control.events, strict=True):
                 if isinstance(command, CreateMarket) and isinstance(event, MarketCreated):
                     self.markets[command.market_no] = MarketModel(
+                        number=command.market_no,
+                        key=command.key,
                         odds=list(command.odds_milli),
                         limits=command.limits,
                         active=[command.offered] * len(command.odds_milli),
@@ -233,11 +239,11 @@ class ShellModel:
         self._number += 1
         if flags & 1 and reason != _FENCED:
             self._fault(f"bet {bet_id} is fenced and got the decision {reason}")
-        if reason:
+        if reason not in (0, _FIXTURE_LIABILITY):
             return
         market = self.markets.get(market_no)
         if market is None:
-            self._fault(f"bet {bet_id} was accepted on market {market_no}, which there is not")
+            self._fault(f"bet {bet_id} was decided on market {market_no}, which there is not")
             return
         bet = AcceptedBet(
             bet_id,
@@ -253,6 +259,9 @@ class ShellModel:
             rate,
             bool(flags & FLAG_LEG),
         )
+        self._check_fixture(market, bet, refused=bool(reason))
+        if reason:
+            return
         self._check_acceptance(market, bet, policy)
         market.bets.append(bet)
         self.accepted[bet_id] = bet
@@ -300,6 +309,24 @@ class ShellModel:
             self._fault(f"{what}: {float(liabilities[bet.outcome])} on outcome {bet.outcome}")
         if max(liabilities) > limits.market_liability_minor_max:
             self._fault(f"{what}: {float(max(liabilities))} on the worst outcome")
+
+    def _check_fixture(self, market: MarketModel, bet: AcceptedBet, *, refused: bool) -> None:
+        """Check a bet against the limit of its fixture, which the markets of this shell share."""
+        most = market.limits.fixture_liability_minor_max
+        if not most:
+            if refused:
+                self._fault(f"bet {bet.bet_id} was refused for its fixture, which has no limit")
+            return
+        fixture = fixture_of(market.key)
+        markets = [each for each in self.markets.values() if fixture_of(each.key) == fixture]
+        before, after = worst_minor(markets), worst_minor(markets, more=bet)
+        if refused == (after > max(most, before)):
+            return
+        what = "refused at" if refused else "accepted at"
+        self._fault(
+            f"bet {bet.bet_id} of record {bet.seq} was {what} {after} after {before} on its "
+            f"fixture, of which the limit is {most}"
+        )
 
     # --- commands --------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ from tests.simulator.story import Layout
 from tests.simulator.written import (
     answers_after_their_calls_were_given_up,
     disk_full_beside_a_known_bet,
+    one_score_pays_every_market,
 )
 
 _UNRECORDED = [int(reason) for reason in UNRECORDED]
@@ -249,6 +250,24 @@ class LimitBeforeBatch(_MarketWrapped):
     wrapper = _ChecksTooEarly
 
 
+class _ForgetsFixtures(Wrapped):
+    def place(self, data: bytes) -> bytes:
+        if not self.serves:
+            return self.shell.place(data)
+        limits = self.book.members["fixture_liability_minor_max"]
+        before = limits.copy()
+        limits[:] = 0
+        answer = self.shell.place(data)
+        limits[:] = before
+        return answer
+
+
+class FixtureUnlimited(_MarketWrapped):
+    """A bet is checked against the limits of its market alone, not against that of its fixture."""
+
+    wrapper = _ForgetsFixtures
+
+
 class _SuspendsLate(Wrapped):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
@@ -414,6 +433,11 @@ PLANTS: dict[type[Plant], Hunt] = {
     DoublePost: Hunt(r"account \d+ holds", ("disturb",)),
     LostVoid: Hunt(r"not at rest|is not resolved", ("disturb",)),
     LimitBeforeBatch: Hunt(r"passes a limit", ("disturb",)),
+    FixtureUnlimited: Hunt(
+        r"was accepted at \d+ after \d+ on its fixture",
+        written=one_score_pays_every_market,
+        seeds_max=3,
+    ),
     SettledTwice: Hunt(r"account \d+ holds|house account", ("disturb",)),
     FenceForgotten: Hunt(r"refused in its account", ("straggler",), pace=0.1),
     StaleEpoch: Hunt(r"record|cannot be replayed|quarantined", ("freeze",), pace=0.1),

@@ -16,6 +16,7 @@ PENDING, ACCEPTED, REFUSED, SETTLED, RELEASED = 1, 2, 3, 4, 5
 _STAKE_BACK = (3, 6)
 """Results of a leg that was refunded, or cancelled."""
 _HELD = (ACCEPTED, SETTLED)
+_ONE = 1_000_000
 _COMBINED_NONE, _COMBINED_HIGHER = 3, 4
 
 
@@ -59,8 +60,9 @@ class SlipModel:
     """Whether it was handed out more than once: an unrecorded refusal is then no verdict."""
     payout: int = 0
     settlement_no: int = 0
-    rate: int = 0
     policy: int = 0
+    rate: int = _ONE
+    """Millionths of base currency for one unit of the account's, at its reservation."""
     bets: tuple[SlipBet, ...] = ()
     payouts_max: tuple[int, ...] = ()
     """The most that each bet may pay, 0 for no bound."""
@@ -83,6 +85,7 @@ class SlipModel:
 
     def convert_bounds(self, rate_micro: int) -> None:
         """Convert the bounds, which are in base currency: the most that is worth no more."""
+        self.rate = rate_micro
         self.payouts_max = tuple(
             most and max(most * 1_000_000 // rate_micro, 1) if rate_micro else most
             for most in self.payouts_max
@@ -101,10 +104,20 @@ class SlipModel:
         ]
         return potential_minor(self.shape(), self.bets, backs)
 
-    def hold(self, leg: LegModel, odds: int, room: Callable[["SlipModel"], int]) -> int:
+    def selections(self) -> frozenset[tuple[int, int]]:
+        """Return what the slip is a bet on, however its lines combine it."""
+        return frozenset((leg.market, leg.outcome) for leg in self.legs)
+
+    def payable_base(self) -> int:
+        """Return the most that it can still pay in base currency, rounded up."""
+        return -(-self.payable() * self.rate // _ONE)
+
+    def hold(
+        self, leg: LegModel, odds: int, room: Callable[["SlipModel"], tuple[int, Reason]]
+    ) -> int:
         """Hold a leg that its market accepted; return what the account gets back by that.
 
-        `room` says what the slip may pay beside the account's other bets.
+        `room` says what the slip may pay beside other open bets, and why it may pay no more.
         """
         leg.odds = odds
         leg.state = RELEASED if self.state == REFUSED else ACCEPTED
@@ -130,7 +143,7 @@ class SlipModel:
             leg.state = RELEASED if leg.state in _HELD else leg.state
         return self.stake
 
-    def refusal(self, room: Callable[["SlipModel"], int]) -> int:
+    def refusal(self, room: Callable[["SlipModel"], tuple[int, Reason]]) -> int:
         """Return why the slip is refused although its markets hold each of its legs, or 0."""
         seen = [Fraction(leg.odds_seen, 1_000) for leg in self.legs]
         taken = [Fraction(leg.odds, 1_000) for leg in self.legs]
@@ -143,7 +156,8 @@ class SlipModel:
         for bet, most in zip(self.bets, self.payouts_max, strict=True):
             if most and potential_minor(self.shape(), [bet], taken) > most:
                 return int(Reason.PAYOUT_OVER_CAP)
-        return int(Reason.ACCOUNT_LIABILITY) if now > before and now > room(self) else 0
+        most, reason = room(self)
+        return int(reason) if now > before and now > most else 0
 
     def settle(self, leg: LegModel, back: Fraction | None, result: int, number: int) -> int:
         """Apply what stands for a leg; return by how much the account's balance changes."""

@@ -27,7 +27,10 @@ from engine.ledger.slip_nb import NO_BOUND
 from tests.simulator.hunt import Hunt, ShellPlant, Wrapped, rows
 from tests.simulator.plant import Plant
 from tests.simulator.story import Layout
-from tests.simulator.written import slips_at_odds_never_seen
+from tests.simulator.written import (
+    many_slips_of_the_same_selections,
+    slips_at_odds_never_seen,
+)
 
 _KNOWN = [int(reason) for reason in (Reason.MARKET_SUSPENDED, Reason.ODDS_CHANGED)]
 
@@ -165,6 +168,23 @@ class StakeTakenTwice(SlipPlant):
     """The stake of a slip is taken with its head and again with its legs."""
 
     wrapper = _StakesTwice
+
+
+class _ForgetsCombinations(_Slips):
+    def exchange(self, verdicts: bytes, reservations: bytes, *bets: bytes) -> bytes:
+        if not self.serves:
+            return self.shell.exchange(verdicts, reservations, *bets)
+        combinations = self.tables.combinations
+        most_minor, combinations.payout_minor_max = combinations.payout_minor_max, 0
+        answers = self.shell.exchange(verdicts, reservations, *bets)
+        self.tables.combinations.payout_minor_max = most_minor
+        return answers
+
+
+class CombinationsUncounted(SlipPlant):
+    """Slips with the same selections are each taken as if there were no others."""
+
+    wrapper = _ForgetsCombinations
 
 
 # --- settling ------------------------------------------------------------------------------------
@@ -322,6 +342,11 @@ SLIP_PLANTS: dict[type[Plant], Hunt] = {
         r"slip \d+ \(s\d+\): state [24] in its account, 3 by its journal",
         written=slips_at_odds_never_seen,
         seeds_max=1,
+    ),
+    CombinationsUncounted: Hunt(
+        r"with which its combination can pay",
+        written=many_slips_of_the_same_selections,
+        seeds_max=3,
     ),
     StakeTakenTwice: _hunt(r"account \d+ holds"),
     LineRoundedUp: _hunt(r"payout_minor \d+ in its account"),

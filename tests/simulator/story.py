@@ -187,6 +187,9 @@ AnyStep = (
 )
 
 
+_DOUBLE_CHANCES = ("home_or_draw", "home_or_away", "draw_or_away")
+
+
 class Layout(Struct, frozen=True, kw_only=True):
     """What a world consists of."""
 
@@ -200,6 +203,12 @@ class Layout(Struct, frozen=True, kw_only=True):
     balance: int = 30_000
     stake_max: int = 2_000
     payout_max: int = 20_000
+    fixture_liability_max: int = 0
+    """The limit of each fixture, which counts its markets together by score; 0 for none."""
+    combination_max: int = 0
+    """What open slips with the same selections can pay together, 0 for no bound."""
+    second_key: str = "1x2?part=1"
+    """The second market of a fixture: this one is settled by no score, a double chance by one."""
     outcome_liability_max: int = 25_000
     market_liability_max: int = 20_000
     odds: tuple[int, ...] = (2_000, 3_400, 4_200)
@@ -216,9 +225,15 @@ class Layout(Struct, frozen=True, kw_only=True):
         return (market - 1) // self.markets_a_fixture
 
     def key_of(self, market: int) -> str:
-        """Return a market's key; the markets of a fixture differ by a specifier."""
-        part = (market - 1) % self.markets_a_fixture
-        return f"cup-{self.fixture_of(market)}/1x2{f'?part={part}' if part else ''}"
+        """Return a market's key; there are two of a fixture at most."""
+        second = (market - 1) % self.markets_a_fixture
+        return f"cup-{self.fixture_of(market)}/{self.second_key if second else '1x2'}"
+
+    def outcomes_of(self, market: int) -> tuple[str, ...]:
+        """Return the names of a market's outcomes."""
+        names = {"1x2": ("home", "draw", "away"), "double_chance": _DOUBLE_CHANCES}
+        others = tuple(f"outcome {i}" for i in range(len(self.odds)))
+        return names.get(self.key_of(market).partition("/")[2], others)
 
 
 class Story(Struct, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ from engine.common.commands import (
     Withdraw,
 )
 from engine.common.events import Refused
-from engine.common.payout_bounds import SetPayoutBound
+from engine.common.payout_bounds import SetCombinationBound, SetPayoutBound
 from engine.common.reasons import Reason
 from gateway.feeds.core.pipeline import FeedPipeline
 from tests.simulator.clients import NOW_S, SECRET, Clients
@@ -140,13 +140,14 @@ class World:
             CreateMarket(
                 market_no=0,
                 key=layout.key_of(no + 1),
-                outcomes=tuple(f"outcome {i}" for i in range(len(layout.odds))),
+                outcomes=layout.outcomes_of(no + 1),
                 odds_milli=layout.odds,
                 limits=Limits(
                     stake_minor_max=layout.stake_max,
                     payout_minor_max=layout.payout_max,
                     outcome_liability_minor_max=layout.outcome_liability_max,
                     market_liability_minor_max=layout.market_liability_max,
+                    fixture_liability_minor_max=layout.fixture_liability_max,
                 ),
             )
             for no in range(layout.markets)
@@ -165,6 +166,7 @@ class World:
             commands = (
                 SetRate(currency=currency, rate_micro=CURRENCIES[currency]),
                 SetPayoutBound(open_payout_minor_max=OPEN_PAYOUTS * layout.balance),
+                SetCombinationBound(combination_payout_minor_max=layout.combination_max),
                 OpenAccount(account_no=account, currency=currency),
                 Deposit(account_no=account, amount_minor=layout.balance, ref="first"),
                 *offers_of(account, currency),

@@ -88,6 +88,54 @@ def slips_at_odds_never_seen(seed: int) -> Story:
     return Story(layout=layout, steps=tuple(steps))
 
 
+def one_score_pays_every_market(seed: int) -> Story:
+    """Bet on home, and on home or draw: one score pays them all, past what their fixture may lose.
+
+    Each market is far from its own limits.
+    """
+    layout = Layout(
+        markets=2,
+        shards=1,
+        markets_a_fixture=2,
+        second_key="double_chance",
+        fixture_liability_max=1_000,
+    )
+    rng = random.Random(seed)
+    steps = [
+        PlaceBet(
+            at_ms=number * 20.0 + rng.uniform(0.0, 10.0),
+            account=1 + number % layout.accounts,
+            ref=f"f{number}",
+            market=1 + number % 2,
+            outcome=0,
+            stake=200,
+            odds=layout.odds[0],
+        )
+        for number in range(2 * _TIMES)
+    ]
+    return Story(layout=layout, steps=tuple(steps))
+
+
+def many_slips_of_the_same_selections(seed: int) -> Story:
+    """Place small slips of the same two selections from every account, as different bets."""
+    layout = Layout(markets=2, shards=1, combination_max=1_500)
+    rng = random.Random(seed)
+    steps = []
+    for number in range(2 * _TIMES):
+        legs = [SlipLeg(market, 0, layout.odds[0], market - 1) for market in (1, 2)]
+        size = rng.choice((1, 2))
+        steps.append(
+            PlaceSlip(
+                at_ms=number * 20.0 + rng.uniform(0.0, 10.0),
+                account=1 + number % layout.accounts,
+                ref=f"s{number}",
+                legs=tuple(reversed(legs) if number % 2 else legs),
+                bets=(SlipStake(100, (0, 1), (size,)),),
+            )
+        )
+    return Story(layout=layout, steps=tuple(steps))
+
+
 def _bet(at_ms: float, number: int, ref: str, *, gateway: int) -> PlaceBet:
     outcome = number % len(_ONE_SHELL.odds)
     return PlaceBet(
