@@ -180,7 +180,11 @@ async def test_frames_cut_at_any_byte_give_the_same_messages() -> None:
             assert sum(b'"ref":"a1"' in payload for _, payload in answers) == 4
 
 
-@pytest.mark.parametrize("flood", [frame(CONT, b"", fin=False), frame(PING, b""), frame(PONG, b"")])
+@pytest.mark.parametrize(
+    "flood",
+    [frame(CONT, b"", fin=False), frame(PING, b""), frame(PONG, b"")],
+    ids=["continuation", "ping", "pong"],  # a mask is random, and a test's name is not
+)
 async def test_flood_of_empty_frames_is_closed_as_rate_limited(flood: bytes) -> None:
     settings = {"frames_burst": 100, "frames_a_second": 1, "frames_over_max": 10}
     async with (
