@@ -2,7 +2,8 @@
 
 Such a market has the odds, the offer and the refunds of the win market, and takes bets while that
 does and its terms are those of the runners left. It has a result of its own, which whoever settles
-the race gives it. Owns which commands place markets need after a change; never applies one.
+the race gives it; but a runner that is void in the win market is void in it too, whichever of the
+two is settled first. Owns which commands place markets need after a change; never applies one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +31,8 @@ from engine.common.events import (
     FeedApplied,
     MarketCancelled,
     MarketEvent,
+    MarketSettled,
+    OutcomesSettled,
     Refused,
     SettlementRolledBack,
 )
@@ -54,7 +57,9 @@ SOURCE: Final = "win"
 """The source of the FeedUpdates by which place markets follow."""
 _VOID: Final = OutcomeResult(won=False, void_halves=2)
 _BETTING: Final = (Status.ACTIVE, *STOPPED)
-_Mirrored = BetsCancelled | CancelRolledBack | MarketCancelled | SettlementRolledBack
+_Cancellation = BetsCancelled | CancelRolledBack | MarketCancelled
+_Settlement = MarketSettled | OutcomesSettled | SettlementRolledBack
+_Mirrored = _Cancellation | _Settlement
 
 
 class PlaceMarkets:
@@ -155,15 +160,14 @@ class PlaceMarkets:
         commands: list[MarketCommand] = []
         for number in numbers:
             win, terms = self._place[number]
+            of_win = [event for event in mirrored if event.market_no == win]
             steps: list[FeedStep] = [
-                step
-                for event in mirrored
-                if event.market_no == win
-                for step in _mirror(event, number, machine)
+                _mirror(event, number) for event in of_win if isinstance(event, _Cancellation)
             ]
             if windows:
                 steps += _missing_windows(machine, win, number)
             if not any(isinstance(step, CancelMarket) for step in steps):
+                steps += _void_steps(machine, win, number, of_win)
                 in_force = self.terms(win, machine) == terms
                 steps += _steps(machine, win, number, terms, in_force=in_force)
             if steps:
@@ -196,19 +200,15 @@ def _steps(
 ) -> list[FeedStep]:
     """Return the steps that bring a place market where its win market is."""
     lead, place = machine.price_delta(win), machine.price_delta(number)
-    if place.status not in _BETTING:
+    void, own = _void(machine.resolved(win)), machine.resolved(number).results
+    decided = {**own, **dict.fromkeys(void, _VOID)}
+    if place.status not in _BETTING or len(decided) == len(place.active):
         return []
-    of_win, own = machine.resolved(win), machine.resolved(number)
     steps: list[FeedStep] = []
     offered = lead.status is Status.ACTIVE and in_force
     if place.status is Status.ACTIVE and not offered:
         why = "the win market takes no bets" if in_force else "other place terms hold"
         steps.append(SetStatus(market_no=number, status=Status.SUSPENDED, why=why))
-    void = _newly_void(of_win, own)
-    if void:
-        results = (_VOID,) * len(void)
-        steps.append(SettleMarket(market_no=number, results=results, outcomes=void))
-    decided = {**own.results, **dict.fromkeys(void, _VOID)}
     quotes = _quotes(lead, place, terms, decided)
     if quotes:
         steps.append(SetOdds(market_no=number, quotes=quotes))
@@ -217,12 +217,40 @@ def _steps(
     return steps
 
 
-def _newly_void(of_win: Resolved, own: Resolved) -> tuple[int, ...]:
-    return tuple(
+def _void_steps(
+    machine: MarketMachine, win: MarketNo, number: MarketNo, events: Sequence[_Mirrored]
+) -> list[FeedStep]:
+    """Return what makes a place market's void runners those of its win market, in any status.
+
+    A runner that is void here is reopened only when the win market has just been settled otherwise
+    or rolled back: until the place market is settled again nothing says how it ended.
+    """
+    void, own = _void(machine.resolved(win)), machine.resolved(number).results
+    steps: list[FeedStep] = []
+    outcomes = range(len(machine.price_delta(win).active))
+    named = dict.fromkeys(
         outcome
-        for outcome, result in of_win.results.items()
-        if result == _VOID and outcome not in own.results
+        for event in events
+        if isinstance(event, _Settlement)
+        for outcome in getattr(event, "outcomes", ()) or outcomes
     )
+    again = tuple(at for at in named if own.get(at) == _VOID and at not in void)
+    if again:
+        why = "not void to win"
+        steps.append(RollBackSettlement(market_no=number, outcomes=again, why=why))
+    reinstated = any(
+        isinstance(event, CancelRolledBack) and event.from_ns is None and event.until_ns is None
+        for event in events
+    )
+    missing = tuple(at for at in void if own.get(at) != _VOID)
+    if missing and (machine.price_delta(number).status is not Status.CANCELLED or reinstated):
+        results = (_VOID,) * len(missing)
+        steps.append(SettleMarket(market_no=number, results=results, outcomes=missing))
+    return steps
+
+
+def _void(resolved: Resolved) -> tuple[int, ...]:
+    return tuple(outcome for outcome, result in resolved.results.items() if result == _VOID)
 
 
 def _quotes(
@@ -239,19 +267,10 @@ def _quotes(
     return tuple(quotes)
 
 
-def _mirror(event: _Mirrored, number: MarketNo, machine: MarketMachine) -> list[FeedStep]:
+def _mirror(event: _Cancellation, number: MarketNo) -> FeedStep:
     """Return what a cancellation of the win market, or its roll-back, means for a place market."""
     if isinstance(event, MarketCancelled):
-        return [CancelMarket(market_no=number, why=event.why)]
-    if isinstance(event, SettlementRolledBack):
-        void = tuple(
-            outcome
-            for outcome in event.outcomes
-            if machine.resolved(number).results.get(outcome) == _VOID
-        )
-        if not void or machine.results_stand(number):
-            return []
-        return [RollBackSettlement(market_no=number, why=event.why, outcomes=void)]
+        return CancelMarket(market_no=number, why=event.why)
     if isinstance(event, CancelRolledBack):
         step: FeedStep = RollBackCancel(
             market_no=number, from_ns=event.from_ns, until_ns=event.until_ns, why=event.why
@@ -264,7 +283,7 @@ def _mirror(event: _Mirrored, number: MarketNo, machine: MarketMachine) -> list[
             why=event.why,
             accepted_before_ns=event.accepted_before_ns,
         )
-    return [replace(step, outcomes=event.outcomes) if event.outcomes else step]
+    return replace(step, outcomes=event.outcomes) if event.outcomes else step
 
 
 def _missing_windows(machine: MarketMachine, win: MarketNo, number: MarketNo) -> list[FeedStep]:

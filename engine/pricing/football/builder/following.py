@@ -1,17 +1,20 @@
 """Keep bet builders in step with the markets of their legs: offer, limits, settlement, refunds.
 
 A builder takes bets exactly while each of its legs does, is limited as its closest limited leg is,
-and settles by its legs' results; whoever commands a leg so commands the builder. A trader's hold or
-cancellation of a builder itself stands. When a leg gets odds and the builder does not, its own are
-those of a moment that is over: it is off offer until its fixture is repriced. Owns which commands a
-shell's builders need after a change; never a price (builders are repriced with their fixture) and
-never applies a command.
+and settles by its legs' results; whoever commands a leg so commands the builder. A trader's hold,
+cancellation or settlement of a builder itself stands. When a leg gets odds and the builder does
+not, its own are those of a moment that is over: it is off offer until its fixture is repriced. Owns
+which commands a shell's builders need after a change; never a price (builders are repriced with
+their fixture) and never applies a command.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from engine.common.commands import (
+    CANCEL_WINDOWS_MAX,
     CancelBets,
     FeedStep,
     Limits,
@@ -32,8 +35,11 @@ from engine.common.events import (
     FeedApplied,
     LimitsSet,
     MarketEvent,
+    MarketSettled,
     OddsSet,
+    OutcomesSettled,
     Refused,
+    SettlementRolledBack,
 )
 from engine.common.ids import BUILDER, MarketKey, MarketNo, parse_market_key
 from engine.common.lifecycle import Status
@@ -50,8 +56,12 @@ from engine.pricing.lines import MarketTypeError
 SOURCE: Final = "legs"
 """The source of the FeedUpdates by which builders follow: they neither set nor end a hold."""
 _VOID: Final = OutcomeResult(won=False, void_halves=2)
+_LOST: Final = OutcomeResult(won=False)
+_WON: Final = OutcomeResult(won=True)
 _ENDED: Final = (Status.SETTLED, Status.CANCELLED)
 _LIMITS: Final = tuple(name for name in Limits.__struct_fields__ if name != "stake_minor_min")
+
+_Times = tuple[Nanos | None, Nanos | None]
 
 MarketLeg = tuple[MarketNo, int]
 """A market that a shell hosts, and an outcome of it."""
@@ -85,6 +95,8 @@ class BuilderMarkets:
         self._numbers: dict[str, MarketNo] = {}
         """Builders by key."""
         self._noted: set[MarketNo] = set()
+        self._ruled: set[MarketNo] = set()
+        """Builders whose result is a trader's own and not the one that their legs give."""
         self._updates = FollowingUpdates(SOURCE)
 
     def note(self, machine: MarketMachine, numbers: Iterable[MarketNo]) -> None:
@@ -156,7 +168,16 @@ class BuilderMarkets:
         return {key.fixture for number in numbers if (key := self._legs.get(number)) is not None}
 
     def all_commands(self, machine: MarketMachine, at_ns: Nanos) -> list[MarketCommand]:
-        """Return what every builder needs, as a process does that takes over a journal."""
+        """Return what every builder needs, as a process does that takes over a journal.
+
+        A builder that a trader holds, with another result than its legs give, has a trader's.
+        """
+        for number, builder in self._builders.items():
+            stands = machine.resolved(number).results.get(0)
+            if stands is not None and machine.book_image(number).held:
+                legs = [_standing(machine, leg).result for leg in builder.legs]
+                if _result(legs, builder.void, stands) != stands:
+                    self._ruled.add(number)
         return self._commands(machine, self._builders, at_ns, limits=True, windows=True)
 
     def commands(
@@ -177,6 +198,7 @@ class BuilderMarkets:
             number = event.market_no
             if number in self._builders:
                 touched[number] = None
+                self._note_ruling(event)
             touched |= dict.fromkeys(self._on.get(number, ()))
             for step in event.events if isinstance(event, FeedApplied) else (event,):
                 limits = limits or isinstance(step, LimitsSet)
@@ -190,6 +212,13 @@ class BuilderMarkets:
             *self._withdrawals(machine, legs_alone, at_ns),
             *self._commands(machine, touched, at_ns, limits=limits, windows=False),
         ]
+
+    def _note_ruling(self, event: MarketEvent) -> None:
+        """Note that a trader settled a builder itself, or took that back."""
+        if isinstance(event, MarketSettled | OutcomesSettled):
+            self._ruled.add(event.market_no)
+        elif isinstance(event, SettlementRolledBack):
+            self._ruled.discard(event.market_no)
 
     def _withdrawals(
         self, machine: MarketMachine, numbers: Iterable[MarketNo], at_ns: Nanos
@@ -221,8 +250,16 @@ class BuilderMarkets:
                 if leg not in stand:
                     stand[leg] = _standing(machine, leg)
             legs = [stand[leg] for leg in builder.legs]
-            steps = _steps(machine, number, builder, legs)
-            if windows:
+            stands = machine.resolved(number).results.get(0)
+            result = _result([each.result for each in legs], builder.void, stands)
+            if result == stands:
+                self._ruled.discard(number)
+            elif number in self._ruled:
+                result = stands
+            steps = _steps(machine, number, legs, result)
+            if builder.void is VoidRule.LOST_FIRST:
+                steps = [*_refunds_unless_lost(machine, number, legs), *steps]
+            elif windows:
                 steps = [*_missing_windows(machine, number, legs), *steps]
             if steps:
                 commands.append(self._updates.of(machine, number, steps, at_ns))
@@ -250,7 +287,11 @@ class BuilderMarkets:
                     for window in _standing(machine, leg).windows
                 )
                 step: FeedStep
-                if stands and isinstance(event, BetsCancelled):
+                refunds = stands and (
+                    builder.void is not VoidRule.LOST_FIRST
+                    or _refunds([_standing(machine, leg) for leg in builder.legs], times)
+                )
+                if refunds and isinstance(event, BetsCancelled):
                     step = CancelBets(
                         market_no=number,
                         from_ns=event.from_ns,
@@ -318,14 +359,16 @@ def _standing(machine: MarketMachine, leg: MarketLeg) -> _Standing:
 
 
 def _steps(
-    machine: MarketMachine, number: MarketNo, builder: _Builder, legs: Sequence[_Standing]
+    machine: MarketMachine,
+    number: MarketNo,
+    legs: Sequence[_Standing],
+    result: OutcomeResult | None,
 ) -> list[FeedStep]:
-    """Return the steps that bring one builder where its legs are; none where it is there."""
+    """Return the steps that bring one builder to a result and to its legs' offer."""
     image, resolved = machine.price_delta(number), machine.resolved(number)
     if image.status is Status.CANCELLED:
         return []
     steps: list[FeedStep] = []
-    result = _result([leg.result for leg in legs], builder.void)
     stands = resolved.results.get(0)
     if result != stands:
         if result is not None:
@@ -360,16 +403,70 @@ def _missing_windows(
     ]
 
 
-def _result(results: Sequence[OutcomeResult | None], void: VoidRule) -> OutcomeResult | None:
-    """Return a builder's result; None while it is open, and where a leg won or lost in part.
+def _refunds(legs: Iterable[_Standing], times: _Times) -> bool | None:
+    """Return whether bets of a window of legs are refunded unless another leg is lost.
 
-    No market of a builder's legs does so by its rules: a trader who settles one so settles the
-    builder too.
+    The legs that are cancelled all through these times are void for its bets. False while another
+    leg is open. None where one of the others won or lost in part: what stands is left as it is.
     """
-    try:
-        return settle(results, rule=void).result
-    except ValueError:
-        return None
+    others = [leg.result for leg in legs if not any(_within(times, at) for at in leg.windows)]
+    if _LOST in others or None in others:
+        return False
+    return True if all(result in (_WON, _VOID) for result in others) else None
+
+
+def _refunds_unless_lost(
+    machine: MarketMachine, number: MarketNo, legs: Sequence[_Standing]
+) -> list[FeedStep]:
+    """Return refunds of legs' windows for a builder that a lost leg decides, and roll-backs.
+
+    A refund covers bets up to the last one that a leg's window covers: more may have been taken
+    before the other legs were decided.
+    """
+    known = _times(machine.resolved(number).windows)
+    covered: dict[_Times, int] = {}
+    for leg in legs:
+        for window in leg.windows:
+            times = window[:2]
+            covered[times] = max(covered.get(times, 0), window.bets)
+    steps: list[FeedStep] = []
+    for times, bets in covered.items():
+        refunds, (from_ns, until_ns) = _refunds(legs, times), times
+        if refunds and times not in known and len(known) < CANCEL_WINDOWS_MAX:
+            step = CancelBets(
+                market_no=number, from_ns=from_ns, until_ns=until_ns, why="as a leg's"
+            )
+            if bets < machine.bets_len:
+                step = replace(step, accepted_before_ns=Nanos(int(machine.bets()["at_ns"][bets])))
+            steps.append(step)
+            known.append(times)
+        elif refunds is False and times in known:
+            why = "a leg is lost or open"
+            steps.append(
+                RollBackCancel(market_no=number, from_ns=from_ns, until_ns=until_ns, why=why)
+            )
+    return steps
+
+
+def _result(
+    results: Sequence[OutcomeResult | None], void: VoidRule, stands: OutcomeResult | None
+) -> OutcomeResult | None:
+    """Return the result that legs give a builder; None while it is open.
+
+    No market of a builder's legs is won or lost in part by its rules. Where a trader settles one
+    so, the other legs decide if one of them does by itself; else what stands is left as it is.
+    """
+    whole = [each for each in results if each in (_WON, _LOST, _VOID, None)]
+    result = settle(whole, rule=void).result
+    if len(whole) == len(results) or result == _LOST:
+        return result
+    return _VOID if _VOID in whole and void is VoidRule.VOID_ALL else stands
+
+
+def _within(times: _Times, window: Window) -> bool:
+    """Return whether a window covers all of these times."""
+    (begin, end), (from_, until) = Window(*times, 0).times(), window.times()
+    return from_ <= begin and end <= until
 
 
 def _concerns(event: BetsCancelled | CancelRolledBack, legs: Iterable[MarketLeg]) -> bool:
@@ -379,5 +476,5 @@ def _concerns(event: BetsCancelled | CancelRolledBack, legs: Iterable[MarketLeg]
     )
 
 
-def _times(windows: Iterable[Window]) -> list[tuple[Nanos | None, Nanos | None]]:
+def _times(windows: Iterable[Window]) -> list[_Times]:
     return [(window.from_ns, window.until_ns) for window in windows]

@@ -1,11 +1,14 @@
 """Place markets in step with their win market, after any commands."""
 
+from itertools import permutations
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.common.commands import (
     CancelBets,
     CancelMarket,
+    CloseMarket,
     CreateMarket,
     MarketCommand,
     OpenMarket,
@@ -30,6 +33,11 @@ WIN = MarketNo(1)
 PLACES = {MarketNo(2): (3, 5), MarketNo(3): (2, 4)}
 """Place markets: places, and the denominator of the fraction."""
 VOID = OutcomeResult(won=False, void_halves=2)
+WON, LOST = OutcomeResult(won=True), OutcomeResult(won=False)
+FIRST_WON = (WON, *(LOST,) * (RUNNERS - 1))
+LAST_VOID = (*FIRST_WON[:-1], VOID)
+PLACED = (*(WON,) * 3, *(LOST,) * (RUNNERS - 3))
+PLACE = MarketNo(2)
 OUTCOMES = st.integers(0, RUNNERS - 1)
 COMMANDS = st.one_of(
     st.builds(
@@ -116,3 +124,54 @@ def test_place_markets_have_the_odds_offer_and_refunds_of_their_win_market(
         in_force = terms is not None and (terms.places, terms.odds_den) == (places, den)
         taking = win.status is Status.ACTIVE and in_force
         assert (place.status is Status.ACTIVE) == taking
+
+
+def placed(it: Followed) -> tuple[OutcomeResult, ...]:
+    """Return the results of the place market, which has all of them."""
+    results = it.machine.resolved(PLACE).results
+    return tuple(results[runner] for runner in range(RUNNERS))
+
+
+def test_a_non_runner_is_void_to_be_placed_in_whatever_order_the_two_markets_are_settled() -> None:
+    found = SettleMarket(market_no=WIN, results=(VOID,), outcomes=(RUNNERS - 1,))
+    win = SettleMarket(market_no=WIN, results=LAST_VOID)
+    wrong = SettleMarket(market_no=WIN, results=FIRST_WON)
+    place = SettleMarket(market_no=PLACE, results=PLACED)
+    close = CloseMarket(market_no=WIN)
+    for commands in ((found, win, place), (close, win, place), (wrong, win, place)):
+        for order in permutations(commands):
+            if order.index(win) < order.index(wrong if wrong in order else win):
+                continue  # it ends with a runner that did run
+            it = Followed()
+            for command in order:
+                it.do(command)
+            assert placed(it) == (*PLACED[:-1], VOID), order
+            assert it.machine.price_image(PLACE).status is Status.SETTLED
+
+
+def test_a_runner_that_ran_after_all_is_open_to_be_placed_until_that_is_settled_again() -> None:
+    for correction in (
+        SettleMarket(market_no=WIN, results=FIRST_WON),
+        SettleMarket(market_no=WIN, results=(LOST,), outcomes=(RUNNERS - 1,)),
+        RollBackSettlement(market_no=WIN),
+        RollBackSettlement(market_no=WIN, outcomes=(RUNNERS - 1,)),
+    ):
+        it = Followed()
+        it.do(SettleMarket(market_no=WIN, results=LAST_VOID))
+        it.do(SettleMarket(market_no=PLACE, results=PLACED))
+        it.do(correction)
+        assert set(it.machine.resolved(PLACE).results) == set(range(RUNNERS - 1))
+        it.do(SettleMarket(market_no=PLACE, results=PLACED))
+        assert placed(it) == PLACED
+
+
+def test_a_non_runner_is_void_after_the_place_market_is_reinstated() -> None:
+    for undone in (PLACE, WIN):
+        it = Followed()
+        it.do(CancelMarket(market_no=undone))
+        if undone == PLACE:
+            it.do(SettleMarket(market_no=WIN, results=(VOID,), outcomes=(3,)))
+        it.do(RollBackCancel(market_no=undone))
+        if undone == WIN:
+            it.do(SettleMarket(market_no=WIN, results=(VOID,), outcomes=(3,)))
+        assert it.machine.resolved(PLACE).results == {3: VOID}

@@ -120,24 +120,23 @@ def test_a_builder_is_off_offer_from_a_legs_new_odds_until_it_has_its_own() -> N
 
 def test_a_window_of_a_leg_refunds_the_builders_bets_until_no_leg_has_it() -> None:
     it = Followed()
-    rows = bet_rows([bet(1, market=4, odds=3_000), bet(2, market=5, odds=3_000)])
-    assert it.machine.place(rows, it.at_ns)["reason"].tolist() == [0, 0]
+    rows = bet_rows([bet(1, market=4, odds=3_000)])
+    assert it.machine.place(rows, it.at_ns)["reason"].tolist() == [0]
 
-    def refunded(number: int) -> bool:
-        (row,) = it.machine.present_resolutions(MarketNo(number))
+    def refunded() -> bool:
+        (row,) = it.machine.present_resolutions(MarketNo(4))
         return bool(row["result"] == BetResult.CANCELLED)
 
     window = {"from_ns": None, "until_ns": AT_NS + 1_000}
     it.do(CancelBets(market_no=1, outcomes=(1, 2), **window))
-    assert (refunded(4), refunded(5)) == (False, False)
-    it.do(CancelBets(market_no=3, outcomes=(0,), **window))
-    assert (refunded(4), refunded(5)) == (False, True)
+    assert not refunded()
+    it.do(CancelBets(market_no=1, outcomes=(0,), **window))
+    assert refunded()
     it.do(CancelBets(market_no=2, **window))
-    assert (refunded(4), refunded(5)) == (True, True)
     it.do(RollBackCancel(market_no=2, **window))
-    assert (refunded(4), refunded(5)) == (False, True), "another leg of 5 has the window still"
-    it.do(RollBackCancel(market_no=3, outcomes=(0,), **window))
-    assert (refunded(4), refunded(5)) == (False, False)
+    assert refunded(), "another leg has the window still"
+    it.do(RollBackCancel(market_no=1, outcomes=(0,), **window))
+    assert not refunded()
 
 
 def test_a_builder_that_a_trader_cancelled_stays_so() -> None:
@@ -147,6 +146,86 @@ def test_a_builder_that_a_trader_cancelled_stays_so() -> None:
     assert it.status(4) is Status.CANCELLED
     it.do(RollBackCancel(market_no=4))
     assert (it.status(4), it.result(4)) == (Status.SETTLED, LOST)
+
+
+def test_a_leg_won_in_part_leaves_what_stands_and_a_lost_leg_decides_by_itself() -> None:
+    half = OutcomeResult(won=True, void_halves=1)
+    it = Followed()
+    it.do(SettleMarket(market_no=2, results=(half, LOST)))
+    assert (it.result(4), it.result(5)) == (None, None)
+    it.do(SettleMarket(market_no=1, results=(WON, LOST, LOST)))
+    assert (it.result(4), it.result(5)) == (None, None)
+    it.do(SettleMarket(market_no=1, results=(LOST, WON, LOST)))
+    assert (it.result(4), it.result(5)) == (LOST, LOST)
+    it.do(SettleMarket(market_no=1, results=(WON, LOST, LOST)))
+    assert (it.result(4), it.result(5)) == (LOST, LOST), "what stands is a trader's to correct"
+    it.do(SettleMarket(market_no=1, results=(VOID, VOID, VOID)))
+    assert (it.result(4), it.result(5)) == (VOID, LOST)
+    it.do(SettleMarket(market_no=2, results=(WON, LOST)))
+    assert (it.result(4), it.result(5)) == (VOID, None)
+
+
+def test_a_traders_settlement_of_a_builder_stands_until_it_is_rolled_back() -> None:
+    it = Followed()
+    it.do(SettleMarket(market_no=1, results=(LOST, WON, LOST)))
+    it.do(SettleMarket(market_no=4, results=(WON,)))
+    assert (it.result(4), it.result(5)) == (WON, LOST)
+    it.do(SettleMarket(market_no=2, results=(VOID, VOID)))
+    assert (it.result(4), it.result(5)) == (WON, LOST)
+    it.builders = BuilderMarkets()  # another process takes over
+    it.builders.note(it.machine, it.machine.market_nos())
+    assert it.builders.all_commands(it.machine, it.at_ns) == []
+    it.do(RollBackSettlement(market_no=2))
+    assert it.result(4) == WON
+    it.do(RollBackSettlement(market_no=4))
+    assert it.result(4) == LOST
+    it.do(SettleMarket(market_no=1, results=(WON, LOST, LOST)))
+    it.do(SettleMarket(market_no=2, results=(WON, LOST)))
+    assert it.result(4) == WON
+
+
+def test_a_window_refunds_no_builder_of_another_lost_leg_where_that_decides() -> None:
+    it = Followed()
+
+    def results(number: int) -> list[int]:
+        return it.machine.present_resolutions(MarketNo(number))["result"].tolist()
+
+    rows = bet_rows([bet(1, market=4, odds=3_000), bet(2, market=5, odds=3_000)])
+    assert it.machine.place(rows, it.at_ns)["reason"].tolist() == [0, 0]
+    it.do(CancelBets(market_no=2))
+    assert results(4) == [BetResult.CANCELLED]
+    assert results(5) == [BetResult.NONE], "another leg may be lost yet"
+    it.do(SettleMarket(market_no=1, results=(LOST, WON, LOST)))
+    assert results(5) == [BetResult.LOST]
+    it.do(SettleMarket(market_no=1, results=(WON, LOST, LOST)))
+    it.do(SettleMarket(market_no=3, results=(WON, LOST)))
+    assert results(5) == [BetResult.CANCELLED]
+    it.do(SettleMarket(market_no=3, results=(LOST, WON)))
+    assert results(5) == [BetResult.LOST]
+    it.do(SettleMarket(market_no=2, results=(LOST, WON)))
+    it.do(SettleMarket(market_no=3, results=(WON, LOST)))
+    assert results(5) == [BetResult.CANCELLED], "the leg itself is refunded, not lost"
+    it.do(RollBackCancel(market_no=2))
+    assert results(5) == [BetResult.LOST]
+
+
+def test_a_refund_that_waited_for_other_legs_covers_no_later_bet() -> None:
+    it = Followed()
+
+    def take(bet_id: int) -> None:
+        it.at_ns += 1
+        (reason,) = it.machine.place(bet_rows([bet(bet_id, market=5, odds=3_000)]), it.at_ns)[
+            "reason"
+        ]
+        assert reason == 0
+
+    take(1)
+    it.do(CancelBets(market_no=2))
+    take(2)
+    for number, results in ((1, (WON, LOST, LOST)), (3, (WON, LOST)), (2, (WON, LOST))):
+        it.do(SettleMarket(market_no=number, results=results))
+    rows = it.machine.present_resolutions(MarketNo(5))
+    assert rows["result"].tolist() == [BetResult.CANCELLED, BetResult.WON]
 
 
 COMMANDS = st.builds(
