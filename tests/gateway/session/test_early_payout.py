@@ -14,6 +14,7 @@ from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from gateway.client import Leg, accumulator
 from gateway.messages.exposure import EarlyLegs
 from tests.gateway.bookmaker import BALANCE_MINOR, Bookmaker, bettor, open_bookmaker, trader
+from tests.gateway.price_gateway import until
 
 HOME = Leg(market=1, outcome=0, odds_milli=2_500)
 OTHER = Leg(market=3, outcome=0, odds_milli=2_500)
@@ -36,6 +37,12 @@ async def test_a_bet_is_paid_at_the_lead_and_its_cost_is_shown(house: Bookmaker)
         for ref, legs in (("s", [HOME]), ("d", [HOME, OTHER])):
             slip = await client.place_slip(ref=ref, legs=legs, bets=[accumulator(400)], offer=1)
             assert slip.state == "accepted"
+
+        async def both_are_posted() -> bool:  # slips held as seen are answered before they are
+            at_lead = await at_control.exposure("cup-0", {"model": MODEL}, lead=2)
+            return [each.legs for each in at_lead.early] == [2]
+
+        await until(both_are_posted)
         before = lead_chances(MODEL, MatchState(), lead=2)
         after = lead_chances(MODEL, LED, lead=2)
         assert before is not None
