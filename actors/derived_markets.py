@@ -22,9 +22,9 @@ from engine.common.units import Nanos
 from engine.market.market import MarketMachine
 from engine.pricing.football.builder.following import (
     BuilderMarkets,
-    MarketLeg,
     markets_with_odds,
 )
+from engine.pricing.football.builder.leg_standing import MarketLeg
 from engine.pricing.football.builder.legs import BuilderError, Leg, Refusal, leg_order
 from engine.pricing.football.builder.selection import YES, Selection, selection
 from engine.pricing.football.builder.settlement import VoidRule
@@ -66,14 +66,22 @@ class DerivedMarkets:
         self._places: Final = PlaceMarkets(settings.place_tables())
         self._repriced: dict[str, Reprice] = {}
 
-    def note_repriced(self, request: Reprice) -> None:
-        """Keep a repricing for builders that are created after it."""
+    def note_repriced(self, request: Reprice, machine: MarketMachine) -> list[MarketCommand]:
+        """Keep a repricing for builders that are created after it.
+
+        Return what gives those that exist the limits of the phase that the fixture is in.
+        """
         self._repriced.pop(request.fixture, None)
         if request.sport != FOOTBALL:
-            return
+            return []
         self._repriced[request.fixture] = request
         if len(self._repriced) > REPRICED_FIXTURES_MAX:
             del self._repriced[next(iter(self._repriced))]
+        if request.builder_limits is None:
+            return []
+        return self._markets.phase_commands(
+            machine, request.fixture, request.builder_limits, live=_in_play(request)
+        )
 
     def take_over(self, machine: MarketMachine, at_ns: Nanos) -> list[MarketCommand]:
         """Return what a journal's markets need whose last process may have died between."""
@@ -169,7 +177,6 @@ class DerivedMarkets:
         if number is None and request is None:
             message = "no model of football says how the fixture stands: it waits to be repriced"
             return DerivedAnswer(reason=Reason.UNAVAILABLE, message=message)
-        state = None if request is None else request.state
         return DerivedAnswer(
             key=sold.market_key,
             market_no=number or MarketNo(0),
@@ -178,7 +185,7 @@ class DerivedMarkets:
             implied=implied,
             image=None if number is None else machine.price_image(number),
             limits=self._markets.least_limits(machine, [market_no for market_no, _ in legs]),
-            live=isinstance(state, MatchState) and state.period is not Period.PRE_MATCH,
+            live=request is not None and _in_play(request),
         )
 
     def _read(self, request: BuilderRequest, machine: MarketMachine) -> _Read | DerivedAnswer:
@@ -220,6 +227,11 @@ class DerivedMarkets:
         board = SportBoard(FOOTBALL, (image.key,))
         (quotes,) = board.quotes(request.model, request.state, request.margin).values()
         return SetOdds(market_no=market_no, quotes=quotes)
+
+
+def _in_play(request: Reprice) -> bool:
+    state = request.state
+    return isinstance(state, MatchState) and state.period is not Period.PRE_MATCH
 
 
 def _refusal(reason: Reason, legs: tuple[MarketLeg, ...]) -> DerivedAnswer:

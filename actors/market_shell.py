@@ -300,7 +300,7 @@ class MarketShell(Shell[DurableMarkets]):
         events = self._control(request.by, commands, modelled=own) if commands else []
         self._references.note(MODEL, commands, events, at_ns=Nanos(self._clock()))
         if self._derived is not None:
-            self._derived.note_repriced(request)
+            self._follow(self._derived.note_repriced(request, self._machine()))
         stops = unpriced_stops(request, commands, events)
         return encode([*events, *(self._control(request.by, stops) if stops else ())])
 

@@ -12,8 +12,9 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
 from engine.common.commands import WHY_CHARS_MAX, LimitField, Limits, LimitsPatch, StakeField
-from engine.common.ids import MalformedIdError, parse_market_key
+from engine.common.ids import BUILDER, MalformedIdError, parse_market_key
 from engine.common.payout_bounds import CombinationBoundField, PayoutBoundField
+from engine.common.phase_limits import PhaseLimits
 from engine.common.units import LIMIT_MINOR_MAX, STAKE_MINOR_MAX, Minor
 
 PREMATCH: Final = "prematch"
@@ -157,6 +158,16 @@ class LimitRules:
         reasons = [*(reasons or ["defaults"]), *(f"cap {name}" for name in over if name in chosen)]
         why = f"{phase} tier {tier}: {', '.join(reasons)}"
         return limits, why if len(why) <= WHY_CHARS_MAX else f"{why[: WHY_CHARS_MAX - 1]}…"
+
+    def of_builders(self, fixture: str, *, sport: str) -> PhaseLimits | None:
+        """Return the limits of a fixture's bet builders by phase; None where they are the same.
+
+        No rule can name the legs of a builder: all of a fixture have the same.
+        """
+        (prematch, _), (live, why) = (
+            self.of(f"{fixture}/{BUILDER}", sport=sport, phase=phase) for phase in (PREMATCH, LIVE)
+        )
+        return None if prematch == live else PhaseLimits(prematch=prematch, live=live, why=why)
 
     def slip_payout_minor_max(self, fixtures: Iterable[str]) -> int:
         """Return the most that a slip on some fixtures may pay, in base currency."""

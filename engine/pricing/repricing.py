@@ -24,6 +24,7 @@ from engine.common.commands import (
 from engine.common.events import MarketEvent, MarketResumed, Refused, StatusSet
 from engine.common.ids import MarketNo, parse_market_key
 from engine.common.lifecycle import Status
+from engine.common.phase_limits import PhaseLimits
 from engine.common.views import PriceImage
 from engine.market.market import MarketMachine
 from engine.market.status_transitions import as_feed_command
@@ -62,7 +63,8 @@ class Reprice(Struct, frozen=True, kw_only=True):
     `suspend`, a reason, suspends the active markets first; `resume` resumes the suspended ones
     afterwards. All of it is one journal record, so no bet is placed in between. With a `mark` each
     market applies the commands once, as a feed's message. `fed` marks a feed's request without a
-    mark: its commands neither set nor release a trader's hold.
+    mark: its commands neither set nor release a trader's hold. `builder_limits` are those that the
+    house's rules give the fixture's bet builders; None where they are the same in play.
     """
 
     by: str
@@ -76,6 +78,7 @@ class Reprice(Struct, frozen=True, kw_only=True):
     suspend: Annotated[str, Meta(max_length=WHY_CHARS_MAX)] = ""
     resume: bool = False
     fed: bool = False
+    builder_limits: PhaseLimits | None = None
 
 
 def decode_reprice(payload: bytes) -> Reprice:

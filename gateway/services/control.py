@@ -188,6 +188,7 @@ class ControlService:
             suspend=request.suspend,
             resume=request.resume,
             fed=fed,
+            builder_limits=self._limits.of_builders(request.fixture, sport=pricing.sport),
         )
         prefix = f"{request.fixture}/"
         shells = dict.fromkeys(

@@ -186,6 +186,7 @@ class ActionRunner:
             mark=action.mark,
             suspend=action.suspend,
             resume=action.resume,
+            builder_limits=self._limits.of_builders(action.fixture, sport=action.sport),
         )
 
 

@@ -21,7 +21,7 @@ from engine.common.reasons import Reason
 from engine.pricing.football.model import MatchState, Period, Score
 from engine.pricing.quoting import Margin
 from engine.pricing.sport import SportBoard
-from gateway.client import BuilderLeg, Leg, accumulator
+from gateway.client import Builder, BuilderLeg, Leg, accumulator
 from gateway.market_limits import LimitsSettings
 from tests.gateway.builder_house import (
     BALANCE_MINOR,
@@ -220,10 +220,29 @@ async def test_a_rule_of_the_house_limits_builders_by_their_type(tmp_path: Path)
     rules = LimitsSettings(rules=("type=builder phase=live stake_minor_max=40",))
     async with open_house(tmp_path, limits=rules) as house, house.bettor() as client:
         before = accepted(await client.build_bet(TWO))
-        await house.price(IN_PLAY)
+        own = accepted(await client.build_bet([TWO[0], leg("both_teams_to_score yes")]))
+        await house.system.refresh()
+        await house.command(SetLimits(market_no=own.market, limits=LimitsPatch(stake_minor_max=90)))
+
+        async def stakes(*builders: Builder) -> list[int]:
+            return [(await house.book(it.market)).limits.stake_minor_max for it in builders]
+
+        assert await stakes(before, own) == [10_000, 90]
+        await house.price(IN_PLAY)  # nobody asks for it again
+        assert await stakes(before, own) == [40, 90]
         live = accepted(await client.build_bet(THREE))
-        assert (await house.book(before.market)).limits.stake_minor_max == 10_000
-        assert (await house.book(live.market)).limits.stake_minor_max == 40
+        assert await stakes(live) == [40]
+        bet = await client.place(
+            ref="b",
+            market=before.market,
+            outcome=0,
+            stake_minor=41,
+            odds_milli=1_001,
+            policy="any",
+        )
+        assert (bet.reason, bet.stake_max_minor) == (Reason.STAKE_OVER_LIMIT, 40)
+        await house.price()  # it had not begun
+        assert await stakes(before, own, live) == [10_000, 90, 10_000]
 
 
 # --- following its legs --------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from engine.common.commands import (
-    CANCEL_WINDOWS_MAX,
     CancelBets,
     FeedStep,
     Limits,
@@ -26,6 +25,7 @@ from engine.common.commands import (
     RollBackSettlement,
     SetLimits,
     SetOdds,
+    SetPhaseLimits,
     SetStatus,
     SettleMarket,
 )
@@ -43,10 +43,22 @@ from engine.common.events import (
 )
 from engine.common.ids import BUILDER, MarketKey, MarketNo, parse_market_key
 from engine.common.lifecycle import Status
+from engine.common.phase_limits import PhaseLimits
 from engine.common.units import Nanos
-from engine.market.cancel_windows import Window
 from engine.market.market import MarketMachine
 from engine.pricing.following_updates import STOPPED, FollowingUpdates
+from engine.pricing.football.builder.leg_standing import (
+    LOST,
+    VOID,
+    WON,
+    MarketLeg,
+    Standing,
+    are_refunded,
+    missing_windows,
+    refunds_unless_lost,
+    standing,
+    times_of,
+)
 from engine.pricing.football.builder.legs import Leg, canonical_specifiers
 from engine.pricing.football.builder.selection import builder_legs, void_rule
 from engine.pricing.football.builder.settlement import VoidRule, settle
@@ -55,30 +67,14 @@ from engine.pricing.lines import MarketTypeError
 
 SOURCE: Final = "legs"
 """The source of the FeedUpdates by which builders follow: they neither set nor end a hold."""
-_VOID: Final = OutcomeResult(won=False, void_halves=2)
-_LOST: Final = OutcomeResult(won=False)
-_WON: Final = OutcomeResult(won=True)
 _ENDED: Final = (Status.SETTLED, Status.CANCELLED)
+_OPEN: Final = (Status.ACTIVE, *STOPPED)
 _LIMITS: Final = tuple(name for name in Limits.__struct_fields__ if name != "stake_minor_min")
-
-_Times = tuple[Nanos | None, Nanos | None]
-
-MarketLeg = tuple[MarketNo, int]
-"""A market that a shell hosts, and an outcome of it."""
 
 
 class _Builder(NamedTuple):
     legs: tuple[MarketLeg, ...]
     void: VoidRule
-
-
-class _Standing(NamedTuple):
-    """What stands for a leg."""
-
-    offered: bool
-    result: OutcomeResult | None
-    windows: tuple[Window, ...]
-    """Those that cover bets on its outcome."""
 
 
 class BuilderMarkets:
@@ -95,6 +91,12 @@ class BuilderMarkets:
         self._numbers: dict[str, MarketNo] = {}
         """Builders by key."""
         self._noted: set[MarketNo] = set()
+        self._of_fixture: dict[str, list[MarketNo]] = {}
+        """Builders by fixture."""
+        self._own_limits: set[MarketNo] = set()
+        """Builders that a trader gave limits of their own."""
+        self._taken_over: frozenset[MarketNo] = frozenset()
+        """Builders of which an earlier process knew whose limits they have."""
         self._ruled: set[MarketNo] = set()
         """Builders whose result is a trader's own and not the one that their legs give."""
         self._updates = FollowingUpdates(SOURCE)
@@ -141,6 +143,7 @@ class BuilderMarkets:
         here = tuple(leg for leg in found if leg is not None)
         self._numbers[str(key)] = number
         self._builders[number] = _Builder(here, void)
+        self._of_fixture.setdefault(key.fixture, []).append(number)
         for market_no, _ in here:
             self._on.setdefault(market_no, []).append(number)
 
@@ -172,10 +175,11 @@ class BuilderMarkets:
 
         A builder that a trader holds, with another result than its legs give, has a trader's.
         """
+        self._taken_over = frozenset(self._builders)
         for number, builder in self._builders.items():
             stands = machine.resolved(number).results.get(0)
             if stands is not None and machine.book_image(number).held:
-                legs = [_standing(machine, leg).result for leg in builder.legs]
+                legs = [standing(machine, leg).result for leg in builder.legs]
                 if _result(legs, builder.void, stands) != stands:
                     self._ruled.add(number)
         return self._commands(machine, self._builders, at_ns, limits=True, windows=True)
@@ -198,7 +202,7 @@ class BuilderMarkets:
             number = event.market_no
             if number in self._builders:
                 touched[number] = None
-                self._note_ruling(event)
+                self._note_trader(event)
             touched |= dict.fromkeys(self._on.get(number, ()))
             for step in event.events if isinstance(event, FeedApplied) else (event,):
                 limits = limits or isinstance(step, LimitsSet)
@@ -213,9 +217,11 @@ class BuilderMarkets:
             *self._commands(machine, touched, at_ns, limits=limits, windows=False),
         ]
 
-    def _note_ruling(self, event: MarketEvent) -> None:
-        """Note that a trader settled a builder itself, or took that back."""
-        if isinstance(event, MarketSettled | OutcomesSettled):
+    def _note_trader(self, event: MarketEvent) -> None:
+        """Note that a trader limited or settled a builder itself, or rolled the latter back."""
+        if isinstance(event, LimitsSet):
+            self._own_limits.add(event.market_no)
+        elif isinstance(event, MarketSettled | OutcomesSettled):
             self._ruled.add(event.market_no)
         elif isinstance(event, SettlementRolledBack):
             self._ruled.discard(event.market_no)
@@ -242,13 +248,13 @@ class BuilderMarkets:
         limits: bool,
         windows: bool,
     ) -> list[MarketCommand]:
-        stand: dict[MarketLeg, _Standing] = {}
+        stand: dict[MarketLeg, Standing] = {}
         commands: list[MarketCommand] = []
         for number in numbers:
             builder = self._builders[number]
             for leg in builder.legs:
                 if leg not in stand:
-                    stand[leg] = _standing(machine, leg)
+                    stand[leg] = standing(machine, leg)
             legs = [stand[leg] for leg in builder.legs]
             stands = machine.resolved(number).results.get(0)
             result = _result([each.result for each in legs], builder.void, stands)
@@ -258,9 +264,9 @@ class BuilderMarkets:
                 result = stands
             steps = _steps(machine, number, legs, result)
             if builder.void is VoidRule.LOST_FIRST:
-                steps = [*_refunds_unless_lost(machine, number, legs), *steps]
+                steps = [*refunds_unless_lost(machine, number, legs), *steps]
             elif windows:
-                steps = [*_missing_windows(machine, number, legs), *steps]
+                steps = [*missing_windows(machine, number, legs), *steps]
             if steps:
                 commands.append(self._updates.of(machine, number, steps, at_ns))
             if limits:
@@ -284,12 +290,12 @@ class BuilderMarkets:
                 stands = any(
                     (window.from_ns, window.until_ns) == times
                     for leg in builder.legs
-                    for window in _standing(machine, leg).windows
+                    for window in standing(machine, leg).windows
                 )
                 step: FeedStep
                 refunds = stands and (
                     builder.void is not VoidRule.LOST_FIRST
-                    or _refunds([_standing(machine, leg) for leg in builder.legs], times)
+                    or are_refunded([standing(machine, leg) for leg in builder.legs], times)
                 )
                 if refunds and isinstance(event, BetsCancelled):
                     step = CancelBets(
@@ -299,7 +305,7 @@ class BuilderMarkets:
                         why=event.why,
                         accepted_before_ns=event.accepted_before_ns,
                     )
-                elif not stands and times in _times(machine.resolved(number).windows):
+                elif not stands and times in times_of(machine.resolved(number).windows):
                     step = RollBackCancel(
                         market_no=number,
                         from_ns=event.from_ns,
@@ -325,12 +331,46 @@ class BuilderMarkets:
             over["stake_minor_min"] = over["stake_minor_max"]
         return [SetLimits(market_no=number, limits=LimitsPatch(**over))]
 
+    def phase_commands(
+        self, machine: MarketMachine, fixture: str, rules: PhaseLimits, *, live: bool
+    ) -> list[MarketCommand]:
+        """Return what gives a fixture's builders the limits of its phase, within their legs'.
+
+        A builder that a trader gave other limits keeps them. After a restart that is one whose
+        limits the rules give in neither phase.
+        """
+        commands: list[MarketCommand] = []
+        for number in self._of_fixture.get(fixture, ()):
+            if number in self._own_limits or machine.price_delta(number).status not in _OPEN:
+                continue
+            given = machine.book_image(number).limits
+            least = self.least_limits(machine, [leg for leg, _ in self._builders[number].legs])
+            phases = [_limited(given, each, least) for each in (rules.prematch, rules.live)]
+            limits = phases[live]
+            if given == limits or (number in self._taken_over and given not in phases):
+                continue
+            commands.append(
+                SetPhaseLimits(market_no=number, before=given, limits=limits, why=rules.why)
+            )
+        return commands
+
     def least_limits(self, machine: MarketMachine, market_nos: Iterable[MarketNo]) -> Limits:
         """Return the least of each limit over some markets; the smallest stake is the highest."""
         of_legs = [machine.book_image(number).limits for number in market_nos]
         least = {name: min(getattr(each, name) for each in of_legs) for name in _LIMITS}
         highest = max(each.stake_minor_min for each in of_legs)
         return Limits(stake_minor_min=min(highest, least["stake_minor_max"]), **least)
+
+
+def _limited(given: Limits, rules: Limits, least: Limits) -> Limits:
+    """Return the lower of each limit of the rules and of the legs, as for a new builder."""
+    lower = {
+        name: min(getattr(rules, name), getattr(least, name))
+        for name in _LIMITS
+        if name != "fixture_liability_minor_max"
+    }
+    smallest = max(rules.stake_minor_min, least.stake_minor_min)
+    return replace(given, stake_minor_min=min(smallest, lower["stake_minor_max"]), **lower)
 
 
 def markets_with_odds(events: Iterable[MarketEvent]) -> set[MarketNo]:
@@ -343,25 +383,10 @@ def markets_with_odds(events: Iterable[MarketEvent]) -> set[MarketNo]:
     }
 
 
-def _standing(machine: MarketMachine, leg: MarketLeg) -> _Standing:
-    market_no, outcome = leg
-    image, resolved = machine.price_delta(market_no), machine.resolved(market_no)
-    cancelled = image.status is Status.CANCELLED
-    return _Standing(
-        offered=image.status is Status.ACTIVE and image.active[outcome],
-        result=_VOID if cancelled else resolved.results.get(outcome),
-        windows=tuple(
-            window
-            for window in resolved.windows
-            if not window.outcomes or outcome in window.outcomes
-        ),
-    )
-
-
 def _steps(
     machine: MarketMachine,
     number: MarketNo,
-    legs: Sequence[_Standing],
+    legs: Sequence[Standing],
     result: OutcomeResult | None,
 ) -> list[FeedStep]:
     """Return the steps that bring one builder to a result and to its legs' offer."""
@@ -390,64 +415,6 @@ def _steps(
     return steps
 
 
-def _missing_windows(
-    machine: MarketMachine, number: MarketNo, legs: Iterable[_Standing]
-) -> list[FeedStep]:
-    """Return the refunds of windows that a builder's legs have and the builder does not."""
-    known = _times(machine.resolved(number).windows)
-    missing = dict.fromkeys(times for leg in legs for times in _times(leg.windows))
-    return [
-        CancelBets(market_no=number, from_ns=times[0], until_ns=times[1], why="as a leg's")
-        for times in missing
-        if times not in known
-    ]
-
-
-def _refunds(legs: Iterable[_Standing], times: _Times) -> bool | None:
-    """Return whether bets of a window of legs are refunded unless another leg is lost.
-
-    The legs that are cancelled all through these times are void for its bets. False while another
-    leg is open. None where one of the others won or lost in part: what stands is left as it is.
-    """
-    others = [leg.result for leg in legs if not any(_within(times, at) for at in leg.windows)]
-    if _LOST in others or None in others:
-        return False
-    return True if all(result in (_WON, _VOID) for result in others) else None
-
-
-def _refunds_unless_lost(
-    machine: MarketMachine, number: MarketNo, legs: Sequence[_Standing]
-) -> list[FeedStep]:
-    """Return refunds of legs' windows for a builder that a lost leg decides, and roll-backs.
-
-    A refund covers bets up to the last one that a leg's window covers: more may have been taken
-    before the other legs were decided.
-    """
-    known = _times(machine.resolved(number).windows)
-    covered: dict[_Times, int] = {}
-    for leg in legs:
-        for window in leg.windows:
-            times = window[:2]
-            covered[times] = max(covered.get(times, 0), window.bets)
-    steps: list[FeedStep] = []
-    for times, bets in covered.items():
-        refunds, (from_ns, until_ns) = _refunds(legs, times), times
-        if refunds and times not in known and len(known) < CANCEL_WINDOWS_MAX:
-            step = CancelBets(
-                market_no=number, from_ns=from_ns, until_ns=until_ns, why="as a leg's"
-            )
-            if bets < machine.bets_len:
-                step = replace(step, accepted_before_ns=Nanos(int(machine.bets()["at_ns"][bets])))
-            steps.append(step)
-            known.append(times)
-        elif refunds is False and times in known:
-            why = "a leg is lost or open"
-            steps.append(
-                RollBackCancel(market_no=number, from_ns=from_ns, until_ns=until_ns, why=why)
-            )
-    return steps
-
-
 def _result(
     results: Sequence[OutcomeResult | None], void: VoidRule, stands: OutcomeResult | None
 ) -> OutcomeResult | None:
@@ -456,17 +423,11 @@ def _result(
     No market of a builder's legs is won or lost in part by its rules. Where a trader settles one
     so, the other legs decide if one of them does by itself; else what stands is left as it is.
     """
-    whole = [each for each in results if each in (_WON, _LOST, _VOID, None)]
+    whole = [each for each in results if each in (WON, LOST, VOID, None)]
     result = settle(whole, rule=void).result
-    if len(whole) == len(results) or result == _LOST:
+    if len(whole) == len(results) or result == LOST:
         return result
-    return _VOID if _VOID in whole and void is VoidRule.VOID_ALL else stands
-
-
-def _within(times: _Times, window: Window) -> bool:
-    """Return whether a window covers all of these times."""
-    (begin, end), (from_, until) = Window(*times, 0).times(), window.times()
-    return from_ <= begin and end <= until
+    return VOID if VOID in whole and void is VoidRule.VOID_ALL else stands
 
 
 def _concerns(event: BetsCancelled | CancelRolledBack, legs: Iterable[MarketLeg]) -> bool:
@@ -474,7 +435,3 @@ def _concerns(event: BetsCancelled | CancelRolledBack, legs: Iterable[MarketLeg]
         market_no == event.market_no and (not event.outcomes or outcome in event.outcomes)
         for market_no, outcome in legs
     )
-
-
-def _times(windows: Iterable[Window]) -> list[_Times]:
-    return [(window.from_ns, window.until_ns) for window in windows]
