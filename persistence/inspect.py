@@ -87,7 +87,7 @@ def show(path: Path, *, limit: int, out: TextIO) -> bool:
     hidden = 0
     try:
         for record in reader:
-            title, rows = _described(record)
+            title, rows = described(record)
             out.write(f"{_line(record)}  {title}\n")
             for row in rows[: max(0, left)]:
                 out.write(f"    {row}\n")
@@ -232,7 +232,7 @@ def _line(record: Record) -> str:
     return f"{record.seq:>8}  epoch {record.epoch}  {when}  {_kind(record)}"
 
 
-def _described(record: Record) -> tuple[str, list[str]]:
+def described(record: Record) -> tuple[str, list[str]]:
     """Return a record's title with its counts, and a line for each row or command."""
     try:
         return _DESCRIBERS.get(record.kind, _document)(record)

@@ -16,6 +16,7 @@ from actors.exit_codes import EXIT_WRONG_ARGUMENTS
 from gateway.cli import (
     asyncapi,
     audit,
+    bet,
     config,
     demo,
     feed,
@@ -40,6 +41,7 @@ _COMMANDS: Final = (
     token,
     journal,
     audit,
+    bet,
     config,
     asyncapi,
 )
