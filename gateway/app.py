@@ -36,6 +36,7 @@ from gateway.market_limits import LimitRules, LimitsSettings
 from gateway.net.flush_queue import FlushQueue
 from gateway.net.listener import Listener
 from gateway.net.work_shares import WorkQueue
+from gateway.services.account_bounds import AccountBoundService
 from gateway.services.accounts import Accounts
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
@@ -124,11 +125,11 @@ class Gateway:
 
     async def start(self) -> dict[str, int]:
         """Open the listeners; return their ports by name: ``bets``, ``control`` and ``feed``."""
-        settings = self.settings
-        bets = BetPath(routes=self.routes, settings=settings, suspect=self._suspected.report)
-        accounts = Accounts(routes=self.routes, settings=settings, gateway=self.name)
+        settings, routes = self.settings, self.routes
+        bets = BetPath(routes=routes, settings=settings, suspect=self._suspected.report)
+        accounts = Accounts(routes=routes, settings=settings, gateway=self.name)
         control = ControlService(
-            routes=self.routes,
+            routes=routes,
             fanout=self.fanout,
             settings=settings,
             limits=self._limits,
@@ -138,13 +139,14 @@ class Gateway:
             settings=settings,
             counters=self.counters,
             bets=bets,
-            slips=SlipReader(routes=self.routes, settings=settings, limits=self._limits),
+            slips=SlipReader(routes=routes, settings=settings, limits=self._limits),
             fanout=self.fanout,
             accounts=accounts,
             builders=BuilderService(self._derived, a_minute=settings.builders_a_minute),
             each_way=EachWayService(self._derived),
             control=control,
-            offers=OfferService(routes=self.routes, settings=settings),
+            offers=OfferService(routes=routes, settings=settings),
+            account_bounds=AccountBoundService(routes=routes, settings=settings),
             feeds=self.feeds,
         )
         metrics = GatewayMetrics(
@@ -190,6 +192,10 @@ class Gateway:
             )
             self._listeners.append(listener)
             self._ports[name] = await listener.start(host, port)
+        return self._started()
+
+    def _started(self) -> dict[str, int]:
+        """Fetch the images that are missing; return the listeners' ports."""
         self._fetch_images(self.fanout.missing())
         return dict(self._ports)
 

@@ -36,6 +36,7 @@ from engine.common.offers import OfferRule
 from engine.common.units import Minor, Nanos
 from gateway.client.errors import ConnectionLostError
 from gateway.client.session import Session
+from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
@@ -309,6 +310,23 @@ class ControlSession(Session):
             amount_minor=amount_minor,
             expires_at_ns=expires_at_ns,
             ref=ref,
+        )
+
+    async def set_account_bound(
+        self, account: AccountNo, *, open_payout_minor_max: Minor
+    ) -> AccountBounded:
+        """Bound what an account's open bets can pay together, in base currency; 0: as the house.
+
+        Raises
+        ------
+        RefusedError
+            No such account, or its shard did not answer: send it again.
+        """
+        return await self._request(
+            BoundAccount,
+            AccountBounded,
+            account=account,
+            open_payout_minor_max=open_payout_minor_max,
         )
 
     async def offers(self) -> Offers:

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.common.reasons import MESSAGES, RETRYABLE, Reason
 from gateway.messages.access import Access
+from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.base import (
     JSON_SUBPROTOCOL,
@@ -102,6 +103,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     PutOffer: (OfferPut, Error),
     GiveFreeBet: (FreeBetGiven, Error),
     ListOffers: (Offers, Error),
+    BoundAccount: (AccountBounded, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

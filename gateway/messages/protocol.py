@@ -3,6 +3,7 @@
 Owns the unions that codecs decode with, and no message itself.
 """
 
+from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
@@ -84,6 +85,7 @@ ClientMessage = (
     | AskArbitrage
     | PutOffer
     | GiveFreeBet
+    | BoundAccount
     | ListOffers
     | FeedPush
     | FeedAttach
@@ -118,6 +120,7 @@ ServerMessage = (
     | Arbitrage
     | OfferPut
     | FreeBetGiven
+    | AccountBounded
     | Offers
     | FeedPushed
     | FeedAttached

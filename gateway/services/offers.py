@@ -4,18 +4,15 @@ Owns the fan-out to the shards. It never decides what an offer gives, and keeps 
 """
 
 import asyncio
-from typing import Final
 
-from actors.messages import LedgerControl, decode_ledger_events, decode_offers, encode
+from actors.messages import decode_offers
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes, account_shell_name
 from engine.common.events import FreeBetGranted, LedgerEvent, Refused
 from engine.common.ids import ShardNo
 from engine.common.offers import GrantFreeBet, SetOffer
-from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Minor
 from engine.common.views import OfferView
-from gateway.messages.base import Error
 from gateway.messages.offers import (
     FreeBetGiven,
     GiveFreeBet,
@@ -27,11 +24,8 @@ from gateway.messages.offers import (
     PutOffer,
 )
 from gateway.messages.protocol import ServerMessage
+from gateway.services.ledger_control import NO_ANSWER, error_of, ledger_command
 from gateway.settings import GatewaySettings
-
-_NO_ANSWER: Final = Refused(
-    reason=Reason.UNAVAILABLE, message="an account shard did not answer; send it again"
-)
 
 
 class OfferService:
@@ -73,7 +67,7 @@ class OfferService:
         )
         for event in events:
             if isinstance(event, Refused):
-                return _error(event, request.id)
+                return error_of(event, request.id)
         return OfferPut(id=request.id, offer=request.offer, active=request.active)
 
     async def give(self, by: str, request: GiveFreeBet) -> ServerMessage:
@@ -90,7 +84,7 @@ class OfferService:
             return FreeBetGiven(
                 id=request.id, account=request.account, free_bet=event.free_bet, known=event.known
             )
-        return _error(event if isinstance(event, Refused) else _NO_ANSWER, request.id, request.ref)
+        return error_of(event if isinstance(event, Refused) else NO_ANSWER, request.id, request.ref)
 
     async def offers(self, request: ListOffers) -> ServerMessage:
         """Return all offers, with what each has given in the shards that answered."""
@@ -109,17 +103,7 @@ class OfferService:
         return [account_shell_name(ShardNo(shard)) for shard in range(self._routes.shards)]
 
     async def _command(self, shell: str, by: str, command: SetOffer | GrantFreeBet) -> LedgerEvent:
-        peer = self._routes.peer(shell)
-        if peer is None:
-            return _NO_ANSWER
-        payload = encode(LedgerControl(by=by, commands=(command,)))
-        try:
-            (event,) = decode_ledger_events(
-                await peer.ask("control", payload, timeout_s=self._timeout_s)
-            )
-        except (PeerError, PeerRefusedError):
-            return _NO_ANSWER
-        return event
+        return await ledger_command(self._routes, shell, by, command, timeout_s=self._timeout_s)
 
     async def _offers_of(self, shell: str) -> list[OfferView] | None:
         peer = self._routes.peer(shell)
@@ -142,10 +126,3 @@ def _added_to(line: OfferLine | None, view: OfferView) -> OfferLine:
         shards=1 + (line.shards if line else 0),
         active=view.active or (line is not None and line.active),
     )
-
-
-def _error(refused: Refused, number: int, ref: str = "") -> Error:
-    message = refused.message or MESSAGES[refused.reason]
-    if refused.field:
-        message = f"{refused.field}: {message}"
-    return Error(code=int(refused.reason), message=message, ref=ref, id=number)

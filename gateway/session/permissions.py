@@ -20,6 +20,7 @@ from engine.common.commands import (
 )
 from engine.common.early import BeginPlay, PayEarly
 from gateway.messages.access import Access
+from gateway.messages.account_bounds import BoundAccount
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.bettor import (
     AskBalance,
@@ -86,7 +87,7 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.FEED): _FOLLOW,
     ("bets", Role.QUANT): _FOLLOW,
     ("control", Role.TRADER): _ASSESS
-    | {Control, SuspendAll, ResumeAll, Reprice, AskFeedStats, PutOffer, GiveFreeBet},
+    | {Control, SuspendAll, ResumeAll, Reprice, AskFeedStats, PutOffer, GiveFreeBet, BoundAccount},
     ("control", Role.FEED): _READ | {Control, Reprice},
     ("control", Role.QUANT): _ASSESS,
     ("feed", Role.FEED): frozenset(

@@ -14,6 +14,7 @@ from gateway.bets.path import BetPath
 from gateway.bets.slip_reader import SlipReader
 from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
+from gateway.services.account_bounds import AccountBoundService
 from gateway.services.accounts import Accounts
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
@@ -85,6 +86,8 @@ class Services:
         Commands, lists and books of markets.
     offers : OfferService
         Offers to customers.
+    account_bounds : AccountBoundService
+        Answers traders who bound single accounts.
     feeds : FeedIngress
         Messages of feeds.
     """
@@ -102,6 +105,7 @@ class Services:
         each_way: EachWayService,
         control: ControlService,
         offers: OfferService,
+        account_bounds: AccountBoundService,
         feeds: FeedIngress,
     ) -> None:
         self.settings = settings
@@ -114,6 +118,7 @@ class Services:
         self.each_way = each_way
         self.control = control
         self.offers = offers
+        self.account_bounds = account_bounds
         self.feeds = feeds
         self.tasks = TaskGroup()
         self.use_by_account: dict[int, ClientUse] = {}

@@ -21,6 +21,7 @@ from gateway.bets.each_way_slips import legs_of
 from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.feeds.core.ingress import FeedMessage
+from gateway.messages.account_bounds import BoundAccount
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
@@ -343,6 +344,10 @@ class ClientSession:
         work = self._services.offers.answer(self.claims.identity, request)
         self._query(request.id, getattr(request, "ref", ""), work)
 
+    def _bound_account(self, request: BoundAccount) -> None:
+        work = self._services.account_bounds.put(self.claims.identity, request)
+        self._query(request.id, "", work)
+
     def _list(self, request: ListMarkets) -> None:
         self._send(self._services.control.markets(request))
 
@@ -484,6 +489,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     AskBook: ClientSession._book,
     AskExposure: ClientSession._exposure,
     AskArbitrage: ClientSession._arbitrage,
+    BoundAccount: ClientSession._bound_account,
     **dict.fromkeys(get_args(AccountRequest), ClientSession._ask_account),
     **dict.fromkeys(get_args(OfferRequest), ClientSession._offers),
     **dict.fromkeys(get_args(FeedMessage), ClientSession._feed),

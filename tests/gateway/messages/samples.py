@@ -17,6 +17,7 @@ from engine.common.commands import (
 from engine.common.events import MarketSettled, MarketSuspended, Refused
 from engine.common.offers import BoostRule, FreeBetRule, LadderStep
 from engine.common.reasons import Reason
+from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import (
     Arbitrage,
     ArbitragePlan,
@@ -257,6 +258,7 @@ FROM_CLIENT: list[ClientMessage] = [
         ref="welcome-7",
     ),
     ListOffers(id=16),
+    BoundAccount(id=17, account=7, open_payout_minor_max=5_000_000),
     FeedPush(id=20, feed="uof", bodies=(b"<alive/>", b"<bet_stop/>")),
     FeedAttach(id=21, feed="uof"),
     FeedRequestDone(id=22, feed="uof", producer=1, request_id=1_800_000_000_000),
@@ -413,6 +415,7 @@ FROM_GATEWAY: list[ServerMessage] = [
     ),
     OfferPut(id=14, offer=3),
     FreeBetGiven(id=15, account=7, free_bet=12),
+    AccountBounded(id=17, account=7, open_payout_minor_max=5_000_000),
     Offers(
         id=16,
         offers=(
