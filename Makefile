@@ -26,14 +26,16 @@ $(STAMP): setup.cfg pyproject.toml
 demo: $(STAMP)
 	$(BIN)/overround demo $(ARGS)
 
+# A whole run is spread over a process for each core (tests/spread.py); one of named files is not.
+SPREAD = $(if $(filter tests tests/% ./tests%,$(ARGS)),,-n auto)
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 # The same tests on the lowest version of every package that setup.cfg allows. Kernels have a cache of
 # their own: with another numba in the same one, this and `make test` would compile all anew in turn.
 test-lowest: export NUMBA_CACHE_DIR = $(abspath $(LOWEST))/kernels
 test-lowest: $(LOWEST_STAMP)
-	$(LOWEST)/bin/python -m pytest $(ARGS)
+	$(LOWEST)/bin/python -m pytest $(SPREAD) $(ARGS)
 
 $(LOWEST_STAMP): setup.cfg .ci/lowest.py
 	@test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)

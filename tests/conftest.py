@@ -4,6 +4,7 @@ A gate must say of a change only what the change did: `make test` tries the same
 run. New ones are tried by `make hunt`, whose seeds rise.
 """
 
+import os
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.spread import (
     LONGEST_FIRST,
-    ONE_AFTER_ANOTHER,
+    NICENESS,
     SpreadScheduling,
+    one_after_another,
     place_in,
     processes_wanted,
 )
@@ -29,11 +31,8 @@ for name, derandomize in (("gate", True), ("hunt", False)):
 settings.load_profile("gate")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Spread a run of all tests, before xdist reads over how many processes."""
-    if not hasattr(config, "workerinput") and (processes := processes_wanted(config)):
-        config.option.numprocesses = processes
+def pytest_xdist_auto_num_workers() -> int:
+    return processes_wanted()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,6 +49,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SpreadSchedu
     return SpreadScheduling(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let tests that have deadlines go first, in a run that is spread."""
+    if hasattr(item.config, "workerinput") and not one_after_another(item.nodeid):
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check that tests which need a process of their own are known; begin with what takes longest.
 
@@ -60,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     for item in items:
         marked = item.get_closest_marker("cluster") or item.get_closest_marker("faults")
-        if marked and place_in(item.nodeid, ONE_AFTER_ANOTHER) == len(ONE_AFTER_ANOTHER):
+        if marked and not one_after_another(item.nodeid):
             raise pytest.UsageError(f"{item.nodeid}: name its folder in tests/spread.py")
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: place_in(item.nodeid, LONGEST_FIRST))
