@@ -37,6 +37,8 @@ class Routes:
         self.place_markets: set[MarketNo] = set()
         """Those whose odds are a fraction of win odds: a bet to be placed is beside one to win."""
         self.shells: dict[str, ShellRoute] = {}
+        self.quarantined: set[str] = set()
+        """Shells that answer, but take nothing because their journals are damaged."""
         self._numbers: dict[str, list[MarketNo]] = {"": []}
         """Numbers of the markets in order: of all under "", and of each fixture."""
         self._peers: dict[str, Peer] = {}
@@ -62,6 +64,10 @@ class Routes:
         for shell in changed:
             self._shell_version[shell.name] = version
             self.shells[shell.name] = shell
+            if shell.state is ShellState.QUARANTINED:
+                self.quarantined.add(shell.name)
+            else:
+                self.quarantined.discard(shell.name)
             if shell.name in peers:
                 self._peers[shell.name] = peers[shell.name]
         for market in markets:
@@ -81,11 +87,6 @@ class Routes:
         if route is None or route.state not in (ShellState.SERVING, ShellState.QUARANTINED):
             return None
         return self._peers.get(shell)
-
-    def is_quarantined(self, shell: str) -> bool:
-        """Return whether a shell answers, but takes nothing because its journal is damaged."""
-        route = self.shells.get(shell)
-        return route is not None and route.state is ShellState.QUARANTINED
 
     def page(self, *, fixture: str, after: int, limit: int) -> tuple[list[MarketRoute], bool]:
         """Return up to `limit` markets with numbers over `after`, and whether there are more.

@@ -390,7 +390,7 @@ class Gateway:
         }
 
     def _quarantined(self) -> list[str]:
-        return [name for name in self.routes.shells if self.routes.is_quarantined(name)]
+        return [name for name in self.routes.shells if name in self.routes.quarantined]
 
     def _readiness(self) -> Readiness:
         shells: dict[str, int] = {}

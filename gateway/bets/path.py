@@ -155,7 +155,7 @@ class BetPath:
             return
         self.in_flight += 1
         ticket.shell = shell
-        self._receive(ticket, quarantined=self._routes.is_quarantined(shell))
+        self._receive(ticket, quarantined=shell in self._routes.quarantined)
 
     def place_slip(self, slip: SlipTicket) -> None:
         """Take a slip, whose legs know their markets' shells; its session receives one answer.
@@ -172,8 +172,8 @@ class BetPath:
         self.in_flight += legs
         self._legs_in_flight += legs
         self._slips_in_flight += 1
-        quarantined = any(self._routes.is_quarantined(leg.shell) for leg in slip.legs)
-        self._receive(slip, quarantined=quarantined)
+        sound = self._routes.quarantined.isdisjoint([leg.shell for leg in slip.legs])
+        self._receive(slip, quarantined=not sound)
 
     def _receive(self, ticket: Ticket | SlipTicket, *, quarantined: bool) -> None:
         ticket.received_s = self._loop.time()

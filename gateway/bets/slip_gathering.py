@@ -27,6 +27,8 @@ from gateway.bets.slip_ticket import (
     answer_of,
 )
 
+# Members of an enum cost more to look up than the rest of what is done with a leg.
+_ACCEPTED: Final = Reason.ACCEPTED
 _WAIT_SHARE: Final = 0.75
 """Share of the deadline for which a slip with a refused leg waits for decisions on the others: the
 rest is for its account to answer."""
@@ -86,7 +88,7 @@ class SlipGathering:
     ) -> None:
         """Take a market's decision on a leg: its reason and odds, and the DECISION row."""
         slip = leg.slip
-        counts = reason not in UNRECORDED or leg.sends <= 1
+        counts = leg.sends <= 1 or reason not in UNRECORDED
         if slip.answered or slip.verdict:
             if counts:  # too late for the answer, and true nevertheless
                 self._keep(slip.shard, [verdict])
@@ -97,8 +99,10 @@ class SlipGathering:
         slip.undecided -= 1
         if counts:
             slip.decisions.append(verdict)
-            slip.refused |= reason is not Reason.ACCEPTED
-            slip.held_as_seen += reason is Reason.ACCEPTED and odds_milli == leg.odds_milli
+            if reason is not _ACCEPTED:
+                slip.refused = True
+            elif odds_milli == leg.odds_milli:
+                slip.held_as_seen += 1
         else:
             # Another sending may have been booked; this refusal does not know of it.
             slip.undecidable = True

@@ -197,7 +197,7 @@ class Accounts:
     def _stale(self, account_no: AccountNo) -> Stale:
         """Return why an account's figures may not be whole."""
         shell = self._routes.account_shell(account_no)
-        return "quarantined" if self._routes.is_quarantined(shell) else ""
+        return "quarantined" if shell in self._routes.quarantined else ""
 
     async def _query(self, account_no: AccountNo, query: AccountQuery) -> bytes | None:
         peer = self._routes.peer(self._routes.account_shell(account_no))

@@ -273,7 +273,7 @@ class ControlService:
             held=image.held,
             results_stand=image.results_stand,
             windows=image.windows,
-            stale="quarantined" if self._routes.is_quarantined(shell) else "",
+            stale="quarantined" if shell in self._routes.quarantined else "",
             results=image.results,
             result=image.result,
             fixture_worst_minor=image.fixture_worst_minor,

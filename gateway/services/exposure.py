@@ -101,7 +101,7 @@ class ExposureService:
         stale = [
             number
             for shell, numbers in by_shell.items()
-            if self._routes.is_quarantined(shell)
+            if shell in self._routes.quarantined
             for number in numbers
         ]
         async with self._computing:
