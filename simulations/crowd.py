@@ -61,6 +61,8 @@ _FAMILIES: Final = {
 WIN_TYPE: Final = "win"
 PLACE_TYPES: Final = ("each_way", "place")
 """Market types of races that an each-way bet is on: the winner, and the places."""
+FRACTION: Final = "fraction"
+"""The specifier of a place market that pays the house's terms."""
 
 
 class Profile(IntEnum):
@@ -308,10 +310,12 @@ class Board:
     ----------
     event : Ints
         Number of each selection's fixture, by first appearance.
+    alone : Ints
+        1 for a selection that is bet by itself, 0 for one that is only bet each-way.
     """
 
     def __init__(self, images: Iterable[PriceImage]) -> None:
-        offered: list[tuple[int, int, int, int, bool, int]] = []
+        offered: list[tuple[int, int, int, int, bool, int, bool]] = []
         events: dict[str, int] = {}
         to_win: dict[tuple[str, str], int] = {}
         to_be_placed: dict[tuple[str, str], int] = {}
@@ -321,6 +325,8 @@ class Board:
             key = parse_market_key(image.key)
             family = _FAMILIES.get(key.type, Family.OTHER)
             event = events.setdefault(key.fixture, len(events))
+            # The house pays places at its terms to each-way bets only.
+            alone = key.type not in PLACE_TYPES or FRACTION not in dict(key.specifiers)
             for outcome, name in enumerate(image.outcomes):
                 if not image.active[outcome]:
                     continue
@@ -329,11 +335,10 @@ class Board:
                     side.setdefault((key.fixture, name), len(offered))
                 odds = image.odds_milli[outcome]
                 draw = name == "draw"
-                offered.append((image.market_no, outcome, odds, family, draw, event))
-        columns = np.array(offered, np.int64).reshape(-1, 6)
-        self.market_no, self.outcome, self.odds_milli, self.family, self.draw, self.event = (
-            columns.T
-        )
+                offered.append((image.market_no, outcome, odds, family, draw, event, alone))
+        columns = np.array(offered, np.int64).reshape(-1, 7)
+        self.market_no, self.outcome, self.odds_milli, self.family = columns.T[:4]
+        self.draw, self.event, self.alone = columns.T[4:]
         self.place_of: Final = {
             at: to_be_placed[runner] for runner, at in to_win.items() if runner in to_be_placed
         }
@@ -358,6 +363,7 @@ class Board:
                 * (1_000 / self.odds_milli) ** behaviour.tilt
             )
             appeal[self.draw == 1] *= behaviour.draw_appeal
+            appeal[self.alone == 0] = 0.0
             if each_way:
                 to_win = np.zeros(len(self), np.bool_)
                 to_win[list(self.place_of)] = True

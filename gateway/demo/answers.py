@@ -4,6 +4,7 @@ Owns these records and their counts. Never sends or asks anything.
 """
 
 from collections import Counter
+from collections.abc import Collection
 
 from msgspec import Struct
 
@@ -91,6 +92,13 @@ class Answers:
             self.bets[view.bet_id] = ReceivedAnswer(
                 accepted=True, odds_milli=view.odds_milli, reason=0
             )
+
+    def accepted_on(self, market_nos: Collection[int]) -> int:
+        """Return how many accepted slips have a leg on one of some markets."""
+        return sum(
+            slip.accepted and any(number in market_nos for number in slip.market_nos)
+            for slip in self.slips.values()
+        )
 
     def legs_held(self, market_no: int) -> list[int]:
         """Return the bet ids of the legs on a market of which bettors know that it holds them."""

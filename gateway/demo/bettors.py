@@ -4,7 +4,7 @@ Owns their sessions and the bets without an answer. It uses the public protocol 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -23,12 +23,14 @@ from gateway.client import (
 )
 from gateway.demo.answers import Answers, reason_text
 from gateway.messages.bettor import POLICY_NUMBERS, BetEvent, Place, PolicyName
+from gateway.messages.each_way import EachWay
 from gateway.messages.market import Market
 from gateway.messages.slips import (
     SLIP_POLICY_NUMBERS,
     BetLines,
     Leg,
     PlaceSlip,
+    PlaceTerms,
     PolicyOver,
 )
 from simulations.crowd import Bettor, Board, Profile, bets_at_once, draw_orders, think_s
@@ -42,6 +44,7 @@ _SLIP_POLICIES: Final[dict[Policy, tuple[PolicyName, PolicyOver]]] = {
     Policy.COMBINED_NONE: ("none", "combined"),
     Policy.COMBINED_HIGHER: ("higher", "combined"),
 }
+_NO_TERMS: Final[Mapping[MarketNo, EachWay]] = {}
 _RETRY_S: Final = 0.2
 _OPEN_DEADLINE_S: Final = 60.0
 _RESOLVE_PERIOD_S: Final = 0.25
@@ -50,6 +53,10 @@ CHASE_S: Final = 0.4
 
 assert {name: number for number, name in _POLICY_NAMES.items()} == POLICY_NUMBERS
 assert all(SLIP_POLICY_NUMBERS[names] == policy for policy, names in _SLIP_POLICIES.items())
+
+
+class EachWayRefusedError(Exception):
+    """A race beside the match is not sold each-way; the message says why."""
 
 
 class Bettors:
@@ -94,6 +101,8 @@ class Bettors:
         self._start_no = start_no
         self._sessions: dict[int, BettorSession] = {}
         self._open_refs: dict[int, dict[str, None]] = {b.account_no: {} for b in bettors}
+        self._each_way: dict[MarketNo, EachWay] = {}
+        """The house's place terms by win market."""
         self._board = Board(())
         self._seen: tuple[tuple[int, int], ...] = ()
         self._before_goal = Board(())
@@ -122,6 +131,25 @@ class Bettors:
         async with asyncio.timeout(_OPEN_DEADLINE_S):
             while self.connected < len(self._bettors):
                 await asyncio.sleep(0.02)
+
+    async def ask_each_way(self, markets: Iterable[MarketNo]) -> list[MarketNo]:
+        """Ask for the place terms of races; return the place markets, by which slips are each-way.
+
+        The first bettor asks, and a place market is created by that; all bettors see it then.
+
+        Raises
+        ------
+        EachWayRefusedError
+            When a race has no place terms.
+        """
+        session = next(iter(self._sessions.values()))
+        places = []
+        for market in markets:
+            terms = self._each_way[market] = await session.each_way(market)
+            if terms.reason:
+                raise EachWayRefusedError(f"market {market}: {terms.message}")
+            places.append(terms.market)
+        return places
 
     def start(self) -> None:
         """Begin betting."""
@@ -235,10 +263,13 @@ class Bettors:
             await asyncio.gather(
                 *(self._place(bettor, session, bet) for bet in bets),
                 *(
-                    self._place(bettor, session, slip_message(slip, self._ref(bettor, numbers)))
+                    self._place(bettor, session, self._message(slip, self._ref(bettor, numbers)))
                     for slip in slips
                 ),
             )
+
+    def _message(self, slip: SlipOrder, ref: str) -> PlaceSlip:
+        return slip_message(slip, ref, each_way=self._each_way)
 
     def _ref(self, bettor: Bettor, numbers: Iterator[int]) -> str:
         return f"{self._start_no}-{bettor.account_no}-{next(numbers)}"
@@ -309,7 +340,10 @@ class Bettors:
         )
         if answer.state == "unknown":
             return True
-        self.answers.add_slip(answer, tuple(leg.market for leg in slip.legs))
+        markets = [leg.market for leg in slip.legs]
+        if slip.legs[0].each_way is not None:
+            markets += [self._each_way[market].market for market in markets]
+        self.answers.add_slip(answer, tuple(markets))
         return False
 
     # --- bets without an answer ------------------------------------------------------------------
@@ -332,9 +366,20 @@ class Bettors:
                     self.answers.add_status(slip)
 
 
-def slip_message(slip: SlipOrder, ref: str) -> PlaceSlip:
-    """Return a slip as the message that places it."""
+def slip_message(
+    slip: SlipOrder, ref: str, *, each_way: Mapping[MarketNo, EachWay] = _NO_TERMS
+) -> PlaceSlip:
+    """Return a slip as the message that places it.
+
+    One with legs on the house's place markets (`each_way` by win market) names the terms with its
+    legs to win, and the house writes it out.
+    """
     policy, over = _SLIP_POLICIES[slip.policy]
+    places = {terms.market for terms in each_way.values()}
+    legs, bets = slip.legs, slip.bets
+    is_each_way = any(leg.market_no in places for leg in legs)
+    if is_each_way:
+        legs, bets = legs[: len(legs) // 2], bets[:1]
     return PlaceSlip(
         ref=ref,
         legs=tuple(
@@ -343,8 +388,9 @@ def slip_message(slip: SlipOrder, ref: str) -> PlaceSlip:
                 outcome=leg.outcome,
                 odds_milli=leg.odds_milli,
                 position=leg.position,
+                each_way=_terms(each_way[leg.market_no]) if is_each_way else None,
             )
-            for leg in slip.legs
+            for leg in legs
         ),
         bets=tuple(
             BetLines(
@@ -353,11 +399,15 @@ def slip_message(slip: SlipOrder, ref: str) -> PlaceSlip:
                 positions=bet.positions,
                 bankers=bet.bankers,
             )
-            for bet in slip.bets
+            for bet in bets
         ),
         policy=policy,
         policy_over=over,
     )
+
+
+def _terms(answer: EachWay) -> PlaceTerms:
+    return PlaceTerms(places=answer.places, odds_num=answer.odds_num, odds_den=answer.odds_den)
 
 
 def image_of(market: Market) -> PriceImage:

@@ -21,7 +21,7 @@ from gateway.client import GatewayError, connect_control
 from gateway.configuration.config import Config
 from gateway.configuration.opening import Opening, OpeningMarket, open_books
 from gateway.configuration.system import system_of
-from gateway.demo.bettors import Bettors
+from gateway.demo.bettors import Bettors, EachWayRefusedError
 from gateway.demo.closing import (
     Check,
     ClosedBooks,
@@ -50,6 +50,7 @@ from gateway.session.tokens import Role
 from gateway.signals import STOPS, TakenSignals
 from simulations.crowd import Bettor, crowd
 from simulations.programme import Fixture, programme
+from simulations.races import races_beside
 from simulations.timeline import Event, EventKind, MatchTimeline, match_by_id
 from simulations.trader import MatchTrader
 
@@ -67,6 +68,9 @@ _STOPPED: Final = "stopped; `overround demo --resume` plays on"
 
 class DemoFailedError(Exception):
     """A step of the demo did not end in time; the message names it."""
+
+
+_FAILURES: Final = (DemoFailedError, KillFailedError, EachWayRefusedError)
 
 
 async def play(options: DemoOptions, config: Config, signals: TakenSignals) -> int:
@@ -121,6 +125,7 @@ class Demo:
         self._progress = progress
         self._console = console
         self._fixtures = programme(match, markets=progress.markets, beside=progress.beside)
+        self._races = races_beside(progress.seed) if progress.slips else ()
         config = self._own(config)
         self._system = system_of(config)
         self._tokens = RunTokens(config, sub="trader")
@@ -130,6 +135,7 @@ class Demo:
         self._traders: Traders
         self._bettors: Bettors
         self._crowd: list[Bettor] = []
+        self._place_nos: list[MarketNo] = []
         self._result_no = MarketNo(0)
         self._checks: list[Check] = []
         self._kill: asyncio.Task[None] | None = None
@@ -145,7 +151,7 @@ class Demo:
 
     def _own(self, config: Config) -> Config:
         """Return the settings of this run's system."""
-        markets = sum(len(fixture.keys) for fixture in self._fixtures)
+        markets = sum(len(fixture.keys) for fixture in self._fixtures) + 2 * len(self._races)
         shared = self._options.markets_per_actor or -(-markets // PROCESSES)
         return own_config(
             config,
@@ -171,7 +177,7 @@ class Demo:
                 self._show.view.close()
                 self._console.print(_STOPPED, highlight=False)
             return code
-        except (DemoFailedError, KillFailedError, GatewayError, PeerError, TimeoutError) as error:
+        except (*_FAILURES, GatewayError, PeerError, TimeoutError) as error:
             self._show.view.close()
             self._console.print(f"the demo failed: {error or 'out of time'}", highlight=False)
             return EXIT_FAILED
@@ -215,12 +221,13 @@ class Demo:
             f"ws://127.0.0.1:{ports['control']}", token=self._tokens.of(Role.TRADER)
         )
         async with control as session:
-            self._traders = Traders(self._fixtures, session)
+            self._traders = Traders(self._fixtures, session, self._races)
             self._bettors = self._make_bettors(ports["bets"])
             try:
                 await self._traders.follow()
                 await self._traders.prepare(self._progress.played_s)
                 await self._bettors.open()
+                await self._sell_each_way()
                 starting.cancel()
                 if await self._play():
                     return await self._close()
@@ -234,6 +241,11 @@ class Demo:
                 await self._traders.close()
                 await self._show.close()
 
+    async def _sell_each_way(self) -> None:
+        """Have the place market of each race created."""
+        known = self._system.routes.market_no_by_key
+        self._place_nos = await self._bettors.ask_each_way(known[one.key] for one in self._races)
+
     async def _open_books(self) -> None:
         """Create the markets, accounts and deposits that do not exist yet."""
         rng = np.random.default_rng([self._progress.seed])
@@ -244,6 +256,7 @@ class Demo:
             slips=self._progress.slips,
         )
         commands = [command for one in self._fixtures for command in _create(one)]
+        commands += [race.create() for race in self._races]
         opening = Opening(
             markets=tuple(
                 OpeningMarket(
@@ -278,7 +291,10 @@ class Demo:
         return Bettors(
             self._crowd,
             url=f"ws://127.0.0.1:{port}",
-            fixtures=[one.match.match for one in self._fixtures],
+            fixtures=[
+                *(one.match.match for one in self._fixtures),
+                *(race.fixture for race in self._races),
+            ],
             token=self._tokens.bettor,
             seed=[self._progress.seed],
             start_no=self._progress.starts,
@@ -435,6 +451,10 @@ class Demo:
         lines = [f"{match.home} {match.full_time} {match.away} after 90 minutes{after}"]
         lines += [f"{line.clock:>12}  {line.text}" for line in self._show.events]
         lines += books.lines()
+        if self._races:
+            slips = self._bettors.answers.accepted_on(self._place_nos)
+            ended = "; ".join(race.finish() for race in self._races)
+            lines.append(f"each-way: {slips:,} slips on the places of {ended}")
         if self._traders.exposure is not None:
             exposure = exposure_of(self._traders.exposure).text()
             lines.append(f"exposure before the whistle, in {CURRENCY}: {exposure}")

@@ -1,4 +1,4 @@
-"""The traders of all matches of the demo, on one control session.
+"""The traders of all matches and races of the demo, on one control session.
 
 Owns which second each match has been played to, and that a match beside the main one is settled as
 soon as its play is over. What a market is commanded to do is each trader's.
@@ -11,10 +11,12 @@ from typing import Final
 from engine.common.commands import OutcomeResult
 from engine.common.views import PriceImage
 from gateway.client import ControlSession
+from gateway.demo.race_trader import RaceTrader
 from gateway.demo.trader import Trader
 from gateway.messages.exposure import Exposure
 from gateway.messages.trader import Book
 from simulations.programme import Fixture
+from simulations.races import Race
 from simulations.trader import by_market_no
 
 
@@ -27,22 +29,31 @@ class Traders:
         The matches, the main one first.
     session : ControlSession
         The traders' session.
+    races : sequence of Race
+        The races beside the matches.
     """
 
-    def __init__(self, fixtures: Sequence[Fixture], session: ControlSession) -> None:
+    def __init__(
+        self, fixtures: Sequence[Fixture], session: ControlSession, races: Sequence[Race] = ()
+    ) -> None:
+        self._races: Final = tuple(RaceTrader(race, session) for race in races)
         self._fixtures: Final = tuple(fixtures)
         self._traders: Final = tuple(Trader(one.match, one.keys, session) for one in fixtures)
         self.main: Final = self._traders[0]
 
     @property
     def prices(self) -> list[PriceImage]:
-        """The images of all markets, the main match's first."""
-        return [image for trader in self._traders for image in trader.prices]
+        """The images of all markets, the main match's first and those of races last."""
+        return [image for each in self._all for image in each.prices]
+
+    @property
+    def _all(self) -> tuple[Trader | RaceTrader, ...]:
+        return (*self._traders, *self._races)
 
     @property
     def books(self) -> dict[int, Book]:
         """Latest book of every market, by number."""
-        return {number: book for trader in self._traders for number, book in trader.books.items()}
+        return {number: book for each in self._all for number, book in each.books.items()}
 
     @property
     def exposure(self) -> Exposure | None:
@@ -50,9 +61,9 @@ class Traders:
         return self.main.exposure
 
     async def follow(self) -> None:
-        """Subscribe to every match, and wait until the image of every market has arrived."""
-        for trader in self._traders:
-            await trader.follow()
+        """Subscribe to every match and race, and wait until every market's image has arrived."""
+        for each in self._all:
+            await each.follow()
 
     async def prepare(self, main_s: float) -> None:
         """Price the markets of every match that is played, before betting begins."""
@@ -73,9 +84,7 @@ class Traders:
 
     async def settle(self, *, deadline_s: float) -> list[str]:
         """Close and settle all markets; return those that are not settled in time."""
-        left = await asyncio.gather(
-            *(trader.settle(deadline_s=deadline_s) for trader in self._traders)
-        )
+        left = await asyncio.gather(*(each.settle(deadline_s=deadline_s) for each in self._all))
         return [market for some in left for market in some]
 
     def results(self) -> dict[int, Sequence[OutcomeResult]]:
@@ -84,14 +93,16 @@ class Traders:
         for trader in self._traders:
             state = trader.match.regular_state_at(trader.match.regular_s)
             results |= by_market_no(trader.trader.results(state), trader.prices)
+        for race in self._races:
+            results |= race.results()
         return results
 
     def ask_books(self) -> None:
-        """Request some books of every match."""
-        for trader in self._traders:
-            trader.ask_books()
+        """Request some books of every match, and those of the races."""
+        for each in self._all:
+            each.ask_books()
 
     async def close(self) -> None:
         """Cancel what is in progress."""
-        for trader in self._traders:
-            await trader.close()
+        for each in self._all:
+            await each.close()

@@ -31,6 +31,7 @@ from gateway.demo.traders import Traders
 from gateway.demo.view import View
 from gateway.messages.exposure import Exposure
 from gateway.messages.trader import Book
+from simulations.crowd import PLACE_TYPES, WIN_TYPE
 from simulations.programme import Fixture
 
 FETCH_S: Final = 0.5
@@ -163,7 +164,9 @@ class SceneUpdater:
             scene.result_limit_minor = book.limits.outcome_liability_minor_max
 
     def _market_line(self, image: PriceImage, books: Mapping[int, Book]) -> MarketLine:
-        home = self._homes.get(parse_market_key(image.key).fixture, "")
+        parsed = parse_market_key(image.key)
+        race = parsed.type in (WIN_TYPE, *PLACE_TYPES)
+        home = parsed.fixture if race else self._homes.get(parsed.fixture, "")
         name = f"{home} {market_name(image.key)}".lstrip()
         line = MarketLine(name, image.status.name.lower())
         book = books.get(image.market_no)

@@ -67,3 +67,13 @@ def test_an_answer_without_a_bet_id_is_counted_and_not_kept():
     answers.add_bet(Bet(ref="a", state="rejected", reason=Reason.BUSY))
     assert answers.counts == {"busy": 1}
     assert answers.bets == {}
+
+
+def test_accepted_slips_are_counted_by_the_markets_of_their_legs():
+    answers = Answers()
+    answers.add_slip(slip("accepted", HELD, HELD, bet_id=10, stake_minor=700), (3, 5))
+    answers.add_slip(slip("accepted", HELD, HELD, bet_id=20, stake_minor=700), (4, 5))
+    answers.add_slip(
+        slip("rejected", HELD, HELD, bet_id=30, reason=Reason.INSUFFICIENT_FUNDS), (3, 7)
+    )
+    assert [answers.accepted_on(nos) for nos in ((), (3,), (5, 3), (7,))] == [0, 1, 2, 0]
