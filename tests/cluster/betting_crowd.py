@@ -20,7 +20,7 @@ from gateway.bets.path import BetPath
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.settings import GatewaySettings
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 """Far longer than anything here takes; only a failure waits so long."""
 COLD_START_S = 150.0
 """The same where processes may compile every kernel first, two or more at once."""

@@ -21,7 +21,7 @@ from tests.cluster.test_serve import OPENING, OVERROUND, Served
 
 pytestmark = pytest.mark.cluster
 
-WAIT_S = 60.0
+WAIT_S = 240.0
 
 
 class Head:

@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPENING = ROOT / "docs" / "example-opening.toml"
 OVERROUND = Path(sys.executable).with_name("overround")
-READY_S = 60.0
-ENDED_S = 30.0
+READY_S = 240.0
+ENDED_S = 120.0
 
 
 class Served:
