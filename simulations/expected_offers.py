@@ -24,6 +24,7 @@ from simulations import expected_slips
 from simulations.expected_slips import SlipBet
 
 WON, HALF_WON = 1, 4
+_WINNERS = (WON, HALF_WON)
 STAKE_BACK = (3, 6)
 """Results of legs that were void: refunded, or cancelled."""
 
@@ -84,14 +85,27 @@ def earned_minor(rule: OfferRule, slip: Offered) -> int:
     if any(leg.back is None for leg in played) or len(played) < rule.legs_min:
         return 0
     others = [leg for leg in played if leg.back != 0]
-    if len(others) != len(played) - 1 or any(leg.result not in (WON, HALF_WON) for leg in others):
+    if len(others) != len(played) - 1 or any(leg.result not in _WINNERS for leg in others):
         return 0
     return min(slip.stake_minor, rule.cap_minor)
 
 
 def paid_minor(slip: Offered) -> int:
-    """Return what an offer has given for a slip that a free bet pays: what the payout lacks."""
-    return 0 if slip.refused else max(0, slip.stake_minor - (slip.payout_minor or 0))
+    """Return what an offer has given for a slip that a free bet pays.
+
+    That is its stake, of which each line that pays returns its own stake, or what it pays if less.
+    """
+    if slip.refused:
+        return 0
+    legs = [expected_slips.Leg(leg.position, leg.event, leg.back) for leg in slip.legs]
+    returned_minor = 0
+    for bet in slip.bets if slip.payout_minor else ():
+        for line in expected_slips.lines_of(legs, bet):
+            backs = [legs[place].back for place in line]
+            if 0 not in backs:
+                paid = floor(bet.stake_minor * prod(back for back in backs if back is not None))
+                returned_minor += min(bet.stake_minor, paid)
+    return slip.stake_minor - returned_minor
 
 
 def uses_free_bet(slip: Offered) -> bool:
@@ -147,8 +161,7 @@ def _full_cover(rule: FullCoverRule, slip: Offered) -> int:
     legs = [leg for leg in slip.legs if leg.position in bet.positions]
     if rule.void_excludes and any(leg.is_void for leg in legs):
         return 0
-    backs = [leg.back for leg in legs if leg.back is not None and not leg.is_void]
-    winners = [back for back in backs if back > 0]
+    winners = [leg.back for leg in legs if leg.back is not None and leg.result in _WINNERS]
     if len(winners) == 1 and rule.one_winner_milli > 1_000:
         won_minor = floor(bet.stake_minor * winners[0]) - bet.stake_minor
         return floor(max(won_minor, 0) * Fraction(rule.one_winner_milli - 1_000, 1_000))

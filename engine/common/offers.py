@@ -35,9 +35,18 @@ _TIME_NS_MAX: Final = (1 << 63) - 1
 EXPIRY_NS_MAX: Final = (1 << 53) - 1
 """The longest time for which a free bet that an insurance gave can be used: 104 days."""
 
+FULL_COVER_LEGS_MIN: Final = 3
+"""Legs of the smallest full cover that a bonus can be for: a Patent."""
+FULL_COVER_LEGS_MAX: Final = 12
+"""Legs of the largest full cover that a slip's bound of lines and their legs lets through."""
+ONE_WINNER_MILLI_MIN: Final = 1_000
+"""What one winner's single wins without a bonus, in thousandths of its winnings."""
+
 LegsField = Annotated[int, Meta(ge=1, le=OFFER_LEGS_MAX)]
 MilliField = Annotated[int, Meta(ge=0, le=OFFER_MILLI_MAX)]
 LowestOddsField = Annotated[OddsMilli, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
+CoverLegsField = Annotated[int, Meta(ge=FULL_COVER_LEGS_MIN, le=FULL_COVER_LEGS_MAX)]
+OneWinnerField = Annotated[int, Meta(ge=ONE_WINNER_MILLI_MIN, le=OFFER_MILLI_MAX)]
 CapField = Annotated[Minor, Meta(ge=1, le=OFFER_CAP_MINOR_MAX)]
 StakeMaxField = Annotated[Minor, Meta(ge=1, le=STAKE_MINOR_MAX)]
 OfferNoField = Annotated[int, Meta(ge=1, le=OFFERS_MAX)]
@@ -75,7 +84,9 @@ class _Rule(
 class FreeBetRule(_Rule, frozen=True, tag="free_bet"):
     """A granted amount pays the stake, which is not returned: a win pays the winnings alone.
 
-    Every leg must be taken at `odds_milli_min` at least, and the slip have `legs_min` legs.
+    So does each line by itself: one that wins pays its winnings, whatever other lines have lost.
+    Every leg must be taken at `odds_milli_min` at least, and the slip have `legs_min` legs. Of an
+    each-way slip only the legs to win are meant: the odds to be placed follow from theirs.
     """
 
     odds_milli_min: LowestOddsField = OddsMilli(ODDS_MILLI_MIN)
@@ -125,18 +136,20 @@ class InsuranceRule(_Rule, frozen=True, tag="insurance"):
 
 
 class FullCoverRule(_Rule, frozen=True, tag="full_cover"):
-    """A full cover with singles (Lucky 15, 31, 63 and the like) pays more in two cases.
+    """A full cover with singles, as Patent and Lucky 15, of `legs_min` legs pays more in two cases.
 
     With one winner, the single on it wins `one_winner_milli` thousandths of its winnings instead of
-    1000. With all legs won, the ladder's thousandths of the bet's winnings are added. With
-    `void_excludes` nothing is added if any leg is void. The first bet of the slip is meant: of an
-    each-way slip, the win part. Added are `cap_minor` at most.
+    1000. With all legs won, the ladder's thousandths of the bet's winnings are added. Half won is
+    won; half lost counts as lost: beside one winner it leaves the first bonus, and takes the other.
+    With `void_excludes` nothing is added if any leg is void. The first bet of the slip is meant: of
+    an each-way slip, the win part. Added are `cap_minor` at most.
     """
 
     cap_minor: CapField
-    one_winner_milli: Annotated[int, Meta(ge=1_000, le=OFFER_MILLI_MAX)] = 1_000
+    one_winner_milli: OneWinnerField = ONE_WINNER_MILLI_MIN
     ladder: LadderField = ()
     void_excludes: bool = True
+    legs_min: CoverLegsField = FULL_COVER_LEGS_MIN
     stake_minor_max: StakeMaxField = Minor(STAKE_MINOR_MAX)
 
 

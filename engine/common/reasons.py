@@ -233,4 +233,9 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.UNAVAILABLE: "the part that holds this is down; try again shortly",
 }
 
+SLIP_MESSAGES: Final[dict[Reason, str]] = {
+    Reason.PAYOUT_OVER_CAP: "what the slip can pay is over the house's bound for one slip",
+}
+"""Texts of a slip of several legs as a whole, where the reason's own speaks of a market."""
+
 assert set(MESSAGES) == set(Reason), "every reason has a text"

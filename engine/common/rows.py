@@ -94,6 +94,9 @@ FLAG_LEG_OF_SLIP: Final = 2
 FLAG_FREE_BET: Final = 4
 """On a RESERVATION row, beside FLAG_HEAD: `odds_milli` names a free bet that pays the stake, not an
 offer."""
+FLAG_EACH_WAY: Final = 8
+"""On a RESERVATION row, beside FLAG_HEAD: the second half of the legs are those of the first, to be
+placed, at odds that follow from theirs. A free bet's conditions are for the first half alone."""
 FLAG_RELEASED: Final = 1
 """On a CHARGE row: the slip was refused, so that its leg no longer stands."""
 FLAG_PRE_MATCH: Final = 1

@@ -112,7 +112,9 @@ class Balance(Struct, frozen=True, kw_only=True):
     owed_minor: Annotated[Minor, Meta(ge=0)] = Minor(0)
     open_payout_minor: Minor = Minor(0)
     free_bets: tuple[FreeBetView, ...] = ()
-    """Free bets that have something left, the newest ones, expired ones among them."""
+    """A page of the free bets that have something left, oldest first, expired ones among them."""
+    before_free_bet: int = 0
+    """The number before which the next page is: that of older ones; 0 when there are none."""
 
 
 class SlipLegView(Struct, frozen=True, kw_only=True, gc=False):

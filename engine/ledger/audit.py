@@ -135,7 +135,9 @@ def _kind_rules(rows: Rows) -> _Rules:
     bets = np.where(head, _within(rows["bets"], 1, SLIP_BETS_MAX), flags)
     yield "slips: bets out of bounds", bets & (head | (rows["bets_first"] == 0))
     placed = (rows["event"] < LEGS_MAX) & (rows["position"] < LEGS_MAX)
-    nowhere = (rows["event"] == 0) & (rows["position"] == 0)
+    placed_legs = np.where(rows["odds_seen_milli"] > 0, rows["legs"] // 2, 0)
+    half = (rows["position"] == 0) | (rows["position"] == placed_legs)
+    nowhere = (rows["event"] == 0) & np.where(head, half, rows["position"] == 0)
     yield "slips: event or position out of bounds", np.where(leg, placed, nowhere)
     unsold = (rows["market_no"] == 0) & (rows["outcome"] == 0) & (rows["odds_milli"] == 0)
     yield "slips: a head with a selection", ~head | unsold

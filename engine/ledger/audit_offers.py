@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.common.offers import OFFER_CAP_MINOR_MAX, OFFER_MILLI_MAX, OfferKind
+from engine.common.offers import (
+    FULL_COVER_LEGS_MAX,
+    FULL_COVER_LEGS_MIN,
+    OFFER_CAP_MINOR_MAX,
+    OFFER_MILLI_MAX,
+    OfferKind,
+)
 from engine.common.rows import Rows, SlipKind
 from engine.common.units import BALANCE_MINOR_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX
 from engine.ledger.audit_nb import unfound_ref_nb
@@ -30,6 +36,9 @@ def offer_rules(tables: LedgerTables) -> _Rules:
     stake = _within(rules["stake_minor_max"], 1, STAKE_MINOR_MAX)
     yield "offers: stake out of bounds", np.where(known, stake, rules["stake_minor_max"] == 0)
     yield "offers: ladder out of bounds", (rules["ladder_milli"] <= OFFER_MILLI_MAX).all(axis=1)
+    cover = rules["kind"] == OfferKind.FULL_COVER
+    covered = _within(rules["legs_min"], FULL_COVER_LEGS_MIN, FULL_COVER_LEGS_MAX)
+    yield "offers: legs of a full cover out of bounds", ~cover | covered
     early = rules["kind"] == OfferKind.EARLY_PAYOUT
     yield "offers: lead out of bounds", (rules["lead"] > 0) == early
     yield "offers: pre_match is not 0 or 1", rules["pre_match"] <= early

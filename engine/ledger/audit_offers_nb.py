@@ -11,7 +11,8 @@ from numba import types
 from engine.common.jit import kernel
 from engine.common.rows import Rows
 from engine.ledger.index_nb import SLIP_BETS, SLIPS
-from engine.ledger.offers_nb import OFFER_STORE, added_nb, earned_nb, is_used_nb
+from engine.ledger.offers_given_nb import added_nb, earned_nb, is_used_nb
+from engine.ledger.offers_nb import OFFER_STORE
 from engine.ledger.slip_nb import SCRATCH
 
 

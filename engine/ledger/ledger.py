@@ -308,9 +308,9 @@ class LedgerMachine:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def balance(self, account_no: AccountNo) -> Balance | None:
+    def balance(self, account_no: AccountNo, *, before_free_bet: int = 0) -> Balance | None:
         """Return an account's money, or None when the account is not in this shard."""
-        return views.balance(self._tables, account_no)
+        return views.balance(self._tables, account_no, before_free_bet=before_free_bet)
 
     def slip(self, *, account_no: AccountNo, ref: str) -> Slip | None:
         """Return an account's slip by the bettor's ref, or None."""

@@ -1,7 +1,7 @@
 """A ledger's offers in memory: the rules, the slips that took one, the free bets, the accounts.
 
 Owns how these arrays grow, how a free bet is found by its ref, and how they are dumped and loaded
-with checks. Never decides what an offer gives: engine.ledger.offers_nb does.
+with checks. Never decides what an offer gives: engine.ledger.offers_given_nb does.
 """
 
 from typing import Any, Final

@@ -1,7 +1,7 @@
 """Offers on a ledger's tables: setting them, granting free bets, and what each has given.
 
 Owns the checks of the commands, and when the offers of slips are brought in line. Never decides
-what an offer gives: engine.ledger.offers_nb does.
+what an offer gives: engine.ledger.offers_given_nb does.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,11 @@ import numpy as np
 
 from engine.common.events import FreeBetGranted, LedgerEvent, OfferSet, Refused
 from engine.common.offers import (
+    FULL_COVER_LEGS_MAX,
     OFFER_CAP_MINOR_MAX,
     OFFER_LEGS_MAX,
     OFFERS_MAX,
+    ONE_WINNER_MILLI_MIN,
     BoostRule,
     EarlyPayoutRule,
     FreeBetRule,
@@ -30,7 +32,7 @@ from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import FLAG_HEAD, Rows, U64s
 from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, STAKE_MINOR_MAX, Nanos
 from engine.ledger.offer_rows import GRANTS_MAX, OFFER
-from engine.ledger.offers_nb import bring_offers_nb
+from engine.ledger.offers_given_nb import bring_offers_nb
 from engine.ledger.rows import HOLDING_MINOR_MAX, SETTLEMENTS_MAX
 from engine.ledger.tables import LedgerTables
 
@@ -58,6 +60,8 @@ def set_offer(tables: LedgerTables, command: SetOffer) -> LedgerEvent:
     if sorted(set(legs)) != legs:
         return _refused(Reason.FIELD_OUT_OF_BOUNDS, "rule.ladder", "the numbers of legs rise")
     row = offer_row(command.rule, currency=tables.currencies.index(command.currency))
+    if not _can_give(command.rule, row):
+        return _refused(Reason.FIELD_OUT_OF_BOUNDS, "rule.ladder", "it never adds anything")
     row["active"] = command.active
     if offers.is_known(number):
         kept = offers.offers[number : number + 1].copy()
@@ -66,6 +70,17 @@ def set_offer(tables: LedgerTables, command: SetOffer) -> LedgerEvent:
             return _refused(Reason.OFFER_EXISTS, "offer_no")
     offers.put_offer(number, row, command.name)
     return OfferSet(offer_no=number, active=command.active)
+
+
+def _can_give(rule: OfferRule, row: Rows) -> bool:
+    """Return whether there is a bet to which a rule with a ladder can add something."""
+    ladder = row["ladder_milli"][0]
+    if isinstance(rule, BoostRule):
+        return bool(ladder.any())
+    if isinstance(rule, FullCoverRule):
+        some_milli = ladder[rule.legs_min : FULL_COVER_LEGS_MAX + 1].any()
+        return rule.one_winner_milli > ONE_WINNER_MILLI_MIN or bool(some_milli)
+    return True
 
 
 def offer_row(rule: OfferRule, *, currency: int) -> Rows:

@@ -90,7 +90,7 @@ def post_reason_nb(
     for i in range(legs):
         leg = slips[head_slot + 1 + i]
         moved |= leg.odds_milli != leg.odds_seen_milli
-        low |= leg.odds_milli < head.odds_seen_milli
+        low |= i < legs - head.position and leg.odds_milli < head.odds_seen_milli
     if low:
         return OFFER_NOT_FOR_BET, 0
     if not moved:

@@ -45,6 +45,7 @@ from engine.ledger.offers_nb import (
     FREE_BET_USED,
     INSURANCE,
     OFFER_STORE,
+    legs_placed_nb,
     named_offer_nb,
     offer_reason_nb,
     same_offer_nb,
@@ -275,7 +276,9 @@ def reserve_slip_nb(
     count_slip_nb(slips, slot, 0, payout_minor, combinations)
     if number > 0:
         take_offer_nb(slips, slot, account, number, grant_no, at_ns, offer_store)
-        slips[slot].odds_seen_milli = lowest_odds_nb(offer_store[0][number], grant_no)
+        lowest_milli = lowest_odds_nb(offer_store[0][number], grant_no)
+        slips[slot].odds_seen_milli = lowest_milli
+        slips[slot].position = legs_placed_nb(head) if lowest_milli > 0 else 0
     put_nb(ref_table, hashed, place, slot)
     answer_all_nb(answers, at, slips, slot, 0)
     ends[0] += end - at

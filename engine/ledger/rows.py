@@ -131,7 +131,8 @@ with each change of state or payout. `charged_minor` is what the slip adds to it
 payout: the most that it can still pay, PENDING at the odds seen, ACCEPTED at the odds accepted and
 by what its settled legs give back, else 0. `offer` is the number of the offer that it took, 0 for
 none: what the offer gives is in an OFFERED row. `odds_seen_milli` are the odds at which that offer
-asks each leg to be taken, 0 for any. Market, outcome, odds, event and position are 0.
+asks each leg to be taken, 0 for any; `position` is the number of legs that it does not ask that of,
+the last ones: those to be placed of an each-way slip. Market, outcome, odds and event are 0.
 
 LEG: no money, no ref, in no chain. `legs` is its place, 1 for the first: the head's slot is the
 leg's less `legs`. `stake_minor` is what its market was charged with the bet; `charged_minor` what

@@ -3,6 +3,7 @@
 Owns how rows become what bettors and the house see. Never changes a row.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -43,16 +44,23 @@ _LEG_FIELDS: Final = (
 )
 
 FREE_BETS_SHOWN_MAX: Final = 50
-"""Free bets of an account that a balance shows."""
+"""Free bets of an account that one page of a balance shows."""
 _FREE_BETS_READ: Final = 512
 
 
-def balance(tables: LedgerTables, account_no: AccountNo) -> Balance | None:
-    """Return an account's money, or None when the account is not in the tables."""
+def balance(
+    tables: LedgerTables, account_no: AccountNo, *, before_free_bet: int = 0
+) -> Balance | None:
+    """Return an account's money, or None when the account is not in the tables.
+
+    The free bets are a page of those with something left: the newest ones, or the newest of those
+    with a number below `before_free_bet`.
+    """
     slot = tables.account_slot(account_no)
     if slot < 0:
         return None
     row = tables.accounts[slot]
+    free_bets, earlier = _free_bets_of(tables, slot, before_free_bet)
     return Balance(
         account_no=account_no,
         currency=tables.currencies[int(row["currency"])],
@@ -61,7 +69,8 @@ def balance(tables: LedgerTables, account_no: AccountNo) -> Balance | None:
         at_stake_minor=Minor(int(row["at_stake_minor"])),
         owed_minor=Minor(int(row["owed_minor"])),
         open_payout_minor=Minor(int(row["open_payout_minor"])),
-        free_bets=_free_bets_of(tables, slot),
+        free_bets=free_bets,
+        before_free_bet=earlier,
     )
 
 
@@ -176,19 +185,23 @@ def _offer_of(tables: LedgerTables, slot: int) -> SlipOfferView:
     )
 
 
-def _free_bets_of(tables: LedgerTables, account: int) -> tuple[FreeBetView, ...]:
-    """Return the newest free bets of the account at a slot that have something left."""
+def _free_bets_of(
+    tables: LedgerTables, account: int, before: int
+) -> tuple[tuple[FreeBetView, ...], int]:
+    """Return a page of an account's free bets with something left, and what the next is before."""
     numbers, grants = tables.offers.grants_of.get(account, []), tables.offers.grants
     found: list[int] = []
     # Each insured slip has a row, most of them without an amount: they are read many at a time.
-    for end in range(len(numbers), 0, -_FREE_BETS_READ):
+    upto = bisect_left(numbers, before) if before else len(numbers)
+    for end in range(upto, 0, -_FREE_BETS_READ):
         part = np.array(numbers[max(0, end - _FREE_BETS_READ) : end])
         left = grants["amount_minor"][part - 1] > grants["used_minor"][part - 1]
         found += part[left][::-1].tolist()
-        if len(found) >= FREE_BETS_SHOWN_MAX:
+        if len(found) > FREE_BETS_SHOWN_MAX:
             break
-    newest = found[:FREE_BETS_SHOWN_MAX]
-    return tuple([_free_bet(number, grants[number - 1]) for number in reversed(newest)])
+    page = found[:FREE_BETS_SHOWN_MAX]
+    shown = tuple([_free_bet(number, grants[number - 1]) for number in reversed(page)])
+    return shown, page[-1] if len(found) > len(page) else 0
 
 
 def _free_bet(number: int, row: Any) -> FreeBetView:

@@ -156,11 +156,11 @@ def take_leg_nb(leg: int, depth: int, work: I64s) -> None:
 
 
 @kernel(inline=True)
-def line_minor_nb(depth: int, work: I64s) -> int:
-    """Return what the line that ends at `depth` pays, or what runs on its open legs."""
+def line_minor_nb(depth: int, line_minor_max: int, work: I64s) -> int:
+    """Return what the line that ends at `depth` pays, or what runs on its open legs, to a bound."""
     row = work[_ROW + depth]
     if work[_BITS + row] <= _SMALL_BITS:
-        return int(min(work[_NUM + row] // work[_DEN + row], PAYOUT_OVER))
+        return int(min(work[_NUM + row] // work[_DEN + row], line_minor_max))
     return quotient_nb(
         work,
         _NUM_WORD + row * _NUM_I64S,
@@ -168,7 +168,7 @@ def line_minor_nb(depth: int, work: I64s) -> int:
         _DEN_WORD + row * _DEN_I64S,
         work[_DEN_LEN + row],
         _REST,
-        PAYOUT_OVER,
+        line_minor_max,
     )
 
 
@@ -183,8 +183,10 @@ def begin_products_nb(stake_minor: int, work: I64s) -> None:
 
 
 @kernel()
-def sum_lines_nb(size: int, ends: int, running: int, work: I64s) -> int:
+def sum_lines_nb(size: int, ends: int, running: int, line_minor_max: int, work: I64s) -> int:
     """Return the sum over the lines of a walk that was begun, at most `PAYOUT_OVER`.
+
+    Each line counts `line_minor_max` at most.
 
     With `running`, open legs count 1 in a line, only lines with an open leg are summed up, and the
     sum of a leg's lines is added to its `_CHARGE`. Without, the first line with an open leg ends
@@ -207,7 +209,7 @@ def sum_lines_nb(size: int, ends: int, running: int, work: I64s) -> int:
                 if opened and not running:
                     return OPEN
                 if opened or not running:
-                    work[SUM + depth] = line_minor_nb(depth, work)
+                    work[SUM + depth] = line_minor_nb(depth, line_minor_max, work)
             place = work[AFTER + place]
         elif depth == 0:
             return int(work[SUM])
@@ -278,11 +280,56 @@ def owed_nb(
         size, ends = begin_walk_nb(positions, events, legs, bet, lost, work)
         if ends:
             begin_products_nb(bet.stake_minor, work)
-            paid = sum_lines_nb(size, ends, 0, work)
+            paid = sum_lines_nb(size, ends, 0, PAYOUT_OVER, work)
             if paid == OPEN:
                 return OPEN
             owed = min(owed + paid, PAYOUT_OVER)
     return owed
+
+
+@kernel(
+    int64(
+        U8S_IN,
+        U8S_IN,
+        I64S_IN,
+        I64S_IN,
+        int64,
+        rows_in_type(SLIP_BET),
+        int64,
+        int64,
+        I64S,
+    )
+)
+def returned_nb(
+    positions: U8s,
+    events: U8s,
+    nums: I64s,
+    dens: I64s,
+    legs: int,
+    bets: Rows,
+    first: int,
+    count: int,
+    work: I64s,
+) -> int:
+    """Return what a slip's payout gives back of its stake, in minor units.
+
+    Of each line it is what the line pays, its own stake at most: what a line wins beyond its stake
+    makes up for no line that lost.
+
+    Parameters
+    ----------
+    positions, events, nums, dens, legs, bets, first, count, work
+        As for `owed_nb`, of a slip that no open leg can change.
+    """
+    lost = begin_legs_nb(nums, dens, legs, work)
+    returned = 0
+    for at in range(first, first + count):
+        bet = bets[at]
+        size, ends = begin_walk_nb(positions, events, legs, bet, lost, work)
+        if ends:
+            begin_products_nb(bet.stake_minor, work)
+            returned += sum_lines_nb(size, ends, 0, bet.stake_minor, work)
+    return returned
 
 
 @kernel(
@@ -332,7 +379,7 @@ def running_nb(
         size, ends = begin_walk_nb(positions, events, legs, bet, lost, work)
         if ends:
             begin_products_nb(bet.stake_minor, work)
-            sum_lines_nb(size, ends, 1, work)
+            sum_lines_nb(size, ends, 1, PAYOUT_OVER, work)
     for leg in range(legs):
         if dens[leg] == 0:
             charges[leg] = work[_CHARGE + leg]

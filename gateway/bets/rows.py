@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from engine.common.rows import (
     BET_ROW,
     DECISION_ROW,
+    FLAG_EACH_WAY,
     FLAG_FREE_BET,
     FLAG_HEAD,
     FLAG_LEG_OF_SLIP,
@@ -52,7 +53,7 @@ def slip_rows(slip: SlipTicket) -> bytes:
         slip.free_bet or slip.offer,
         len(slip.legs),
         slip.policy,
-        FLAG_HEAD | FLAG_FREE_BET if slip.free_bet else FLAG_HEAD,
+        FLAG_HEAD | FLAG_FREE_BET * (slip.free_bet > 0) | FLAG_EACH_WAY * slip.each_way,
     )
     legs = [
         pack(

@@ -128,6 +128,7 @@ class SlipReader:
             policy=SLIP_POLICY_NUMBERS[request.policy, request.policy_over],
             offer=request.offer,
             free_bet=request.free_bet,
+            each_way=each_way,
         )
         ticket.take_legs(_leg_tickets(ticket, request, structure, markets))
         return ticket

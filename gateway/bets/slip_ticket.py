@@ -97,7 +97,7 @@ class LegTicket(Struct, kw_only=True, eq=False):
 
 @final
 class SlipTicket(Struct, kw_only=True, eq=False):
-    """One slip on its way: the bettor gave the fields up to `free_bet`, the path keeps the rest."""
+    """One slip on its way: the bettor gave the fields up to `each_way`, the path keeps the rest."""
 
     session: SlipSession
     ref: str
@@ -116,6 +116,8 @@ class SlipTicket(Struct, kw_only=True, eq=False):
     offer: int = 0
     free_bet: int = 0
     """The number of the free bet that pays the stake; a slip has no offer beside it."""
+    each_way: bool = False
+    """Whether the second half of the legs are those of the first half, to be placed."""
     shard: ShardNo = ShardNo(0)
     received_s: float = 0.0
     bet_id: BetId = BetId(0)

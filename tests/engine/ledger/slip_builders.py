@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.common.rows import (
     DECISION,
+    FLAG_EACH_WAY,
     FLAG_FREE_BET,
     FLAG_HEAD,
     FLAG_LEG_OF_SLIP,
@@ -57,6 +58,7 @@ class SlipRequest:
     policy: int = Policy.NONE
     offer: int = 0
     free_bet: int = 0
+    each_way: bool = False
     answers: Rows = field(default_factory=lambda: np.zeros(0, RESERVED))
 
     def rows(self) -> Rows:
@@ -71,6 +73,7 @@ class SlipRequest:
             policy=self.policy,
         )
         head["flags"] = FLAG_HEAD | (FLAG_FREE_BET if self.free_bet else 0)
+        head["flags"] |= FLAG_EACH_WAY if self.each_way else 0
         legs = np.zeros(len(self.legs), LEG_RESERVATION)
         for number, (row, leg) in enumerate(zip(legs, self.legs, strict=True)):
             row["event"] = number if leg.event < 0 else leg.event

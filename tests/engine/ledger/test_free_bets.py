@@ -12,8 +12,11 @@ from engine.common.rows import Policy, SlipState
 from engine.ledger.ledger import LedgerMachine
 from tests.engine.ledger.builders import funded, money, resolve, settle, verdict
 from tests.engine.ledger.slip_builders import (
+    Leg,
+    LineBet,
     SlipRequest,
     accumulator,
+    cover,
     leg_lost,
     leg_refunded,
     leg_reopened,
@@ -86,6 +89,47 @@ def test_a_payout_below_the_stake_pays_nothing_and_costs_what_it_lacks():
     assert (money(ledger), cost(ledger)) == ((1_000, 0, 0, 0), 150)
 
 
+def each_way_of(
+    win_milli: int, place_milli: int, *, stake_minor: int = 100, **fields: object
+) -> SlipRequest:
+    """Return a bet each way that free bet 1 pays: to win, and to be placed, at a stake each."""
+    legs = [Leg(win_milli, market_no=1), Leg(place_milli, market_no=2, event=0)]
+    bets = [LineBet(stake_minor, (1,), (at,)) for at in (0, 1)]
+    return SlipRequest(legs, bets, 2 * stake_minor, free_bet=1, each_way=True, **fields)
+
+
+def lucky_15() -> SlipRequest:
+    return cover(5_000, 3_000, 2_000, 4_000, least=1, stake_minor=100, free_bet=1)
+
+
+@pytest.mark.parametrize(
+    ("bet", "winners", "received_minor"),
+    [
+        # 10.00 each way at 7/4, a fifth of the odds a place, placed: 7/20 of 10.00.
+        (each_way_of(2_750, 1_350, stake_minor=1_000), (1,), 350),
+        # 5.00 each way at 20/1, a fifth: placed at 4/1, 20.00.
+        (each_way_of(21_000, 5_000, stake_minor=500), (1,), 2_000),
+        # Both parts win: 17.50 and 3.50.
+        (each_way_of(2_750, 1_350, stake_minor=1_000), (0, 1), 1_750 + 350),
+        # A single at 5.0 pays 4.00; a second winner at 3.0 adds 2.00, and their double 14.00.
+        (lucky_15(), (0,), 400),
+        (lucky_15(), (0, 1), 400 + 200 + 1_400),
+    ],
+)
+def test_a_line_that_wins_pays_its_winnings_whatever_other_lines_lose(bet, winners, received_minor):
+    # helpcentre.10bet.co.uk, "Why are my winnings lower than expected": each-way bets are one win
+    # bet and one place bet, and of a free bet that wins only its stake is not paid back.
+    ledger = granted(2_000)
+    bet.hold_all(ledger)
+    for at, leg in enumerate(bet.legs):
+        won = leg_settlement(bet.leg(at), leg.odds_milli)
+        settle(ledger, won if at in winners else leg_lost(bet.leg(at)))
+    ledger.check()
+    assert money(ledger) == (1_000 + received_minor, 0, 0, 0)
+    returned_minor = ledger.slip_by_id(bet.bet_id).payout_minor - received_minor
+    assert cost(ledger) == bet.stake_minor - returned_minor
+
+
 def test_a_refused_slip_gives_the_free_bet_its_amount_back():
     ledger = granted()
     bet = free_double()
@@ -153,6 +197,33 @@ def test_a_free_bet_keeps_the_conditions_of_its_offer():
         for at, odds in enumerate([(2_000,), (2_000, 1_499), (2_000, 1_500)])
     ]
     assert reasons == [Reason.OFFER_NOT_FOR_BET, Reason.OFFER_NOT_FOR_BET, 0]
+
+
+@pytest.mark.parametrize(
+    ("taken_milli", "state"),
+    [((2_750, 1_350), SlipState.ACCEPTED), ((1_400, 1_080), SlipState.REFUSED)],
+)
+def test_the_lowest_odds_of_a_free_bet_are_asked_of_legs_to_win_alone(taken_milli, state):
+    ledger = funded()
+    rule = FreeBetRule(odds_milli_min=1_500)
+    ledger.apply(SetOffer(offer_no=3, name="n", currency="EUR", rule=rule), 2)
+    ledger.apply(grant(), 3)
+    bet = each_way_of(2_750, 1_350, policy=Policy.ANY)
+    by_hand = each_way_of(2_750, 1_350, ref="by-hand")
+    by_hand.each_way = False
+    assert by_hand.send(ledger)["reason"][0] == Reason.OFFER_NOT_FOR_BET
+    assert bet.send(ledger)["reason"][0] == 0
+    resolve(ledger, *(verdict(bet.leg(at), odds_milli=o) for at, o in enumerate(taken_milli)))
+    assert ledger.slip_by_id(bet.bet_id).state is state
+    ledger.check()
+    assert LedgerMachine.load(ledger.dump()).state_hash() == ledger.state_hash()
+
+
+def test_the_legs_of_a_free_bet_each_way_are_counted_once():
+    ledger = funded()
+    ledger.apply(SetOffer(offer_no=3, name="n", currency="EUR", rule=FreeBetRule(legs_min=2)), 2)
+    ledger.apply(grant(), 3)
+    assert each_way_of(2_750, 1_350).send(ledger)["reason"][0] == Reason.OFFER_NOT_FOR_BET
 
 
 def test_a_free_bet_is_given_back_by_a_slip_taken_below_its_lowest_odds():

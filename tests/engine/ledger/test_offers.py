@@ -1,4 +1,4 @@
-"""Boosts, insurance and the bonus on full covers: published figures, conditions and corrections."""
+"""Boosts and insurance: published figures, conditions and corrections."""
 
 from random import Random
 
@@ -283,80 +283,34 @@ def test_a_balance_finds_the_newest_free_bets_among_insurances_that_earned_nothi
     settle(ledger, *lost)
     for number in range(600):
         accumulator(2_000, stake_minor=1, ref=f"open{number}", offer=1).send(ledger)
-    shown_minor = [left for left, _ in free_bets(ledger)]
-    assert shown_minor == list(range(11, 61)), "the newest fifty, oldest first"
+    newest = ledger.balance(7)
+    assert [each.left_minor for each in newest.free_bets] == list(range(11, 61)), "oldest first"
+    assert newest.before_free_bet == newest.free_bets[0].free_bet
+    older = ledger.balance(7, before_free_bet=newest.before_free_bet)
+    assert [each.left_minor for each in older.free_bets] == list(range(1, 11))
+    assert older.before_free_bet == 0
+    ledger.check()
 
 
-# --- full covers ---------------------------------------------------------------------------------
+def test_a_page_of_just_as_many_free_bets_as_it_shows_is_the_last():
+    ledger = offering(FreeBetRule())
+    for number in range(50):
+        ledger.apply(
+            GrantFreeBet(
+                account_no=7, offer_no=1, amount_minor=1, expires_at_ns=9, ref=f"g{number}"
+            ),
+            3,
+        )
+    balance = ledger.balance(7)
+    assert (len(balance.free_bets), balance.before_free_bet) == (50, 0)
+    assert ledger.balance(7, before_free_bet=1).free_bets == ()
+
 
 LUCKY = FullCoverRule(
     cap_minor=CAP, one_winner_milli=2_000, ladder=ladder((4, 100), (5, 200), (6, 250))
 )
 """Double the odds for one winner (the win part only, and not with a non-runner), as in
 help.marathonbet.com/en/bonuses_and_offers/lucky_15_31_63; the steps for all winners are ours."""
-
-
-def lucky15(**fields: object) -> SlipRequest:
-    return cover(5_000, 3_000, 2_000, 4_000, least=1, stake_minor=100, **fields)
-
-
-def test_one_winner_of_a_lucky_15_wins_twice():
-    ledger = offering(LUCKY)
-    bet = lucky15(offer=1)
-    bet.hold_all(ledger)
-    settle(ledger, *won(bet, 0), *[leg_lost(bet.leg(at)) for at in (1, 2, 3)])
-    assert (ledger.slip_by_id(bet.bet_id).payout_minor, gives(ledger, bet)) == (500, 400)
-    settle(ledger, *won(bet, 1, number=2))
-    assert gives(ledger, bet) == 0, "two winners"
-    settle(ledger, leg_refunded(bet.leg(1), number=3))
-    assert gives(ledger, bet) == 0, "a non-runner"
-
-
-def test_a_non_runner_excludes_only_where_the_house_says_so():
-    ledger = offering(FullCoverRule(cap_minor=CAP, one_winner_milli=3_000, void_excludes=False))
-    bet = lucky15(offer=1)
-    bet.hold_all(ledger)
-    settle(ledger, *won(bet, 2), leg_refunded(bet.leg(0)), leg_lost(bet.leg(1)))
-    settle(ledger, leg_lost(bet.leg(3)))
-    assert gives(ledger, bet) == 2 * 100
-
-
-def test_all_winners_of_a_lucky_15_add_a_share_of_the_winnings():
-    ledger = offering(LUCKY)
-    bet = lucky15(offer=1)
-    bet.hold_all(ledger)
-    settle(ledger, *won(bet, 0, 1, 2, 3))
-    payout_minor = 100 * (6 * 4 * 3 * 5 - 1)
-    assert ledger.slip_by_id(bet.bet_id).payout_minor == payout_minor
-    assert gives(ledger, bet) == (payout_minor - 1_500) // 10
-
-
-def test_the_place_part_of_an_each_way_lucky_15_has_no_bonus():
-    # "Two separate Lucky 15s, a win one and a place one", news.bet365.com: double the stake.
-    ledger = offering(LUCKY)
-    win = [Leg(5_000, market_no=1 + at) for at in range(4)]
-    place = [Leg(2_000, market_no=11 + at, event=at) for at in range(4)]
-    sizes = (1, 2, 3, 4)
-    bets = [LineBet(100, sizes, (0, 1, 2, 3)), LineBet(100, sizes, (4, 5, 6, 7))]
-    bet = SlipRequest([*win, *place], bets, 3_000, offer=1)
-    bet.hold_all(ledger)
-    settle(ledger, *won(bet, 0, 4), *[leg_lost(bet.leg(at)) for at in (1, 2, 3, 5, 6, 7)])
-    assert ledger.slip_by_id(bet.bet_id).payout_minor == 500 + 200
-    assert gives(ledger, bet) == 400
-
-
-@pytest.mark.parametrize(
-    "bet",
-    [
-        cover(2_000, 2_000, 2_000, 2_000, offer=1),
-        accumulator(2_000, 2_000, offer=1),
-        cover(2_000, 2_000, 2_000, least=1, offer=2),
-    ],
-)
-def test_a_bonus_is_for_full_covers_with_singles_that_it_has_a_step_for(bet):
-    alone = FullCoverRule(cap_minor=CAP, ladder=ladder((4, 100)))
-    ledger = offering(LUCKY, alone)
-    assert bet.send(ledger)["reason"][0] == Reason.OFFER_NOT_FOR_BET
 
 
 # --- taking an offer -----------------------------------------------------------------------------
