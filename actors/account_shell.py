@@ -2,7 +2,7 @@
 
 Owns decoding, the call of the durable ledger, and encoding; never a rule. After the sync, gateways
 that watch an account are notified of what its owner cannot know from an answer: settlements, money
-in and out, and verdicts that came late.
+in and out, free bets, what offers give, and verdicts that came late.
 """
 
 import logging
@@ -18,6 +18,7 @@ from actors.messages import (
     AUDIT_ROWS_MAX,
     AccountEventKind,
     BalanceQuery,
+    GrantedFreeBet,
     HistoryQuery,
     OpenBetsQuery,
     StatusQuery,
@@ -27,6 +28,7 @@ from actors.messages import (
 )
 from actors.peer import PeerRefusedError
 from actors.shell import Shell, rows_of
+from actors.slip_changes import SlipsBefore, changes_since, free_bets_granted, slips_before
 from engine.common.commands import TIME_NS_MAX
 from engine.common.events import Deposited, LedgerEvent, Refused, Withdrawn
 from engine.common.ids import AccountNo, BetId, ShardNo
@@ -40,7 +42,6 @@ from engine.common.rows import (
     SLIP_BET,
     Rows,
     SlipKind,
-    SlipState,
     U64s,
 )
 from engine.common.units import Nanos
@@ -53,8 +54,6 @@ from persistence.journal import JournalOptions
 
 PENDING_MAX: Final = 1 << 16
 """Pending bets of a shard among which those of one account are looked for."""
-
-_DECIDED: Final = (SlipState.ACCEPTED, SlipState.REFUSED)
 
 logger = logging.getLogger("overround.accounts")
 
@@ -171,7 +170,7 @@ class AccountShell(Shell[DurableLedger]):
         rows = rows_of(verdicts, DECISION)
         self._healthy()
         rows = rows[: self._machine().resolved_at_once(rows)]
-        before = self._heads_before(rows["bet_id"])
+        before = self._before(rows["bet_id"])
         try:
             self._exchange(rows, np.zeros(0, RESERVATION), np.zeros(0, SLIP_BET))
         except NotAppliedError as error:
@@ -194,7 +193,7 @@ class AccountShell(Shell[DurableLedger]):
         settlements = rows_of(rows, SETTLEMENT)
         durable = self._healthy()
         settlements = settlements[: self._machine().settled_at_once(settlements)]
-        before = self._heads_before(settlements["bet_id"])
+        before = self._before(settlements["bet_id"])
         with self._fail_stop:
             try:
                 applied = durable.settle(settlements, self._clock())
@@ -338,6 +337,8 @@ class AccountShell(Shell[DurableLedger]):
         with self._fail_stop:
             events = durable.control(request.by, request.commands, self._clock())
         self._push_credits(events)
+        granted = free_bets_granted(self._machine(), events, self._is_watched)
+        self._push(AccountEventKind.GRANTED, granted)
         return encode(events)
 
     def query(self, payload: bytes) -> bytes:
@@ -358,7 +359,9 @@ class AccountShell(Shell[DurableLedger]):
                 if answer is None:
                     self._healthy()
             case BalanceQuery():
-                answer = machine.balance(AccountNo(query.account_no))
+                answer = machine.balance(
+                    AccountNo(query.account_no), before_free_bet=query.before_free_bet
+                )
             case OpenBetsQuery():
                 answer = machine.open_slips(
                     account_no=AccountNo(query.account_no),
@@ -400,41 +403,26 @@ class AccountShell(Shell[DurableLedger]):
         for account_no in account_nos:
             watched.pop(account_no, None)
 
-    def _heads_before(self, bet_ids: U64s) -> Rows | None:
-        """Return the heads, as SLIP rows, that have legs among some bets; None if nobody watches.
+    def _before(self, bet_ids: U64s) -> SlipsBefore | None:
+        """Return the slips that have legs among some bets before a change; None if nobody watches.
 
-        They are read before a change, which then tells their owners what it changed.
+        The change then tells their owners what it changed.
         """
         if not any(self._watched.values()):
             return None
-        machine = self._machine()
-        slips = machine.slips_of(bet_ids)
-        legs = slips[slips["kind"] == SlipKind.LEG]
-        return machine.slips_of(np.unique(legs["bet_id"] - legs["legs"]))
+        return slips_before(self._machine(), bet_ids, self._is_watched)
 
-    def _push_changes(self, kind: AccountEventKind, bet_ids: U64s, heads: Rows | None) -> None:
-        """Notify gateways of what changed singles and heads: one event of a slip, none of its legs.
+    def _is_watched(self, account_no: int) -> bool:
+        return any(account_no in watched for watched in self._watched.values())
 
-        Parameters
-        ----------
-        kind : AccountEventKind
-            What happened to the bets.
-        bet_ids : U64s
-            The bets that it happened to, singles and legs.
-        heads : Rows, optional
-            The heads of the legs among them as they were before (see `_heads_before`).
-        """
-        if heads is None:
+    def _push_changes(
+        self, kind: AccountEventKind, bet_ids: U64s, before: SlipsBefore | None
+    ) -> None:
+        """Notify gateways of what changed singles (`kind`) and slips."""
+        if before is None:
             return
         machine = self._machine()
-        now = machine.slips_of(heads["bet_id"])
-        resolved = (heads["state"] == SlipState.PENDING) & np.isin(now["state"], _DECIDED)
-        settled = (now["settlement_no"] != heads["settlement_no"]) & ~resolved
-        slips = machine.slips_of(bet_ids)
-        singles = slips["bet_id"][slips["kind"] == SlipKind.SINGLE].tolist()
-        events: dict[AccountEventKind, list[int]] = {kind: singles}
-        events.setdefault(AccountEventKind.RESOLVED, []).extend(now["bet_id"][resolved].tolist())
-        events.setdefault(AccountEventKind.SETTLED, []).extend(now["bet_id"][settled].tolist())
+        events = changes_since(machine, kind, bet_ids, before, self._is_watched)
         for each, ids in events.items():
             found = map(machine.slip_by_id, map(BetId, ids))
             self._push(each, [slip for slip in found if slip is not None])
@@ -443,7 +431,11 @@ class AccountShell(Shell[DurableLedger]):
         moved = [e for e in events if isinstance(e, Deposited | Withdrawn) and not e.known]
         self._push(AccountEventKind.CREDITED, moved)
 
-    def _push(self, kind: AccountEventKind, of: Iterable[Slip | Deposited | Withdrawn]) -> None:
+    def _push(
+        self,
+        kind: AccountEventKind,
+        of: Iterable[Slip | Deposited | Withdrawn | GrantedFreeBet],
+    ) -> None:
         """Send each gateway the events of the accounts it watches."""
         events = list(of)
         for name, gateway in self._gateways.items():

@@ -18,6 +18,7 @@ from engine.common.views import (
     Balance,
     BookImage,
     EarlyStanding,
+    FreeBetView,
     GridImage,
     LedgerTotals,
     OfferView,
@@ -68,9 +69,13 @@ class StatusQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="status"
 
 
 class BalanceQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="balance"):
-    """Query an account's balance; the answer is a Balance or None."""
+    """Query an account's balance; the answer is a Balance or None.
+
+    Its free bets are the newest ones, or those before the number `before_free_bet`.
+    """
 
     account_no: AccountNo
+    before_free_bet: int = 0
 
 
 class OpenBetsQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="open_bets"):
@@ -170,6 +175,17 @@ class AccountEventKind(StrEnum):
     """list[Slip]: a settlement or resettlement was booked, or a bet is ACCEPTED again."""
     CREDITED = "credited"
     """list[LedgerEvent]: a deposit or a withdrawal was booked."""
+    OFFER_CHANGED = "offer_changed"
+    """list[Slip]: what the offer of a slip gives has changed, and what the slip is paid has not."""
+    GRANTED = "granted"
+    """list[GrantedFreeBet]: an account was granted a free bet."""
+
+
+class GrantedFreeBet(Struct, frozen=True, kw_only=True):
+    """A free bet that an account was granted just now."""
+
+    account_no: AccountNo
+    free_bet: FreeBetView
 
 
 class MarketRoute(Struct, frozen=True, kw_only=True):
@@ -328,6 +344,7 @@ decode_market_control = msgspec.msgpack.Decoder(MarketControl).decode
 decode_ledger_control = msgspec.msgpack.Decoder(LedgerControl).decode
 decode_market_events = msgspec.msgpack.Decoder(list[MarketEvent]).decode
 decode_ledger_events = msgspec.msgpack.Decoder(list[LedgerEvent]).decode
+decode_granted = msgspec.msgpack.Decoder(list[GrantedFreeBet]).decode
 decode_query = msgspec.msgpack.Decoder(AccountQuery).decode
 decode_price_images = msgspec.msgpack.Decoder(list[PriceImage]).decode
 decode_price_deltas = msgspec.msgpack.Decoder(list[PriceDelta]).decode

@@ -211,9 +211,9 @@ class BettorSession(Session):
             raise
         return answer.slip
 
-    async def balance(self) -> BalanceAnswer:
-        """Return the account's balance."""
-        return await self._request(AskBalance, BalanceAnswer)
+    async def balance(self, *, before_free_bet: int = 0) -> BalanceAnswer:
+        """Return the account's balance, with its newest free bets, or those before one."""
+        return await self._request(AskBalance, BalanceAnswer, before_free_bet=before_free_bet)
 
     async def open_bets(self, *, after_bet_id: BetId = _NO_BET, limit: int = 100) -> OpenBetsAnswer:
         """Return a page of bets that are pending or unsettled, oldest first."""

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from gateway.messages.bettor import BetEvent, MoneyEvent
+from gateway.messages.bettor import BetEvent, FreeBetEvent, MoneyEvent
 from gateway.messages.market import Market, Odds
 
-AccountEvent = BetEvent | MoneyEvent
+AccountEvent = BetEvent | MoneyEvent | FreeBetEvent
 EVENTS_KEPT_MAX: Final = 65_536
 """Account events kept for a slow reader; past it the oldest are dropped and counted."""
 

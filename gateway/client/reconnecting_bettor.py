@@ -239,9 +239,9 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
         """Return a bet's slip, or None when the account has no bet with this ref."""
         return await self._ask(lambda session: session.status(ref))
 
-    async def balance(self) -> BalanceAnswer:
-        """Return the account's balance."""
-        return await self._ask(lambda session: session.balance())
+    async def balance(self, *, before_free_bet: int = 0) -> BalanceAnswer:
+        """Return the account's balance, with its newest free bets, or those before one."""
+        return await self._ask(lambda session: session.balance(before_free_bet=before_free_bet))
 
     async def open_bets(self, *, after_bet_id: BetId = _NO_BET, limit: int = 100) -> OpenBetsAnswer:
         """Return a page of bets that are pending or unsettled, oldest first."""

@@ -31,7 +31,7 @@ from gateway.client.errors import (
 from gateway.client.expected import Expected
 from gateway.client.received import AccountEvent, Received
 from gateway.messages.base import Error, Welcome
-from gateway.messages.bettor import Bet, BetEvent, MoneyEvent
+from gateway.messages.bettor import Bet, BetEvent, FreeBetEvent, MoneyEvent
 from gateway.messages.feed import AskFeedFacts, FeedFacts, FeedPushed, FeedRequest
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.slips import SlipBet
@@ -283,7 +283,7 @@ class Session:
             self._on_change(self.received.take_image(cast(Market, message)))
         elif kind is Error:
             self._on_error(cast(Error, message))
-        elif kind is BetEvent or kind is MoneyEvent:
+        elif kind in (BetEvent, MoneyEvent, FreeBetEvent):
             self.received.take_event(cast(AccountEvent, message))
         elif kind is FeedRequest:
             if self.on_request is not None:

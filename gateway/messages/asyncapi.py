@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from engine.common.reasons import MESSAGES, RETRYABLE, Reason
+from engine.common.reasons import MESSAGES, RETRYABLE, SLIP_MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
@@ -29,6 +29,7 @@ from gateway.messages.bettor import (
     BalanceAnswer,
     Bet,
     BetEvent,
+    FreeBetEvent,
     HistoryAnswer,
     MoneyEvent,
     OpenBetsAnswer,
@@ -111,7 +112,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     AskFeedFacts: (FeedFacts, Error),
 }
 _PUSHED: Final[dict[str, tuple[type, ...]]] = {
-    "bets": (Welcome, Market, Odds, BetEvent, MoneyEvent),
+    "bets": (Welcome, Market, Odds, BetEvent, MoneyEvent, FreeBetEvent),
     "control": (Welcome, Market, Odds),
     "feed": (Welcome, FeedRequest),
 }
@@ -339,6 +340,11 @@ def _number_or_text(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [text, *number.get("anyOf", [number])], **kept}
 
 
+def _texts(reason: Reason) -> str:
+    of_slip = SLIP_MESSAGES.get(reason)
+    return f"{MESSAGES[reason]}; of a slip: {of_slip}" if of_slip else MESSAGES[reason]
+
+
 def _introduction(access: Access) -> str:
     limits = "\n".join(
         f"| {name} | {getattr(GatewaySettings(), name)} | {answer} |"
@@ -346,7 +352,7 @@ def _introduction(access: Access) -> str:
     )
     closes = "\n".join(f"| {code.value} | {CLOSE_MEANINGS[code]} |" for code in CloseCode)
     reasons = "\n".join(
-        f"| {reason.value} | {MESSAGES[reason]} | {'yes' if reason in RETRYABLE else 'no'} |"
+        f"| {reason.value} | {_texts(reason)} | {'yes' if reason in RETRYABLE else 'no'} |"
         for reason in Reason
     )
     commands = ", ".join(sorted(map(_tag, access.feed_commands)))

@@ -83,6 +83,10 @@ class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, g
     policy: PolicyName = "none"
 
 
+FreeBetField = Annotated[int, Meta(ge=0, lt=1 << 31)]
+"""The number of a free bet of the account, 0 for none."""
+
+
 class PlaceMany(FromClient, frozen=True, kw_only=True, tag="place_many"):
     """Place several independent bets; each is answered by its own `bet`, in any order."""
 
@@ -97,10 +101,14 @@ class AskStatus(FromClient, frozen=True, kw_only=True, tag="status"):
     ref: RefField
 
 
-class AskBalance(FromClient, frozen=True, kw_only=True, tag="balance"):
-    """Ask for the account's balance; answered by `balance`."""
+class AskBalance(FromClient, frozen=True, kw_only=True, omit_defaults=True, tag="balance"):
+    """Ask for the account's balance; answered by `balance`.
+
+    `before_free_bet` is that of the last answer, for its older free bets; 0 for the newest.
+    """
 
     id: IdField = 0
+    before_free_bet: FreeBetField = 0
 
 
 class AskOpenBets(FromClient, frozen=True, kw_only=True, tag="open_bets"):
@@ -128,7 +136,10 @@ AccountRequest = AskStatus | AskBalance | AskOpenBets | AskHistory
 
 
 class WatchAccount(FromClient, frozen=True, kw_only=True, tag="watch_account"):
-    """Begin, or with `on` false stop, to receive the account's `bet_event` and `money_event`."""
+    """Begin, or with `on` false stop, to receive the account's events.
+
+    They are `bet_event`, `money_event` and `free_bet_event`.
+    """
 
     id: IdField = 0
     on: bool = True
@@ -265,7 +276,8 @@ class SlipAnswer(FromGateway, frozen=True, kw_only=True, tag="slip"):
 class BalanceAnswer(FromGateway, frozen=True, kw_only=True, tag="balance"):
     """The account's balance: available, pending, at stake, and owed to the house.
 
-    `free_bets` are the newest 50 that have something left, expired ones among them.
+    `free_bets` are the newest 50 that have something left, oldest first, expired ones among them.
+    With a `before_free_bet` there are older ones: ask with it for the next 50.
 
     `stale` when the account's journal is damaged: bets and transfers may be missing.
     """
@@ -278,6 +290,7 @@ class BalanceAnswer(FromGateway, frozen=True, kw_only=True, tag="balance"):
     at_stake_minor: Minor = Minor(0)
     owed_minor: Minor = Minor(0)
     free_bets: tuple[FreeBet, ...] = ()
+    before_free_bet: int = 0
     stale: Stale = ""
 
 
@@ -325,12 +338,14 @@ class BetEvent(FromGateway, frozen=True, kw_only=True, tag="bet_event"):
     `posted`: another session on this gateway placed it and it was accepted. `resolved`: the verdict
     of a bet whose answer was lost. `settled`: won, lost or refunded; a `settlement_no` above 1
     replaces an earlier settlement. `reopened`: a settlement and its payout were rolled back, and
-    the bet is accepted as before. Events can be lost with a process; `status` is authoritative.
+    the bet is accepted as before. `offer_changed`: what its `offer` gives has changed, while its
+    state and payout have not: an early payout was paid, or the free bet of an insurance was earned
+    or taken back. Events can be lost with a process; `status` is authoritative.
 
     A leg of a slip that is settled while the slip stays open is no event.
     """
 
-    event: Literal["posted", "resolved", "settled", "reopened"]
+    event: Literal["posted", "resolved", "settled", "reopened", "offer_changed"]
     slip: SlipView
 
 
@@ -341,3 +356,13 @@ class MoneyEvent(FromGateway, frozen=True, kw_only=True, tag="money_event"):
     amount_minor: Minor
     available_minor: Minor
     ref: str = ""
+
+
+class FreeBetEvent(FromGateway, frozen=True, kw_only=True, tag="free_bet_event"):
+    """A watched account was granted a free bet; `balance` is authoritative.
+
+    One that an insurance has earned is shown by the `bet_event` of its slip.
+    """
+
+    event: Literal["granted"]
+    free_bet: FreeBet

@@ -81,7 +81,9 @@ class FreeBetGiven(FromGateway, frozen=True, kw_only=True, tag="free_bet_granted
 class OfferLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One offer: `given_minor` is what its ledger account has given in all shards, its cost.
 
-    `shards` is how many account shards have it, of those that answered.
+    `shards` is how many account shards have it, of those that answered. `differs` are the numbers
+    of the shards that have not what the first of them has: the offer's name, rule, or whether it is
+    active. Send `set_offer` again to mend it.
     """
 
     offer: int
@@ -91,6 +93,7 @@ class OfferLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     given_minor: Minor
     shards: int
     active: bool = False
+    differs: tuple[int, ...] = ()
 
 
 class Offers(FromGateway, frozen=True, kw_only=True, tag="offers"):

@@ -14,6 +14,7 @@ from gateway.messages.bettor import (
     BalanceAnswer,
     Bet,
     BetEvent,
+    FreeBetEvent,
     HistoryAnswer,
     MoneyEvent,
     OpenBetsAnswer,
@@ -111,6 +112,7 @@ ServerMessage = (
     | Watching
     | BetEvent
     | MoneyEvent
+    | FreeBetEvent
     | Controlled
     | SuspendedAll
     | ResumedAll

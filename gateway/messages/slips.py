@@ -14,7 +14,7 @@ from engine.common.ids import BetId
 from engine.common.offers import OFFERS_MAX
 from engine.common.units import SLIP_BETS_MAX, SLIP_LEGS_MAX, Minor, OddsMilli
 from gateway.messages.base import FromClient, FromGateway, OutcomeField
-from gateway.messages.bettor import BetWord, NamedBet, PolicyName
+from gateway.messages.bettor import BetWord, FreeBetField, NamedBet, PolicyName
 
 PolicyOver = Literal["legs", "combined"]
 
@@ -30,8 +30,6 @@ SLIP_POLICY_NUMBERS: Final[dict[tuple[str, str], int]] = {
 
 OfferField = Annotated[int, Meta(ge=0, le=OFFERS_MAX)]
 """The number of an offer, 0 for none."""
-FreeBetField = Annotated[int, Meta(ge=0, lt=1 << 31)]
-"""The number of a free bet of the account, 0 for none."""
 PLACES_MAX: Final = 40
 """Places that one leg's terms may name: as many as a race has runners at most."""
 PositionField = Annotated[int, Meta(ge=0, lt=SLIP_LEGS_MAX)]

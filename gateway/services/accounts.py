@@ -19,6 +19,7 @@ from actors.messages import (
     HistoryQuery,
     OpenBetsQuery,
     StatusQuery,
+    decode_granted,
     decode_ledger_events,
     encode,
 )
@@ -40,6 +41,7 @@ from gateway.messages.bettor import (
     AskStatus,
     BalanceAnswer,
     BetEvent,
+    FreeBetEvent,
     HistoryAnswer,
     MoneyEvent,
     OpenBetsAnswer,
@@ -65,10 +67,13 @@ _decode_page: Final = msgspec.msgpack.Decoder(SlipPage | None).decode
 _decode_slips: Final = msgspec.msgpack.Decoder(list[Slip]).decode
 
 
+AccountEvent = BetEvent | MoneyEvent | FreeBetEvent
+
+
 class Watcher(Protocol):
     """A session that receives the events of an account."""
 
-    def on_account_event(self, event: BetEvent | MoneyEvent) -> None:
+    def on_account_event(self, event: AccountEvent) -> None:
         """Send one event."""
         ...
 
@@ -122,13 +127,14 @@ class Accounts:
 
     async def _balance(self, account_no: AccountNo, request: AskBalance) -> ServerMessage:
         """Return an account's balance."""
-        raw = await self._query(account_no, BalanceQuery(account_no=account_no))
+        query = BalanceQuery(account_no=account_no, before_free_bet=request.before_free_bet)
+        raw = await self._query(account_no, query)
         if raw is None:
             return _unavailable(request.id)
         money = _decode_balance(raw)
         if money is not None and money.pending_minor:
             await self._catch_up(account_no)
-            raw = await self._query(account_no, BalanceQuery(account_no=account_no))
+            raw = await self._query(account_no, query)
             money = money if raw is None else _decode_balance(raw)
         if money is None:
             return _error(Reason.ACCOUNT_UNKNOWN, request.id)
@@ -141,6 +147,7 @@ class Accounts:
             at_stake_minor=money.at_stake_minor,
             owed_minor=money.owed_minor,
             free_bets=tuple(map(free_bet, money.free_bets)),
+            before_free_bet=money.before_free_bet,
             stale=self._stale(account_no),
         )
 
@@ -285,6 +292,11 @@ class Accounts:
                 if isinstance(event, Deposited | Withdrawn) and not event.known:
                     self._send(event.account_no, _money_event(event))
             return
+        if kind == AccountEventKind.GRANTED:
+            for given in decode_granted(payload):
+                granted = FreeBetEvent(event="granted", free_bet=free_bet(given.free_bet))
+                self._send(given.account_no, granted)
+            return
         for slip in _decode_slips(payload):
             self._send(
                 slip.account_no, BetEvent(event=_event_name(kind, slip), slip=slip_view(slip))
@@ -315,12 +327,16 @@ class Accounts:
         """Number of watched accounts."""
         return len(self._watchers)
 
-    def _send(self, account_no: AccountNo, event: BetEvent | MoneyEvent) -> None:
+    def _send(self, account_no: AccountNo, event: AccountEvent) -> None:
         for watcher in self._watchers.get(account_no, {}):
             watcher.on_account_event(event)
 
 
-def _event_name(kind: str, slip: Slip) -> Literal["resolved", "settled", "reopened"]:
+def _event_name(
+    kind: str, slip: Slip
+) -> Literal["resolved", "settled", "reopened", "offer_changed"]:
+    if kind == AccountEventKind.OFFER_CHANGED:
+        return "offer_changed"
     if kind != AccountEventKind.SETTLED:
         return "resolved"
     return "settled" if slip.state is SlipState.SETTLED else "reopened"

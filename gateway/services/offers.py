@@ -4,13 +4,14 @@ Owns the fan-out to the shards. It never decides what an offer gives, and keeps 
 """
 
 import asyncio
+from collections.abc import Mapping
 
 from actors.messages import decode_offers
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes, account_shell_name
 from engine.common.events import FreeBetGranted, LedgerEvent, Refused
 from engine.common.ids import ShardNo
-from engine.common.offers import GrantFreeBet, SetOffer
+from engine.common.offers import GrantFreeBet, OfferRule, SetOffer
 from engine.common.units import Minor
 from engine.common.views import OfferView
 from gateway.messages.offers import (
@@ -54,7 +55,12 @@ class OfferService:
                 return await self.offers(request)
 
     async def put(self, by: str, request: PutOffer) -> ServerMessage:
-        """Set an offer in every shard; the first refusal is the answer."""
+        """Set an offer in every shard; the first refusal is the answer.
+
+        The first shard decides: the others are asked only once it has accepted. So a number never
+        gets two rules, whichever shard is down and however many traders set it at once. A shard
+        that missed it gets it when the same is sent again.
+        """
         command = SetOffer(
             offer_no=request.offer,
             name=request.name,
@@ -62,9 +68,10 @@ class OfferService:
             rule=request.rule,
             active=request.active,
         )
-        events = await asyncio.gather(
-            *(self._command(shell, by, command) for shell in self._shells())
-        )
+        first, *others = self._shells()
+        events = [await self._command(first, by, command)]
+        if not isinstance(events[0], Refused):
+            events += await asyncio.gather(*(self._command(one, by, command) for one in others))
         for event in events:
             if isinstance(event, Refused):
                 return error_of(event, request.id)
@@ -89,13 +96,15 @@ class OfferService:
     async def offers(self, request: ListOffers) -> ServerMessage:
         """Return all offers, with what each has given in the shards that answered."""
         answers = await asyncio.gather(*map(self._offers_of, self._shells()))
-        lines: dict[int, OfferLine] = {}
-        for answer in answers:
-            for view in answer or ():
-                lines[view.offer_no] = _added_to(lines.get(view.offer_no), view)
+        shards = {
+            shard: {view.offer_no: view for view in answer}
+            for shard, answer in enumerate(answers)
+            if answer is not None
+        }
+        numbers = sorted({number for views in shards.values() for number in views})
         return Offers(
             id=request.id,
-            offers=tuple(lines[number] for number in sorted(lines)),
+            offers=tuple(_line(number, shards) for number in numbers),
             missing=answers.count(None),
         )
 
@@ -115,14 +124,30 @@ class OfferService:
             return None
 
 
-def _added_to(line: OfferLine | None, view: OfferView) -> OfferLine:
-    """Return an offer's line with one more shard's figures; it is open if it is anywhere."""
+def _line(number: int, shards: Mapping[int, Mapping[int, OfferView]]) -> OfferLine:
+    """Return an offer's line from what each shard that answered has; it is open if it is anywhere.
+
+    The first of these shards that has it says what it is, and those that have it otherwise, or not
+    at all, are named.
+    """
+    held = [views[number] for views in shards.values() if number in views]
+    stated = _stated(held[0])
     return OfferLine(
-        offer=view.offer_no,
-        name=view.name,
-        currency=view.currency,
-        rule=view.rule,
-        given_minor=Minor(view.given_minor + (line.given_minor if line else 0)),
-        shards=1 + (line.shards if line else 0),
-        active=view.active or (line is not None and line.active),
+        offer=number,
+        name=held[0].name,
+        currency=held[0].currency,
+        rule=held[0].rule,
+        given_minor=Minor(sum(view.given_minor for view in held)),
+        shards=len(held),
+        active=any(view.active for view in held),
+        differs=tuple(
+            shard
+            for shard, views in shards.items()
+            if number not in views or _stated(views[number]) != stated
+        ),
     )
+
+
+def _stated(view: OfferView) -> tuple[str, str, OfferRule, bool]:
+    """Return what `set_offer` has said of an offer."""
+    return view.name, view.currency, view.rule, view.active

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine.common.ids import MarketNo
-from engine.common.reasons import MESSAGES, Reason
+from engine.common.reasons import MESSAGES, SLIP_MESSAGES, Reason
 from engine.common.rows import SLIP_BET, BetResult, SlipState
 from engine.common.units import Minor, OddsMilli
 from engine.common.views import FreeBetView, Slip, SlipBetView, SlipLegView, SlipOfferView
@@ -42,7 +42,7 @@ def slip_view(slip: Slip, *, stale: Stale = "") -> SlipView:
         state=STATE_NAMES[slip.state],
         placed_at_ns=slip.placed_at_ns,
         reason=slip.reason,
-        message=_text(slip.reason),
+        message=_slip_text(slip) if slip.legs else _text(slip.reason),
         stake_max_minor=slip.stake_max_minor,
         result=RESULT_NAMES[slip.result],
         payout_minor=slip.payout_minor,
@@ -182,6 +182,10 @@ def _bits(mask: int) -> tuple[int, ...]:
 def _positions(positions: list[int]) -> tuple[int, ...]:
     """Return the positions of legs, nothing if each is its leg's own number."""
     return () if positions == list(range(len(positions))) else tuple(positions)
+
+
+def _slip_text(slip: Slip) -> str:
+    return SLIP_MESSAGES.get(Reason(slip.reason)) or _text(slip.reason)
 
 
 def _text(reason: int) -> str:

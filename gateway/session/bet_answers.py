@@ -5,7 +5,7 @@ Owns the mapping from the bet path's answers to messages. It never sends one.
 
 from typing import Final
 
-from engine.common.reasons import MESSAGES, RETRYABLE, Reason
+from engine.common.reasons import MESSAGES, RETRYABLE, SLIP_MESSAGES, Reason
 from engine.slips.checks import SlipFault
 from gateway.bets.slip_ticket import LegResult, SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer
@@ -51,6 +51,7 @@ def rejected_bet(ref: str, reason: Reason) -> Bet:
 def slip_message(slip: SlipTicket, answer: SlipBetAnswer) -> SlipBet:
     """Return the answer to a slip."""
     reason, message, retryable = _OF_REASON[answer.reason]
+    message = SLIP_MESSAGES.get(answer.reason, message)
     return SlipBet(
         ref=slip.ref,
         state=answer.state,

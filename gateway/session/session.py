@@ -28,6 +28,7 @@ from gateway.messages.bettor import (
     POLICY_NUMBERS,
     AccountRequest,
     BetEvent,
+    FreeBetEvent,
     MoneyEvent,
     Place,
     PlaceMany,
@@ -432,7 +433,7 @@ class ClientSession:
         (accounts.watch if request.on else accounts.unwatch)(self._account, self)
         self._send(Watching(id=request.id, on=request.on))
 
-    def on_account_event(self, event: BetEvent | MoneyEvent) -> None:
+    def on_account_event(self, event: BetEvent | MoneyEvent | FreeBetEvent) -> None:
         """Send an account event."""
         self._services.counters.account_events_out += 1
         self._send(event)

@@ -36,6 +36,7 @@ from gateway.messages.bettor import (
     BetEvent,
     BetLinesView,
     FreeBet,
+    FreeBetEvent,
     HistoryAnswer,
     LegView,
     MoneyEvent,
@@ -95,6 +96,13 @@ from tests.gateway.messages.derived_samples import DERIVED_ANSWERS, DERIVED_REQU
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wire_v1.json"
 
+FREE_BET = FreeBet(
+    free_bet=12,
+    offer=4,
+    amount_minor=1_000,
+    left_minor=700,
+    expires_at_ns=1_800_000_000_000_000_000,
+)
 SLIP = SlipView(
     bet_id=(1 << 48) + 9,
     ref="a1",
@@ -193,6 +201,7 @@ FROM_CLIENT: list[ClientMessage] = [
     ),
     AskStatus(id=2, ref="a1"),
     AskBalance(id=3),
+    AskBalance(id=4, before_free_bet=12),
     AskOpenBets(id=4, after_bet_id=1 << 48, limit=10),
     AskHistory(id=4, before_bet_id=1 << 60, limit=10),
     WatchAccount(id=5, on=True),
@@ -320,15 +329,7 @@ FROM_GATEWAY: list[ServerMessage] = [
         account=7,
         currency="EUR",
         available_minor=9_500,
-        free_bets=(
-            FreeBet(
-                free_bet=12,
-                offer=4,
-                amount_minor=1_000,
-                left_minor=700,
-                expires_at_ns=1_800_000_000_000_000_000,
-            ),
-        ),
+        free_bets=(FREE_BET,),
     ),
     OpenBetsAnswer(id=4, bets=(SLIP,), more=True),
     HistoryAnswer(id=4, bets=(SLIP,), before_bet_id=1 << 60),
@@ -337,6 +338,7 @@ FROM_GATEWAY: list[ServerMessage] = [
     BetEvent(event="reopened", slip=REOPENED),
     BetEvent(event="posted", slip=OF_LEGS),
     MoneyEvent(event="deposited", amount_minor=100, available_minor=9_600, ref="d1"),
+    FreeBetEvent(event="granted", free_bet=FREE_BET),
     Controlled(
         id=8,
         events=(

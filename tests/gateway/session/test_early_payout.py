@@ -12,6 +12,7 @@ from engine.pricing.football.exposure import Outlook
 from engine.pricing.football.lead import lead_chances
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from gateway.client import Leg, accumulator
+from gateway.messages.bettor import BetEvent
 from gateway.messages.exposure import EarlyLegs
 from tests.gateway.bookmaker import BALANCE_MINOR, Bookmaker, bettor, open_bookmaker, trader
 from tests.gateway.price_gateway import until
@@ -28,6 +29,43 @@ async def house(tmp_path: Path) -> AsyncIterator[Bookmaker]:
     async with open_bookmaker(tmp_path) as bookmaker:
         yield bookmaker
         bookmaker.check()
+
+
+async def test_an_early_payout_is_an_event_of_its_account_alone(house: Bookmaker) -> None:
+    async with (
+        trader(house) as at_control,
+        bettor(house) as client,
+        bettor(house) as watching,
+        bettor(house, account=8) as other,
+    ):
+        await watching.watch_account()
+        await other.watch_account()
+        rule = EarlyPayoutRule(lead=2, cap_minor=10_000)
+        await at_control.set_offer(1, name="two ahead", currency="EUR", rule=rule)
+        await client.place_slip(ref="s", legs=[HOME], bets=[accumulator(400)], offer=1)
+        await client.status("s")  # asks for the verdict, which the account may not have yet
+        await at_control.begin_play(MarketNo(1))
+        for _ in range(2):  # told again, nothing changes and no event follows
+            await at_control.pay_early(MarketNo(1), outcome=0, lead=2)
+            house.deliver_settlements()
+        await at_control.settle(MarketNo(1), [LOST, WON, LOST])
+        house.deliver_settlements()
+        await at_control.settle(MarketNo(1), [WON, LOST, LOST])
+        house.deliver_settlements()
+        events = watching.events()
+        received = [await anext(events) for _ in range(4)]
+        assert [
+            (each.event, each.slip.state, each.slip.payout_minor, each.slip.offer.added_minor)
+            for each in received
+            if isinstance(each, BetEvent)
+        ] == [
+            ("posted", "accepted", 0, 0),
+            ("offer_changed", "accepted", 0, 1_000),
+            ("settled", "settled", 0, 1_000),
+            ("settled", "settled", 1_000, 0),
+        ]
+        await other.balance()
+        assert other.received.events_waiting == 0
 
 
 async def test_a_bet_is_paid_at_the_lead_and_its_cost_is_shown(house: Bookmaker) -> None:

@@ -1,5 +1,6 @@
 """Offers end to end: set and granted by a trader, taken by a bettor, over real sockets."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from engine.common.ids import MarketNo
 from engine.common.offers import BoostRule, FreeBetRule, InsuranceRule, LadderStep
 from engine.common.reasons import Reason
 from gateway.client import Leg, RefusedError, accumulator
+from gateway.messages.bettor import BetEvent, FreeBetEvent
 from tests.gateway.bookmaker import (
     BALANCE_MINOR,
     SHARDS,
@@ -23,6 +25,7 @@ from tests.gateway.bookmaker import (
 DOUBLE = [Leg(market=1, outcome=0, odds_milli=2_500), Leg(market=3, outcome=0, odds_milli=2_500)]
 LATE_NS = 4_000_000_000_000_000_000
 BOOST = BoostRule(ladder=(LadderStep(legs=2, milli=100),), cap_minor=10_000)
+OTHER_BOOST = BoostRule(ladder=(LadderStep(legs=2, milli=5_000),), cap_minor=10_000)
 INSURANCE = InsuranceRule(legs_min=2, cap_minor=300, expires_after_ns=10**15)
 
 
@@ -91,6 +94,44 @@ async def test_an_insurance_gives_a_free_bet(house: Bookmaker) -> None:
         assert (shown.free_bet, shown.amount_minor) == (earned, 300)
 
 
+async def test_free_bets_granted_and_earned_are_events_of_their_account_alone(
+    house: Bookmaker,
+) -> None:
+    async with (
+        trader(house) as at_control,
+        bettor(house) as client,
+        bettor(house) as watching,
+        bettor(house, account=8) as other,
+    ):
+        await watching.watch_account()
+        await other.watch_account()
+        await at_control.set_offer(2, name="new", currency="EUR", rule=FreeBetRule())
+        await at_control.set_offer(4, name="acca", currency="EUR", rule=INSURANCE)
+        grant = {"offer": 2, "amount_minor": 500, "expires_at_ns": LATE_NS, "ref": "g"}
+        given = await at_control.grant_free_bet(7, **grant)
+        await at_control.grant_free_bet(7, **grant)  # known: no second event
+        await client.place_slip(ref="i", legs=DOUBLE, bets=[accumulator(400)], offer=4)
+        await client.status("i")  # asks for the verdicts, which the account may not have yet
+        await settle(house, 1, won=False)
+        await settle(house, 3, won=True)
+        events = watching.events()
+        granted, *bets = [await anext(events) for _ in range(4)]
+        assert isinstance(granted, FreeBetEvent)
+        assert (granted.event, granted.free_bet.free_bet) == ("granted", given.free_bet)
+        assert (granted.free_bet.left_minor, granted.free_bet.expires_at_ns) == (500, LATE_NS)
+        assert [
+            (each.event, each.slip.result, each.slip.offer.earned_free_bet > 0)
+            for each in bets
+            if isinstance(each, BetEvent)
+        ] == [
+            ("posted", "none", False),
+            ("settled", "lost", False),
+            ("offer_changed", "lost", True),
+        ]
+        await other.balance()
+        assert other.received.events_waiting == 0
+
+
 async def test_refusals_name_the_reason_and_book_nothing(house: Bookmaker) -> None:
     async with trader(house) as at_control, bettor(house) as client:
         await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
@@ -128,8 +169,42 @@ async def test_an_offer_whose_shard_is_down_is_refused_until_it_is_sent_again(
             await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
         assert down.value.reason is Reason.UNAVAILABLE
         half = await at_control.offers()
-        assert (half.missing, half.offers[0].shards) == (1, 1)
+        assert (half.missing, half.offers[0].shards, half.offers[0].differs) == (1, 1, ())
         house.start_shell(account_shell_name(1))
+        assert (await at_control.offers()).offers[0].differs == (1,)
+        with pytest.raises(RefusedError) as other:
+            await at_control.set_offer(3, name="acca", currency="EUR", rule=OTHER_BOOST)
+        assert other.value.reason is Reason.OFFER_EXISTS
         await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
         whole = await at_control.offers()
-        assert (whole.missing, whole.offers[0].shards) == (0, 2)
+        assert (whole.missing, whole.offers[0].shards, whole.offers[0].differs) == (0, 2, ())
+        assert whole.offers[0].rule == BOOST
+
+
+async def test_an_offer_that_the_first_shard_did_not_take_is_set_nowhere(house: Bookmaker) -> None:
+    async with trader(house) as at_control:
+        house.kill_shell(account_shell_name(0))
+        with pytest.raises(RefusedError) as down:
+            await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
+        assert down.value.reason is Reason.UNAVAILABLE
+        house.start_shell(account_shell_name(0))
+        await at_control.set_offer(3, name="acca", currency="EUR", rule=OTHER_BOOST)
+        (line,) = (await at_control.offers()).offers
+        assert (line.rule, line.shards, line.differs) == (OTHER_BOOST, 2, ())
+
+
+async def test_two_traders_who_set_one_number_at_once_end_with_one_rule(house: Bookmaker) -> None:
+    async with trader(house) as one, trader(house) as two:
+        answers = await asyncio.gather(
+            one.set_offer(3, name="acca", currency="EUR", rule=BOOST),
+            two.set_offer(3, name="acca", currency="EUR", rule=OTHER_BOOST),
+            return_exceptions=True,
+        )
+        (refused,) = [answer for answer in answers if isinstance(answer, RefusedError)]
+        assert refused.reason is Reason.OFFER_EXISTS
+        (line,) = (await one.offers()).offers
+        assert (line.rule, line.shards, line.differs) == (
+            OTHER_BOOST if answers[0] is refused else BOOST,
+            2,
+            (),
+        )

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from engine.common.commands import OutcomeResult
 from engine.common.ids import BetId, MarketNo
-from engine.common.reasons import MESSAGES, Reason
+from engine.common.reasons import MESSAGES, SLIP_MESSAGES, Reason
 from engine.common.rows import RESERVED_ROW, BetResult, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
 from engine.common.views import Slip, SlipBetView, SlipLegView
@@ -383,3 +383,12 @@ def test_a_page_of_open_bets_ends_before_too_many_legs() -> None:
     assert len(page_of(singles, limit=OPEN_BETS_MAX)) == OPEN_BETS_MAX
     assert page_of([slip_of(OPEN_PARTS_MAX + 1)], limit=5), "the first one always fits"
     assert [leg.state for leg in slip_view(slip_of(1)).legs] == ["released"]
+
+
+def test_a_slip_over_its_bound_is_told_of_the_slip_and_a_leg_of_its_market() -> None:
+    over = int(Reason.PAYOUT_OVER_CAP)
+    slip = slip_of(2)
+    legs = tuple(replace(leg, reason=over) for leg in slip.legs)
+    shown = slip_view(replace(slip, state=SlipState.REFUSED, reason=over, legs=legs))
+    assert shown.message == SLIP_MESSAGES[Reason.PAYOUT_OVER_CAP]
+    assert [leg.message for leg in shown.legs] == [MESSAGES[Reason.PAYOUT_OVER_CAP]] * 2
