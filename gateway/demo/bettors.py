@@ -22,6 +22,7 @@ from gateway.client import (
     connect,
 )
 from gateway.demo.answers import Answers, reason_text
+from gateway.demo.offers import FREE_BET, FREE_BET_MINOR, with_offer
 from gateway.messages.bettor import POLICY_NUMBERS, BetEvent, Place, PolicyName
 from gateway.messages.each_way import EachWay
 from gateway.messages.market import Market
@@ -101,6 +102,8 @@ class Bettors:
         self._start_no = start_no
         self._sessions: dict[int, BettorSession] = {}
         self._open_refs: dict[int, dict[str, None]] = {b.account_no: {} for b in bettors}
+        self._free_bets: dict[AccountNo, int] = {}
+        """The unused free bet of each account that was given one."""
         self._each_way: dict[MarketNo, EachWay] = {}
         """The house's place terms by win market."""
         self._board = Board(())
@@ -210,6 +213,7 @@ class Bettors:
                     else:
                         await session.subscribe(all_markets=True)
                     await session.watch_account()
+                    await self._find_free_bet(bettor, session)
                     self._sessions[bettor.account_no] = session
                     paid = asyncio.create_task(self._follow_settlements(session))
                     try:
@@ -220,6 +224,12 @@ class Bettors:
                         paid.cancel()
             except (ConnectionLostError, HandshakeRefusedError, TimeoutError):
                 await asyncio.sleep(_RETRY_S)
+
+    async def _find_free_bet(self, bettor: Bettor, session: BettorSession) -> None:
+        """Note the free bet that the house gave a bettor, if all of it is left."""
+        for each in (await session.balance()).free_bets:
+            if each.offer == FREE_BET and each.left_minor == FREE_BET_MINOR:
+                self._free_bets[bettor.account_no] = each.free_bet
 
     async def _follow_settlements(self, session: BettorSession) -> None:
         async for event in session.events():
@@ -263,13 +273,28 @@ class Bettors:
             await asyncio.gather(
                 *(self._place(bettor, session, bet) for bet in bets),
                 *(
-                    self._place(bettor, session, self._message(slip, self._ref(bettor, numbers)))
-                    for slip in slips
+                    self._place(bettor, session, message)
+                    for message in self._messages(bettor, slips, rng, numbers)
                 ),
             )
 
-    def _message(self, slip: SlipOrder, ref: str) -> PlaceSlip:
-        return slip_message(slip, ref, each_way=self._each_way)
+    def _messages(
+        self,
+        bettor: Bettor,
+        slips: Sequence[SlipOrder],
+        rng: np.random.Generator,
+        numbers: Iterator[int],
+    ) -> list[PlaceSlip]:
+        """Return slips as messages, some of which take an offer; a free bet pays one of them."""
+        messages = []
+        for slip in slips:
+            message = slip_message(slip, self._ref(bettor, numbers), each_way=self._each_way)
+            free_bet = self._free_bets.get(bettor.account_no, 0)
+            message = with_offer(message, rng, free_bet=free_bet)
+            if message.free_bet:
+                del self._free_bets[bettor.account_no]
+            messages.append(message)
+        return messages
 
     def _ref(self, bettor: Bettor, numbers: Iterator[int]) -> str:
         return f"{self._start_no}-{bettor.account_no}-{next(numbers)}"
@@ -337,6 +362,8 @@ class Bettors:
             bets=slip.bets,
             policy=slip.policy,
             policy_over=slip.policy_over,
+            offer=slip.offer,
+            free_bet=slip.free_bet,
         )
         if answer.state == "unknown":
             return True

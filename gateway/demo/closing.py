@@ -16,6 +16,7 @@ from actors.messages import (
     AUDIT_ROWS_MAX,
     ReconciliationReport,
     decode_health,
+    decode_offers,
     decode_totals,
 )
 from actors.peer import PeerError, PeerRefusedError
@@ -29,6 +30,7 @@ from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
 from gateway.demo.answers import Answers, ReceivedAnswer, ReceivedSlip, reason_text
 from gateway.demo.figures import money, pad
+from gateway.demo.offers import NAMES, expected_figures
 from persistence.chain import JournalDamagedError
 from persistence.disk import LocalDisk
 from persistence.recovery import MarketReplay, rebuild, replay_hash
@@ -172,6 +174,7 @@ async def close_books(
         expected = [expected_payouts_minor.get(bet_id, UNKNOWN) for bet_id in ids]
     else:
         expected = slip_payouts_minor(heads, slips, results or {}, slip_bets).tolist()
+    costs = await _offer_costs(system)
     untrue = contradicted_answers(records, received.bets)
     untrue += contradicted_slips(slips, received.slips)
     checks = (
@@ -179,6 +182,7 @@ async def close_books(
         _agree(report, found, untrue, len(received.bets) + len(received.slips)),
         await _replays(system, data_dir),
         slips_paid(heads, expected),
+        *([offers_given(slips, slip_bets, costs)] if costs else []),
         await _charges(system, slips),
     )
     return ClosedBooks(audit=found, slips=slip_figures(slips), checks=checks, currency=currency)
@@ -273,6 +277,34 @@ def slips_paid(heads: Rows, expected: Sequence[int]) -> Check:
         if wrong
         else f"{sum(stand):,} slips, {total} paid; refused ones nothing",
     )
+
+
+def offers_given(slips: Rows, slip_bets: Mapping[ShardNo, Rows], costs: Mapping[int, int]) -> Check:
+    """Compare what each offer cost its account with what its rule gives for the slips' legs."""
+    figures = expected_figures(slips, slip_bets)
+    wrong = [
+        f"{NAMES[number]}: {money(costs.get(number, 0))}, by its rule {money(each.given_minor)}"
+        for number, each in figures.items()
+        if costs.get(number, 0) != each.given_minor
+    ]
+    given = [
+        f"{each.slips:,} slips with {NAMES[number]}, {money(each.given_minor)}"
+        for number, each in figures.items()
+    ]
+    return Check(
+        name="every offer gave what its rule says",
+        passed=not wrong,
+        detail="; ".join(wrong or given),
+    )
+
+
+async def _offer_costs(system: System) -> dict[int, int]:
+    """Return what each offer has given in all account shards, by its number."""
+    costs: dict[int, int] = {}
+    for name in _shells(system, "account"):
+        for offer in decode_offers(await system.peer(name).ask("offers")):
+            costs[offer.offer_no] = costs.get(offer.offer_no, 0) + offer.given_minor
+    return costs
 
 
 async def _charges(system: System, slips: Rows) -> Check:

@@ -39,6 +39,7 @@ from gateway.demo.environment import (
 )
 from gateway.demo.figures import money
 from gateway.demo.market_kill import KillFailedError, MarketKill
+from gateway.demo.offers import put_offers
 from gateway.demo.options import NEVER, PROCESSES, DemoOptions
 from gateway.demo.run_folder import Progress, RunFolder, choose_run
 from gateway.demo.scene import Scene
@@ -226,6 +227,9 @@ class Demo:
             try:
                 await self._traders.follow()
                 await self._traders.prepare(self._progress.played_s)
+                await put_offers(
+                    session, [one.account_no for one in self._crowd], currency=CURRENCY
+                )
                 await self._bettors.open()
                 await self._sell_each_way()
                 starting.cancel()
