@@ -388,6 +388,15 @@ class AccountShell(Shell[DurableLedger]):
         """Return list[OfferView] in msgpack: every offer, and what its account has given here."""
         return encode(self._machine().offers())
 
+    def offer_faults(self, start: int, stop: int) -> tuple[bytes, int]:
+        """Return which of some slips' offers gave otherwise than their rules say, as u64 bet ids.
+
+        The slips are the `start`-th up to the `stop`-th. The number is the one up to which they
+        were looked at: fewer at a time where slips have very many lines.
+        """
+        bet_ids, at = self._machine().offer_faults(start, stop)
+        return bet_ids.tobytes(), at
+
     def standing_early(self, market_nos: list[int]) -> bytes:
         """Return list[EarlyStanding] in msgpack: open legs in some markets under early payouts."""
         return encode(self._machine().standing_early(market_nos))

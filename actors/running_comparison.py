@@ -126,6 +126,7 @@ class RunningComparison:
         page: Rows = np.frombuffer(raw, SLIP)
         slips = page[: self._rows]
         differences = await self._slip_differences(account, page, len(slips))
+        differences += await self._offer_differences(account, slips, start)
         bets = slips[slips["kind"] != SlipKind.HEAD]
         numbers, at = np.unique(bets["market_no"], return_inverse=True)
         shells = np.array([self._routes.market_shell(no) or "" for no in numbers.tolist()])
@@ -154,6 +155,18 @@ class RunningComparison:
             raw += await self._ask(account, "slip_bets", start, limit)
         check = SlipCheck(page, np.frombuffer(raw, SLIP_BET), bets_first=first)
         return (await in_portions(check, rows)).differences
+
+    async def _offer_differences(self, account: str, slips: Rows, start: int) -> list[str]:
+        """Have an account work out anew what the offers of a slice's slips gave, part by part."""
+        differences: list[str] = []
+        at, stop = start, start + len(slips)
+        while slips["offer"].any() and at < stop:
+            raw, at = await self._ask(account, "offer_faults", at, stop)
+            differences += [
+                f"bet {bet_id}: its offer gave otherwise than its rule says"
+                for bet_id in np.frombuffer(raw, np.uint64).tolist()
+            ]
+        return differences
 
     async def _market_slice(self, market: str, start: int) -> tuple[int, list[str]]:
         """Look a market's accepted bets up in their accounts, which gave every bet id."""

@@ -4,7 +4,7 @@ Owns their invariants. Never holds or changes state; returns the first fault as 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,12 +15,16 @@ from engine.common.offers import (
     OFFER_MILLI_MAX,
     OfferKind,
 )
-from engine.common.rows import Rows, SlipKind
+from engine.common.rows import Rows, SlipKind, U32s, U64s
 from engine.common.units import BALANCE_MINOR_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX
 from engine.ledger.audit_nb import unfound_ref_nb
-from engine.ledger.audit_offers_nb import offered_fault_nb
+from engine.ledger.audit_offers_nb import offered_faults_nb
 from engine.ledger.tables import LedgerTables
 
+STEPS_IN_PAGE_MAX: Final = 1 << 15
+"""Legs of all lines of slips after which one search for offers that gave otherwise ends, so that it
+does not hold its shard up for long."""
+_NO_BOUND: Final = 1 << 62
 _Rules = Iterator[tuple[str, Any]]
 
 
@@ -91,13 +95,56 @@ def offers_fault(tables: LedgerTables) -> str:
         promised["head"] + 1, grants["head"][earned]
     ):
         return "free_bets: not one promised for each slip with an insurance"
-    tables.make_room_for_slip_bets(0)
-    row = offered_fault_nb(
-        tables.slips, tables.slip_bets, tables.slip_bets_len, tables.scratch, offers.store
-    )
-    if row >= 0:
-        return f"offered: not what the offer gives for what stands (row {row})"
+    wrong, _ = _given_otherwise(tables, 0, len(offered), steps_max=_NO_BOUND, most=1)
+    if len(wrong):
+        return f"offered: not what the offer gives for what stands (row {wrong[0]})"
     return _account_fault(tables) or _ref_fault(tables)
+
+
+def offer_faults(tables: LedgerTables, start: int, stop: int) -> tuple[U64s, int]:
+    """Return which of some slips' offers gave otherwise than what stands makes of their rules.
+
+    Parameters
+    ----------
+    tables : LedgerTables
+        Of a ledger between two calls.
+    start, stop : int
+        The slots of the slips.
+
+    Returns
+    -------
+    array of uint64, int
+        The bet ids of these slips, and the slot up to which slips were looked at: `stop`, or a
+        lower one where slips of very many lines took offers.
+    """
+    offered = tables.offers.used_offered()
+    slots = np.array([start, stop], np.uint32)
+    begin, end = np.searchsorted(offered["head"], slots).tolist()
+    wrong, at = _given_otherwise(
+        tables, begin, end, steps_max=STEPS_IN_PAGE_MAX, most=max(0, end - begin)
+    )
+    bet_ids: U64s = tables.slips["bet_id"][offered["head"][wrong]]
+    return bet_ids, stop if at >= end else int(offered["head"][at])
+
+
+def _given_otherwise(
+    tables: LedgerTables, begin: int, end: int, *, steps_max: int, most: int
+) -> tuple[U32s, int]:
+    """Return the rows of slips whose offers gave otherwise, and the row where the search ended."""
+    tables.make_room_for_slip_bets(0)
+    faults = np.empty(most, np.uint32)
+    count, at = offered_faults_nb(
+        tables.slips,
+        tables.slip_bets,
+        tables.slip_bets_len,
+        tables.scratch,
+        tables.offers.store,
+        begin,
+        end,
+        steps_max,
+        faults,
+    )
+    return faults[:count], at
 
 
 def _lowest_odds(tables: LedgerTables) -> Any:

@@ -48,6 +48,7 @@ from engine.common.views import Balance, EarlyStanding, LedgerTotals, OfferView,
 from engine.ledger import slip_pages, views
 from engine.ledger.accounts import apply_command, ref_u64s
 from engine.ledger.audit import due_fault, first_fault, row_fault
+from engine.ledger.audit_offers import offer_faults
 from engine.ledger.charges import ChargePage, apply_charged, due_charges
 from engine.ledger.exchanging import make_room, reserve, resolve
 from engine.ledger.index_nb import slots_of_bets_nb
@@ -382,6 +383,10 @@ class LedgerMachine:
     def offers(self) -> list[OfferView]:
         """Return every offer, by its number, with what its account has given so far."""
         return views.offers(self._tables)
+
+    def offer_faults(self, start: int, stop: int) -> tuple[U64s, int]:
+        """Return which of some slips' offers gave otherwise (see `audit_offers.offer_faults`)."""
+        return offer_faults(self._tables, start, stop)
 
     def standing_early(self, market_nos: Sequence[int]) -> list[EarlyStanding]:
         """Return the open legs in some markets under early payouts (see `standing_early`)."""

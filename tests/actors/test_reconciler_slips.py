@@ -6,10 +6,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from actors.messages import ReconcilerStatus, decode_health, decode_reconciler_status
+from actors.messages import (
+    LedgerControl,
+    ReconcilerStatus,
+    decode_health,
+    decode_reconciler_status,
+    encode,
+)
 from engine.common.commands import ResumeMarket, RollBackSettlement, SuspendMarket
+from engine.common.offers import BoostRule, LadderStep, SetOffer
 from engine.common.reasons import Reason
 from engine.common.rows import CHARGE, BetResult, SlipState
+from engine.common.units import Minor
 from tests.actors.slip_shells import (
     ACCOUNT,
     FUNDS_MINOR,
@@ -394,6 +402,28 @@ def test_the_running_comparison_names_a_slip_that_was_paid_otherwise(traded: Sli
     rows["payout_minor"][rows["bet_id"] == head] += 1
     assert compared(traded).differences == (
         f"bet {head}: it was paid 41, by its legs it is owed 40",
+    )
+
+
+def test_the_running_comparison_names_a_slip_whose_offer_gave_otherwise() -> None:
+    shells = SlipShells(compare_rows=3, compare_period_ms=50)
+    rule = BoostRule(ladder=(LadderStep(legs=2, milli=100),), cap_minor=Minor(1_000))
+    boost = SetOffer(offer_no=1, name="boost", currency="EUR", rule=rule)
+    shells.account.control(encode(LedgerControl(by="t", commands=(boost,))))
+    for ref in ("first", "second"):
+        request = treble(ref)
+        request.rows["odds_milli"][0] = 1  # the number of the offer
+        shells.place(request)
+    shells.bet("single", market_no=1)
+    for number in (1, 2, 3):
+        shells.settle(number)
+    assert compared(shells).differences == ()
+    second = shells.slip("second")
+    assert second.offer is not None
+    assert second.offer.added_minor == 70, "a tenth of what 100 won at 8.0"
+    shells.account._machine()._tables.offers.offered["added_minor"][1] += 1
+    assert compared(shells).differences == (
+        f"bet {second.bet_id}: its offer gave otherwise than its rule says",
     )
 
 
