@@ -191,12 +191,14 @@ async def close_books(
 def _sums(report: ReconciliationReport) -> Check:
     sums: dict[str, list[int]] = {}
     for one in report.totals:
-        total = sums.setdefault(one.currency, [0, 0, 0])
-        for place, minor in enumerate((one.house_minor, one.available_minor, -one.external_minor)):
+        total = sums.setdefault(one.currency, [0, 0, 0, 0])
+        figures_minor = (one.house_minor, one.offers_minor, one.available_minor)
+        for place, minor in enumerate((*figures_minor, -one.external_minor)):
             total[place] += minor
     figures = "; ".join(
-        f"{currency}: house {money(house)} + bettors {money(bettors)} = paid in {money(paid_in)}"
-        for currency, (house, bettors, paid_in) in sums.items()
+        f"{currency}: house {money(house)} {f'+ offers {money(offers)} ' if offers else ''}"
+        f"+ bettors {money(bettors)} = paid in {money(paid_in)}"
+        for currency, (house, offers, bettors, paid_in) in sums.items()
     )
     passed = report.sums_to_zero and sums_to_zero(report.totals) and bool(report.totals)
     return Check(name="the ledger sums to zero", passed=passed, detail=figures or "no ledger")
