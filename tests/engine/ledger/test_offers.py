@@ -19,7 +19,7 @@ from engine.common.offers import (
     SetOffer,
 )
 from engine.common.reasons import Reason
-from engine.common.rows import Policy, Rows, SlipState
+from engine.common.rows import DECISION, BetResult, Policy, Rows, SlipState
 from engine.ledger.ledger import LedgerMachine
 from simulations.expected_offers import added_minor, earned_minor, paid_minor, uses_free_bet
 from tests.engine.ledger.builders import funded, money, resolve, settle, verdict
@@ -36,7 +36,7 @@ from tests.engine.ledger.slip_builders import (
     leg_reopened,
     leg_settlement,
 )
-from tests.engine.ledger.test_slips_properties import deliver, messages_about
+from tests.engine.ledger.test_slips_properties import deliver, fraction_of, messages_about
 
 CAP = 10**9
 
@@ -345,6 +345,10 @@ def test_the_rule_of_an_offer_is_shown_as_it_was_set():
 # --- properties ----------------------------------------------------------------------------------
 
 
+FREE_BETS_MINOR = {1: 2_000, 2: 31}
+"""What the free bets that are granted before a random story are for."""
+
+
 def random_rules(random: Random) -> list[OfferRule]:
     cap = random.choice((1, 50, CAP))
     low = random.choice((1_001, 1_500))
@@ -372,12 +376,29 @@ def random_offered(random: Random, ref: str) -> SlipRequest:
     odds = [random.choice(ODDS) for _ in range(random.choice((1, 2, 3, 3, 4)))]
     fields = {"offer": number, "free_bet": 0, "ref": ref, "stake_minor": random.choice((1, 7, 90))}
     if number in (0, 1):
-        fields |= {"offer": 0, "free_bet": random.choice((1, 1, 2, 3))}
+        fields |= {"offer": 0, "free_bet": random.choice((1, 1, 1, 2, 3))}
     if number == 3:
         return accumulator(odds[0], **fields)
-    if number == 5 or random.random() < 0.2:
+    if number == 5 or random.random() < (0.6 if number in (0, 1) else 0.1):
         return cover(*odds, least=1, **fields)
     return accumulator(*odds, **fields)
+
+
+def with_last_words(random: Random, messages: list[Rows]) -> list[Rows]:
+    """Return messages about a slip's legs with a settlement that most of them end with."""
+    last = []
+    for message in messages:
+        if message.dtype != DECISION or message["reason"][0] or random.random() < 0.1:
+            continue
+        odds_milli = int(message["odds_milli"][0])
+        num, den, result = random.choice(
+            ((odds_milli, 1_000, BetResult.WON), fraction_of(random, odds_milli))
+        )
+        bet_id = int(message["bet_id"][0])
+        last.append(
+            leg_settlement(bet_id, num, den, number=9, result=result, odds_milli=odds_milli)
+        )
+    return messages + last
 
 
 def shown(ledger: LedgerMachine) -> tuple[object, ...]:
@@ -416,7 +437,7 @@ def compare_with_twin(ledger: LedgerMachine, rules: list[OfferRule]) -> int:
         cost[number - 1] += slip.offer.added_minor
     assert cost == [offer.given_minor for offer in ledger.offers()]
     left = {each.free_bet: each.left_minor for each in ledger.balance(7).free_bets}
-    amounts = {1: 200, 2: 31} | {number: amount for number, amount in promised.items() if number}
+    amounts = FREE_BETS_MINOR | {number: amount for number, amount in promised.items() if number}
     for number, amount in amounts.items():
         assert left.get(number, 0) == max(0, amount - used.get(number, 0))
     return sum(map(bool, cost))
@@ -427,16 +448,16 @@ def test_offers_end_as_the_twin_says_in_any_order_of_messages(seed, orders):
     random = Random(seed)
     rules = random_rules(random)
     start = offering(*rules, amount_minor=2_000)
-    for amount_minor, ref in ((200, "a"), (31, "b")):
+    for number, amount_minor in FREE_BETS_MINOR.items():
         grant = GrantFreeBet(
-            account_no=7, offer_no=1, amount_minor=amount_minor, expires_at_ns=900, ref=ref
+            account_no=7, offer_no=1, amount_minor=amount_minor, expires_at_ns=900, ref=f"f{number}"
         )
         assert isinstance(start.apply(grant, 3), FreeBetGranted)
     messages: list[Rows] = []
     for number in range(5):
         request = random_offered(random, f"r{number}")
         if request.send(start)["reason"][0] == 0:
-            messages += messages_about(random, request)
+            messages += with_last_words(random, messages_about(random, request))
     ends = []
     for order in orders:
         ledger = LedgerMachine.load(start.dump())

@@ -14,6 +14,7 @@ from engine.slips.owed_nb import (
     PAYOUT_OVER,
     WORK_I64S,
     owed_nb,
+    returned_nb,
     running_nb,
 )
 from tests.engine.slips import twin
@@ -67,6 +68,24 @@ def test_open_legs_are_charged_what_runs_on_them(slip: Slip) -> None:
     assert stood == [due.get(i, -5) for i in range(len(slip[0]))]
 
 
+def returned(legs: list[TwinLeg], bets: list[TwinBet]) -> int:
+    work = np.full(WORK_I64S, -1, np.int64)
+    return returned_nb(*columns_of(legs), len(legs), rows_of(bets), 0, len(bets), work)
+
+
+def stakes_back(legs: list[TwinLeg], bets: list[TwinBet]) -> int:
+    return sum(
+        min(bet.stake_minor, int(twin.running_of(legs, bet, line)))
+        for bet in bets
+        for line in twin.lines_of(legs, bet)
+    )
+
+
+@given(slips().map(resolved))
+def test_each_line_returns_its_own_stake_at_most(slip: Slip) -> None:
+    assert returned(*slip) == stakes_back(*slip)
+
+
 wide = st.tuples(st.integers(1, BACK_NUM_MAX), st.integers(1, BACK_DEN_MAX))
 near_one = st.integers(1, BACK_DEN_MAX).flatmap(
     lambda den: st.tuples(st.integers(max(1, den - 9), den + 9), st.just(den))
@@ -78,6 +97,7 @@ def test_long_products_are_divided_exactly(backs: list[tuple[int, int]], stake_m
     legs = [TwinLeg(i, i, back) for i, back in enumerate(backs)]
     bets = accumulator(legs, stake_minor)
     assert owed(legs, bets) == expected((legs, bets))
+    assert returned(legs, bets) == stakes_back(legs, bets)
 
 
 @given(

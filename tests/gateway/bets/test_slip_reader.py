@@ -15,9 +15,10 @@ from actors.messages import MarketRoute
 from actors.routes import Routes
 from engine.common.ids import AccountNo
 from engine.common.reasons import Reason
-from engine.common.rows import SLIP_BET, Policy, Rows
+from engine.common.rows import FLAG_EACH_WAY, FLAG_HEAD, RESERVATION, SLIP_BET, Policy, Rows
 from engine.slips.checks import SlipFault
 from engine.slips.structure import ACCUMULATOR, EQUAL_SIZES, FULL_COVERS
+from gateway.bets.rows import slip_rows
 from gateway.bets.slip_reader import SlipReader
 from gateway.bets.slip_ticket import SlipTicket
 from gateway.market_limits import LimitRules, LimitsSettings
@@ -296,6 +297,11 @@ def test_a_place_at_a_fraction_of_the_win_odds_is_sold_beside_the_win_alone() ->
     slip = by.read(request, session=None, account_no=AccountNo(7))  # type: ignore[arg-type]
     assert isinstance(slip, SlipTicket), slip
     assert [each.market_no for each in slip.legs] == [401, 402]
+    heads = [
+        np.frombuffer(slip_rows(each), RESERVATION)["flags"][0]
+        for each in (slip, ticket([1, 403], BetLines(stake_minor=9), by=by))
+    ]
+    assert heads == [FLAG_HEAD | FLAG_EACH_WAY, FLAG_HEAD], "which legs a free bet's odds are of"
 
 
 def test_a_leg_to_win_and_the_one_to_be_placed_count_once() -> None:

@@ -1,5 +1,6 @@
 """An early payout end to end: offered by a trader, taken, priced, paid at a lead and never back."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -53,7 +54,8 @@ async def test_an_early_payout_is_an_event_of_its_account_alone(house: Bookmaker
         await at_control.settle(MarketNo(1), [WON, LOST, LOST])
         house.deliver_settlements()
         events = watching.events()
-        received = [await anext(events) for _ in range(4)]
+        async with asyncio.timeout(30):
+            received = [await anext(events) for _ in range(4)]
         assert [
             (each.event, each.slip.state, each.slip.payout_minor, each.slip.offer.added_minor)
             for each in received

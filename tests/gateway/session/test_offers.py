@@ -115,7 +115,8 @@ async def test_free_bets_granted_and_earned_are_events_of_their_account_alone(
         await settle(house, 1, won=False)
         await settle(house, 3, won=True)
         events = watching.events()
-        granted, *bets = [await anext(events) for _ in range(4)]
+        async with asyncio.timeout(30):
+            granted, *bets = [await anext(events) for _ in range(4)]
         assert isinstance(granted, FreeBetEvent)
         assert (granted.event, granted.free_bet.free_bet) == ("granted", given.free_bet)
         assert (granted.free_bet.left_minor, granted.free_bet.expires_at_ns) == (500, LATE_NS)
