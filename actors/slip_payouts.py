@@ -255,16 +255,18 @@ def _payment(head: _Head, count: _Count) -> Iterator[str]:
         return
     if row["payout_minor"] != count.owed_minor:
         yield f"it was paid {row['payout_minor']}, by its legs it is owed {count.owed_minor}"
-    result = _result(head.legs, count.owed_minor)
+    result = _result(head.legs, count.owed_minor, stake_minor=row["stake_minor"])
     if row["result"] != result:
         yield f"its result is {BetResult(int(row['result'])).name}, by its legs {result.name}"
 
 
-def _result(legs: list[_Leg], owed_minor: int) -> BetResult:
+def _result(legs: list[_Leg], owed_minor: int, *, stake_minor: int) -> BetResult:
     if owed_minor == 0:
         return BetResult.LOST
-    back = all(leg.state == SlipState.SETTLED and leg.result in _STAKE_BACK for leg in legs)
-    return BetResult.REFUNDED if back else BetResult.WON
+    if all(leg.state == SlipState.SETTLED and leg.result in _STAKE_BACK for leg in legs):
+        return BetResult.REFUNDED
+    in_part = any(leg.result == BetResult.HALF_LOST for leg in legs)
+    return BetResult.HALF_LOST if in_part and owed_minor < stake_minor else BetResult.WON
 
 
 # --- lines ----------------------------------------------------------------------------------------

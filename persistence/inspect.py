@@ -26,6 +26,7 @@ from engine.common.rows import (
     FLAG_KNOWN,
     FLAG_LEG,
     FLAG_LEG_OF_SLIP,
+    FLAG_PRE_MATCH,
     FLAG_RELEASED,
     LEG_RESERVATION,
     BetResult,
@@ -344,9 +345,15 @@ def _settlements(record: Record) -> tuple[str, list[str]]:
 
 def _settlement(row: Any) -> str:
     end = f"settlement {row['settlement_no']} at {_odds(row['odds_milli'])}"
+    lead = f", led by {row['early_lead']}" if row["early_lead"] else ""
+    if row["early_flags"] & FLAG_PRE_MATCH:
+        lead += ", placed before play"
     if row["back_den"]:
         fraction = f"{row['payout_minor']}/{row['back_den']}"
-        return f"leg {row['bet_id']}: {_result(row['result'])}, gives back {fraction}, {end}"
+        return f"leg {row['bet_id']}: {_result(row['result'])}, gives back {fraction}{lead}, {end}"
+    if row["result"] == BetResult.NONE and not row["payout_minor"]:
+        what = "leg" if lead else "bet or leg"  # the row of an open leg is that of a single
+        return f"{what} {row['bet_id']}: open{lead}, {end}"
     return f"bet {row['bet_id']}: {_result(row['result'])}, payout {row['payout_minor']}, {end}"
 
 

@@ -28,6 +28,7 @@ NO_RESULT = int(BetResult.NONE)
 WON = int(BetResult.WON)
 LOST = int(BetResult.LOST)
 REFUNDED = int(BetResult.REFUNDED)
+HALF_LOST = int(BetResult.HALF_LOST)
 CANCELLED = int(BetResult.CANCELLED)
 
 ANY_CHANGE = True
@@ -318,14 +319,23 @@ def refuse_slip_nb(
 
 @kernel()
 def result_nb(slips: Any, head_slot: Any, owed_minor: Any) -> Any:
-    """Return how a slip that is owed an amount ended: REFUNDED only if every leg was."""
+    """Return how a slip that is owed an amount ended: REFUNDED only if every leg was.
+
+    One that is owed less than its stake is HALF_LOST if a leg is, as a single on that leg is.
+    """
     if owed_minor == 0:
         return LOST
+    refunded, half_lost = True, False
     for i in range(slips[head_slot].legs):
         result = slips[head_slot + 1 + i].result
         if result != REFUNDED and result != CANCELLED:
-            return WON
-    return REFUNDED
+            refunded = False
+        half_lost = half_lost or result == HALF_LOST
+    if refunded:
+        return REFUNDED
+    if half_lost and owed_minor < slips[head_slot].stake_minor:
+        return HALF_LOST
+    return WON
 
 
 @kernel()

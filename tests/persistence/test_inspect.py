@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.common.rows import FLAG_PRE_MATCH
 from persistence.chain import segment_paths
 from persistence.disk import LocalDisk
 from persistence.inspect import BAR_BYTES, show, verify
@@ -147,6 +148,31 @@ def test_legs_are_shown_at_their_markets(tmp_path: Path) -> None:
         "leg 844424930131972: market 2, charge 250, change 3\n",
     ):
         assert line in text, line
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"early_lead": 2, "early_flags": FLAG_PRE_MATCH}, "leg {}: open, led by 2, placed before"),
+        ({}, "bet or leg {}: open, settlement 3 at"),
+        (
+            {"early_lead": 1, "back_den": 2, "payout_minor": 5, "result": 1},
+            "leg {}: WON, gives back 5/2, led by 1, settlement 3 at",
+        ),
+    ],
+)
+def test_leads_and_legs_that_are_open_again_are_shown(
+    tmp_path: Path, fields: dict[str, int], text: str
+) -> None:
+    durable = LEDGER.open(DISK, folder=tmp_path)
+    LEDGER.run(durable)
+    rows = settlements(99, result=0)
+    rows["payout_minor"], rows["settlement_no"] = 0, 3
+    for name, value in fields.items():
+        rows[name] = value
+    durable.settle(rows, 99)
+    durable.close()
+    assert text.format(rows["bet_id"][0]) in shown(tmp_path)
 
 
 def test_a_settlement_that_no_market_can_have_sent_is_shown_too(tmp_path: Path) -> None:

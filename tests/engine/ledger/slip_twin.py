@@ -30,7 +30,7 @@ RELEASED = SLIP_STATE_NUMBERS["RELEASED"]
 LINES_MAX, LINE_LEGS_MAX = 20_000, 50_000
 ODDS = range(1_001, 10_000_001)
 HEAD, LEG = 1, 2
-WON, LOST, REFUNDED, CANCELLED = 1, 2, 3, 6
+WON, LOST, REFUNDED, HALF_LOST, CANCELLED = 1, 2, 3, 5, 6
 POLICY_ANY, COMBINED_NONE, COMBINED_HIGHER = 2, 3, 4
 
 
@@ -281,7 +281,9 @@ class SlipLedgerTwin(LedgerTwin):
         result = 0
         if owed is not None:
             refunded = all(leg.result in (REFUNDED, CANCELLED) for leg in head.legs)
-            result = LOST if owed == 0 else REFUNDED if refunded else WON
+            half_lost = owed < head.stake_minor and HALF_LOST in [leg.result for leg in head.legs]
+            won = HALF_LOST if half_lost else WON
+            result = LOST if owed == 0 else REFUNDED if refunded else won
         if (owed or 0, result) == (head.payout_minor, head.result):
             return
         currency = self.currency[head.account_no]
