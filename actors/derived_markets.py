@@ -57,13 +57,13 @@ class DerivedMarkets:
     ----------
     settings : MarketShellSettings
         The rule for void legs of builders that are created from now on, and the tables of place
-        terms.
+        terms and of deductions.
     """
 
     def __init__(self, settings: MarketShellSettings) -> None:
         self._void: Final = VoidRule(settings.builder_void)
         self._markets: Final = BuilderMarkets()
-        self._places: Final = PlaceMarkets(settings.place_tables())
+        self._places: Final = PlaceMarkets(settings.place_tables(), settings.deduction_tables())
         self._repriced: dict[str, Reprice] = {}
 
     def note_repriced(self, request: Reprice, machine: MarketMachine) -> list[MarketCommand]:
@@ -88,6 +88,12 @@ class DerivedMarkets:
         self._note(machine, machine.market_nos())
         places = self._places.all_commands(machine, at_ns)
         return [*self._markets.all_commands(machine, at_ns), *places]
+
+    def dated(
+        self, commands: Sequence[MarketCommand], machine: MarketMachine, at_ns: Nanos
+    ) -> list[MarketCommand]:
+        """Return commands with the withdrawals of the runners that they make void."""
+        return [self._places.dated(command, machine, at_ns) for command in commands]
 
     def follow(
         self, machine: MarketMachine, events: Sequence[MarketEvent], at_ns: Nanos

@@ -326,13 +326,8 @@ class MarketShell(Shell[DurableMarkets]):
         }
         events = self._control(request.by, tuple(commands), modelled=withdrawn)
         if withdrawn:
-            self._references.note(
-                request.by,
-                commands,
-                events,
-                at_ns=Nanos(self._clock()),
-                withdrawn=withdrawn,
-            )
+            at_ns = Nanos(self._clock())
+            self._references.note(request.by, commands, events, at_ns=at_ns, withdrawn=withdrawn)
         return encode([*refused, *events])
 
     def _control(
@@ -348,9 +343,8 @@ class MarketShell(Shell[DurableMarkets]):
             return [quarantined(self.why) for _ in commands]
         if len(commands) > self._settings.commands_max:
             message = f"{len(commands)} commands, at most {self._settings.commands_max} in one call"
-            return [Refused(reason=Reason.CAPACITY, field="commands", message=message)] * len(
-                commands
-            )
+            refused = Refused(reason=Reason.CAPACITY, field="commands", message=message)
+            return [refused] * len(commands)
         at_ns = self._clock()
         settings = self._settings
         position_max = self._clock.wall_ns() // NS_PER_MS + settings.feed_ahead_ms_max
@@ -363,6 +357,8 @@ class MarketShell(Shell[DurableMarkets]):
                 return guard
             return self._references.guard(guard, market_no, by=by, at_ns=at_ns)
 
+        if self._derived is not None:
+            commands = tuple(self._derived.dated(commands, self._machine(), at_ns))
         bounded = [with_bounds(command, position_max, guard_of) for command in commands]
         with self._fail_stop:
             events = durable.control(by, bounded, at_ns)

@@ -4,7 +4,8 @@ Owns names, defaults and bounds. Never reads a file or the environment; the gate
 does.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -12,18 +13,19 @@ from actors.scheduling import SLICE_US_MAX, SLICE_US_MIN
 from engine.common.commands import GUARD_MILLI_MAX
 from engine.common.ids import SHARD_NO_MAX
 from engine.common.units import MARKETS_MAX
-from engine.pricing.race.terms import EachWayTable, read_table
+from engine.pricing.race.terms import DeductionTable, EachWayTable, read_deductions, read_table
 
+Table = TypeVar("Table")
 EACH_WAY_MAX = 256
-"""Patterns of fixtures that may have place terms of their own."""
+"""Patterns of fixtures that may have place terms, or deductions, of their own."""
 
 _Millis = Annotated[int, Meta(ge=1, le=86_400_000)]
 _File = Annotated[str, Meta(max_length=4_096)]
 _Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 
 
-class EachWayTableError(ValueError):
-    """A table of place terms is malformed; the message names it and why."""
+class RaceTableError(ValueError):
+    """A table of place terms or deductions is malformed; the message names it and why."""
 
 
 class ClusterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,25 +88,46 @@ class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     each_way: Annotated[tuple[str, ...], Meta(max_length=EACH_WAY_MAX)] = ("*=standard",)
     """Place terms by fixture, as ``PATTERN=TABLE``; the first pattern that matches counts. A table
     is ``standard``, ``handicap``, or rows ``RUNNERS:PLACES:NUM/DEN`` joined by commas."""
+    deductions: Annotated[tuple[str, ...], Meta(max_length=EACH_WAY_MAX)] = ()
+    """What winners of earlier bets lose when a runner is withdrawn, by fixture, as
+    ``PATTERN=TABLE``; the first pattern that matches counts, and none is no deduction. A table is
+    ``tattersalls`` (Rule 4(c)), ``none``, or rows ``TO_MILLI:DEDUCT_MILLI`` joined by commas:
+    thousandths of the winnings for odds up to some. Deductions of a settlement stand above it."""
 
     def place_tables(self) -> tuple[tuple[str, EachWayTable], ...]:
         """Return patterns of fixtures with their tables of place terms.
 
         Raises
         ------
-        EachWayTableError
+        RaceTableError
             When a text is malformed; the message names its place in `each_way`.
         """
-        tables = []
-        for at, text in enumerate(self.each_way, start=1):
-            pattern, equals, table = text.partition("=")
-            if not (pattern and equals):
-                raise EachWayTableError(f"markets.each_way[{at}]: {text!r} is not PATTERN=TABLE")
-            try:
-                tables.append((pattern, read_table(table)))
-            except ValueError as error:
-                raise EachWayTableError(f"markets.each_way[{at}]: {error}") from error
-        return tuple(tables)
+        return _tables("markets.each_way", self.each_way, read_table)
+
+    def deduction_tables(self) -> tuple[tuple[str, DeductionTable | None], ...]:
+        """Return patterns of fixtures with their tables of deductions; None: no deduction.
+
+        Raises
+        ------
+        RaceTableError
+            When a text is malformed; the message names its place in `deductions`.
+        """
+        return _tables("markets.deductions", self.deductions, read_deductions)
+
+
+def _tables(
+    where: str, texts: tuple[str, ...], read: Callable[[str], Table]
+) -> tuple[tuple[str, Table], ...]:
+    tables = []
+    for at, text in enumerate(texts, start=1):
+        pattern, equals, table = text.partition("=")
+        if not (pattern and equals):
+            raise RaceTableError(f"{where}[{at}]: {text!r} is not PATTERN=TABLE")
+        try:
+            tables.append((pattern, read(table)))
+        except ValueError as error:
+            raise RaceTableError(f"{where}[{at}]: {error}") from error
+    return tuple(tables)
 
 
 class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -40,6 +40,7 @@ from engine.common.units import (
     Nanos,
     OddsMilli,
 )
+from engine.common.withdrawals import WithdrawalsField
 
 WHY_CHARS_MAX: Final = 80
 NAME_CHARS_MAX: Final = 64
@@ -83,9 +84,8 @@ CurrencyField = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The bounds of a market's bets and liability, in minor units of the book's base currency.
 
-    `outcome_liability_minor_max` bounds the liability of the bet's outcome,
-    `market_liability_minor_max` that of the worst outcome, `fixture_liability_minor_max` that of
-    the fixture at its worst score (0: none). A bet is checked against the book with the bet in it.
+    The liability is that of the bet's outcome, of the market's worst outcome, and of the fixture at
+    its worst score (0: no bound). A bet is checked against the book with the bet in it.
     """
 
     stake_minor_min: StakeField = Minor(1)
@@ -243,8 +243,7 @@ class SuspendMarket(_Command, frozen=True, tag="suspend_market"):
 class ResumeMarket(_Command, frozen=True, tag="resume_market"):
     """Accept bets again after a suspension.
 
-    A held market that a feed has deactivated or handed over meanwhile keeps its status and is no
-    longer held; StatusSet reports that. The feed can then make it ACTIVE.
+    A held market that a feed stopped meanwhile keeps its status and is held no longer (StatusSet).
     """
 
     market_no: MarketNoField
@@ -265,8 +264,8 @@ class SuspendWithAll(_Command, frozen=True, tag="suspend_with_all"):
 class ResumeWithAll(_Command, frozen=True, tag="resume_with_all"):
     """Undo SuspendWithAll; a market that is not held by that command alone is refused.
 
-    The market is ACTIVE again if it was, or if its feed has asked for that meanwhile. Otherwise it
-    keeps its status and is no longer held; StatusSet reports that.
+    The market is ACTIVE again if it was, or if its feed has asked for that. Otherwise it keeps its
+    status and is held no longer (StatusSet).
     """
 
     market_no: MarketNoField
@@ -282,8 +281,7 @@ class CloseMarket(_Command, frozen=True, tag="close_market"):
     """End betting for good; the result is awaited.
 
     As a trader's command it also HOLDS the market, and so do a trader's settlement and
-    cancellation: when a feed settles the market and rolls that back, only a trader can make it
-    ACTIVE.
+    cancellation: only a trader can make it ACTIVE after a feed settled it and rolled that back.
     """
 
     market_no: MarketNoField
@@ -294,13 +292,15 @@ class SettleMarket(_Command, frozen=True, tag="settle_market"):
 
     With `outcomes`, settle these alone, in the order of `results` and without deductions: they are
     offered no more, the others stay as they are, and the market is SETTLED once every outcome has a
-    result. The times of `deductions` rise.
+    result. The times of `deductions` rise. Without any, winners have those of the `withdrawals` of
+    void outcomes, which the market keeps; its shell writes them by the house's table where unset.
     """
 
     market_no: MarketNoField
     results: Annotated[tuple[OutcomeResult, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
     deductions: Annotated[tuple[Deduction, ...], Meta(max_length=DEDUCTIONS_MAX)] = ()
     outcomes: OutcomesField | UnsetType = UNSET
+    withdrawals: WithdrawalsField | UnsetType = UNSET
 
 
 class CancelMarket(_Command, frozen=True, tag="cancel_market"):

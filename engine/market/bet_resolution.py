@@ -43,6 +43,7 @@ from engine.common.reasons import Reason
 from engine.common.rows import Bools, I32s, Rows
 from engine.common.rules import RULES_FIRST
 from engine.common.units import Nanos
+from engine.common.withdrawals import Withdrawal
 from engine.market.book import MARKET_RESULTS, Book
 from engine.market.cancel_windows import CancelWindows, Window, no_room
 from engine.market.command_checks import (
@@ -80,10 +81,11 @@ class _Sent(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """What stands for a market's bets: results by outcome, and windows of cancelled bets."""
+    """What stands for a market's bets: results and withdrawals by outcome, and windows."""
 
     results: Mapping[int, OutcomeResult]
     windows: tuple[Window, ...]
+    withdrawn: Mapping[int, Withdrawal]
 
 
 class Resolutions:
@@ -136,12 +138,10 @@ class Resolutions:
         refusal = settlement_fault(command, outcomes=len(book.outcomes_of(slot)))
         if refusal is not None:
             return refusal
-        results = self._results_with(slot, command)
-        deductions = command.deductions
-        if not isinstance(command.outcomes, UnsetType):
-            deductions = self._deductions.of(slot)
-        stand = (self._results_of(slot), self._deductions.of(slot))
-        if stand == (results, deductions):
+        results, stand = self._results_with(slot, command), self._results_of(slot)
+        deducted = self._deductions.stand(slot)
+        deductions = self._deductions.settled(slot, command, before=stand, after=results)
+        if (stand, deducted) == (results, deductions):
             return Refused(
                 reason=Reason.ALREADY_SETTLED,
                 field="results",
@@ -151,11 +151,10 @@ class Resolutions:
         resettled = ~self._refunded(slot, numbers)
         self._set_results(slot, results)
         self._deductions.set(slot, deductions)
-        if isinstance(command.outcomes, UnsetType):
-            named: tuple[int, ...] = ()
-        else:
-            named = command.outcomes
-            resettled &= np.isin(book.records["outcome"][numbers], named)
+        named = () if isinstance(command.outcomes, UnsetType) else command.outcomes
+        if named:
+            changed = named if deductions.rows == deducted.rows else tuple(results)
+            resettled &= np.isin(book.records["outcome"][numbers], changed)
         if len(results) == len(book.outcomes_of(slot)):
             version = book.set_status(slot, after, at_ns)
         else:
@@ -179,7 +178,7 @@ class Resolutions:
             results=command.results,
             bets=bets,
             payouts_check=check,
-            deductions=command.deductions,
+            deductions=deductions.rows,
         )
 
     def _results_of(self, slot: int) -> dict[int, OutcomeResult]:
@@ -323,12 +322,13 @@ class Resolutions:
             message = f"the market is {book.status(slot).name}"
             return Refused(reason=Reason.NOT_SETTLED, field="market_no", message=message)
         numbers = bets_of(book, slot)
-        gone = [each for each in stand if each not in left]
+        deductions = self._deductions.rolled_back(slot, before=stand, after=left)
+        again = deductions.rows != self._deductions.of(slot)
+        changed = [each for each in stand if again or each not in left]
         reopened = ~self._refunded(slot, numbers)
-        reopened &= np.isin(book.records["outcome"][numbers], gone)
+        reopened &= np.isin(book.records["outcome"][numbers], changed)
+        self._deductions.set(slot, deductions)
         self._set_results(slot, left)
-        if not left:
-            self._deductions.set(slot, ())
         # A market that was cancelled after the settlement stays CANCELLED: its bets stay refunded.
         if book.status(slot) == Status.SETTLED:
             after = next_status(Status.SETTLED, Action.REOPEN)
@@ -420,7 +420,8 @@ class Resolutions:
 
     def resolved_of(self, slot: int) -> Resolved:
         """Return the results of a market's outcomes, and its windows of cancelled bets."""
-        return Resolved(self._results_of(slot), self._windows.of(slot))
+        withdrawn = self._deductions.withdrawn(slot)
+        return Resolved(self._results_of(slot), self._windows.of(slot), withdrawn)
 
     def decided(self, slot: int) -> Mapping[int, OutcomeResult]:
         """Return the outcomes of a market that have a result while others have none."""
@@ -443,12 +444,18 @@ class Resolutions:
         return self._deductions.dump()
 
     def dump_early(self) -> dict[str, Any]:
-        """Return the marks of early payouts, and when play began, in canonical form."""
-        return {"early": self._early.dump(), "play": self._early.dump_play()}
+        """Return early payouts' marks, when play began, and withdrawals, in canonical form."""
+        withdrawn = self._deductions.dump_withdrawn()
+        return {
+            "early": self._early.dump(),
+            "play": self._early.dump_play(),
+            "withdrawn": withdrawn,
+        }
 
-    def load_early(self, marks: Rows, play: Sequence[Any]) -> None:
+    def load_early(self, marks: Rows, play: Sequence[Any], withdrawn: Sequence[Any]) -> None:
         """Read what `dump_early` returned; a ValueError names the field that does not fit."""
         self._early.load(marks, play, self._slots())
+        self._deductions.load_withdrawn(withdrawn, self._slots())
 
     def _slots(self) -> dict[int, int]:
         """Return the slots of all markets by their numbers."""

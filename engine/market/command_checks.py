@@ -7,6 +7,7 @@ decoder. Never reads a market.
 from typing import Final
 
 from msgspec import UnsetType
+from msgspec.structs import replace
 
 from engine.common.commands import (
     DEDUCTIONS_MAX,
@@ -38,6 +39,7 @@ from engine.common.units import (
     OUTCOMES_MAX,
     STAKE_MINOR_MAX,
 )
+from engine.common.withdrawals import DEDUCTION_MILLI_MAX, Withdrawal
 from engine.market.settlement import result_fault
 
 _LIMIT_BOUNDS: Final = {
@@ -171,6 +173,9 @@ def early_fault(command: EarlyCommand, *, outcomes: int) -> Refused | None:
 
 def settlement_fault(command: SettleMarket, *, outcomes: int) -> Refused | None:
     """Return why a settlement's fields are refused for a market with so many outcomes."""
+    fault = _withdrawals_fault(command.withdrawals, outcomes=outcomes)
+    if fault is not None:
+        return fault
     if isinstance(command.outcomes, UnsetType):
         return results_fault(command.results, outcomes=outcomes) or deductions_fault(
             command.deductions
@@ -180,6 +185,20 @@ def settlement_fault(command: SettleMarket, *, outcomes: int) -> Refused | None:
     return outcomes_fault(command.outcomes, outcomes=outcomes) or results_fault(
         command.results, outcomes=len(command.outcomes)
     )
+
+
+def _withdrawals_fault(
+    withdrawals: tuple[Withdrawal, ...] | UnsetType, *, outcomes: int
+) -> Refused | None:
+    if isinstance(withdrawals, UnsetType):
+        return None
+    for at, each in enumerate(withdrawals):
+        if not 0 <= each.until_ns <= TIME_NS_MAX:
+            return out_of_bounds(f"withdrawals[{at}].until_ns", f"0 to {TIME_NS_MAX}")
+        if not 0 <= each.deduct_milli <= DEDUCTION_MILLI_MAX:
+            return out_of_bounds(f"withdrawals[{at}].deduct_milli", f"0 to {DEDUCTION_MILLI_MAX}")
+    fault = outcomes_fault(tuple(each.outcome for each in withdrawals), outcomes=outcomes)
+    return None if fault is None else replace(fault, field="withdrawals")
 
 
 def deductions_fault(deductions: tuple[Deduction, ...]) -> Refused | None:

@@ -5,9 +5,9 @@ from others, and loading compares them: a dump that contradicts itself is refuse
 
 Layout 1 had no feed positions, windows, deductions or stakes per outcome. Layout 2 had no rules and
 no odds in the outbox, and its figures are those of the first rules. Layout 3 had no charges, no
-marks of early payouts, no payoffs and no limits of fixtures. Every field that an older layout lacks
-follows from those it has, so a machine loaded from a dump of an older layout equals the machine
-that its journal replays to.
+marks of early payouts, no withdrawals, no payoffs and no limits of fixtures. Every field that an
+older layout lacks follows from those it has, so a machine loaded from a dump of an older layout
+equals the machine that its journal replays to.
 """
 
 from functools import partial
@@ -84,7 +84,7 @@ _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "o
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 _FIELDS_3: Final = (*_FIELDS_2, "rules", "partial", "final")
 _FIELDS_4: Final = (
-    *_FIELDS_3, "charges", "early", "play", "payoffs", "places", "fixture_limits",
+    *_FIELDS_3, "charges", "early", "play", "withdrawn", "payoffs", "places", "fixture_limits",
 )  # fmt: skip
 _FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: _FIELDS_3, 4: _FIELDS_4}
 """The fields of each layout."""
@@ -187,7 +187,7 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
         )
         if layout > 3:
             marks = reader.rows("early", MARKED, high=book.bets_len)
-            resolutions.load_early(marks, reader.items("play"))
+            resolutions.load_early(marks, reader.items("play"), reader.items("withdrawn"))
         positions = FeedPositions.load(reader.items("positions"))
         if not _are_markets(positions.market_nos(), markets):
             raise reader.fail("positions", "of a market that is not in the dump")

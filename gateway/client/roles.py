@@ -15,6 +15,7 @@ from engine.common.commands import (
     CancelBets,
     CancelMarket,
     CloseMarket,
+    Deduction,
     HandOverMarket,
     LimitsPatch,
     OpenMarket,
@@ -56,6 +57,7 @@ from gateway.messages.offers import (
     Offers,
     PutOffer,
 )
+from gateway.messages.races import SettleRace
 from gateway.messages.trader import (
     AskBook,
     Book,
@@ -193,6 +195,31 @@ class ControlSession(Session):
     async def resume_all(self, *, fixture: str = "") -> ResumedAll:
         """Undo `suspend_all` for every market, or for a fixture, where nobody else stopped it."""
         return await self._request(ResumeAll, ResumedAll, fixture=fixture)
+
+    async def settle_race(
+        self,
+        market: MarketNo,
+        order: Sequence[Sequence[str]],
+        *,
+        withdrawn: Sequence[str] = (),
+        deductions: Sequence[Deduction] = (),
+    ) -> tuple[MarketEvent, ...]:
+        """Settle a race's win and place markets by its order of finish, dead heats together.
+
+        Returns
+        -------
+        tuple of MarketEvent
+            An event or refusal for the win market, then for each place market.
+        """
+        controlled = await self._request(
+            SettleRace,
+            Controlled,
+            market=MarketNo(market),
+            order=tuple(map(tuple, order)),
+            withdrawn=tuple(withdrawn),
+            deductions=tuple(deductions),
+        )
+        return controlled.events
 
     async def reprice(
         self, fixture: str, pricing: Any, *, suspend: str = "", resume: bool = False

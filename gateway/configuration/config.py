@@ -27,8 +27,8 @@ from msgspec.structs import replace
 
 from actors.settings import (
     ClusterSettings,
-    EachWayTableError,
     MarketShellSettings,
+    RaceTableError,
     ReconcilerSettings,
     SupervisorSettings,
 )
@@ -213,7 +213,8 @@ def _check_together(config: Config, source: str) -> None:
     try:
         LimitRules(config.limits)
         config.markets.place_tables()
-    except (LimitRuleError, EachWayTableError) as error:
+        config.markets.deduction_tables()
+    except (LimitRuleError, RaceTableError) as error:
         raise ConfigError(f"{source}: {error}") from error
     gateways = gateway_settings(config)
     names = "gateway.bets_port, gateway.control_port, gateway.feed_port"

@@ -64,6 +64,7 @@ from gateway.messages.offers import (
     PutOffer,
 )
 from gateway.messages.protocol import ClientMessage, ServerMessage
+from gateway.messages.races import SettleRace
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
@@ -97,6 +98,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     SuspendAll: (SuspendedAll, Error),
     ResumeAll: (ResumedAll, Error),
     Reprice: (Controlled, Error),
+    SettleRace: (Controlled, Error),
     ListMarkets: (Markets, Error),
     AskBook: (Book, Error),
     AskExposure: (Exposure, Error),

@@ -48,6 +48,7 @@ from gateway.messages.offers import (
     Offers,
     PutOffer,
 )
+from gateway.messages.races import SettleRace
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
@@ -80,6 +81,7 @@ ClientMessage = (
     | SuspendAll
     | ResumeAll
     | Reprice
+    | SettleRace
     | ListMarkets
     | AskBook
     | AskExposure

@@ -39,6 +39,7 @@ from gateway.messages.base import Error
 from gateway.messages.exposure import AskExposure
 from gateway.messages.market import STATUS_NAMES
 from gateway.messages.protocol import ServerMessage
+from gateway.messages.races import SettleRace
 from gateway.messages.trader import (
     AskBook,
     Book,
@@ -58,6 +59,7 @@ from gateway.net.odd_stops import OddControl, OddReprice, OddStop, OddSuspendAll
 from gateway.services.arbitrage import ArbitrageService
 from gateway.services.exposure import ExposureService
 from gateway.services.price_fanout import Fanout
+from gateway.services.race_results import race_settlements
 from gateway.settings import GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
@@ -104,6 +106,15 @@ class ControlService:
     async def control(self, by: str, request: Control) -> ServerMessage:
         """Run commands; the answer holds one event per command, in their order."""
         return Controlled(id=request.id, events=tuple(await self._run(by, request.commands)))
+
+    async def command_many(self, by: str, request: ResumeAll | SettleRace) -> ServerMessage:
+        """Command the markets that a request means: resume them all, or settle those of a race."""
+        if isinstance(request, ResumeAll):
+            return await self.resume_all(by, request)
+        commands = race_settlements(request, self._routes.markets, self._fanout.topics)
+        if isinstance(commands, Error):
+            return commands
+        return Controlled(id=request.id, events=tuple(await self._run(by, commands)))
 
     async def obey(self, by: str, stops: OddStop, *, fed: bool = False) -> ServerMessage:
         """Run the stops of a message that cannot be read whole; `fed` is True for a feed."""

@@ -37,6 +37,7 @@ from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
+from gateway.messages.races import SettleRace
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.session.tokens import Role
@@ -87,7 +88,8 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.FEED): _FOLLOW,
     ("bets", Role.QUANT): _FOLLOW,
     ("control", Role.TRADER): _ASSESS
-    | {Control, SuspendAll, ResumeAll, Reprice, AskFeedStats, PutOffer, GiveFreeBet, BoundAccount},
+    | {Control, SuspendAll, ResumeAll, Reprice, SettleRace, AskFeedStats}
+    | {PutOffer, GiveFreeBet, BoundAccount},
     ("control", Role.FEED): _READ | {Control, Reprice},
     ("control", Role.QUANT): _ASSESS,
     ("feed", Role.FEED): frozenset(

@@ -42,6 +42,7 @@ from gateway.messages.exposure import AskExposure
 from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
+from gateway.messages.races import SettleRace
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.net.codec import Codec
@@ -323,8 +324,8 @@ class ClientSession:
         work = self._services.control.suspend_all(self.claims.identity, request)
         self._query(request.id, "", work, stops=True)
 
-    def _resume_all(self, request: ResumeAll) -> None:
-        work = self._services.control.resume_all(self.claims.identity, request)
+    def _command_many(self, request: ResumeAll | SettleRace) -> None:
+        work = self._services.control.command_many(self.claims.identity, request)
         self._query(request.id, "", work)
 
     def _reprice(self, request: Reprice) -> None:
@@ -484,8 +485,9 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     Unsubscribe: ClientSession._unsubscribe,
     Control: ClientSession._control,
     SuspendAll: ClientSession._suspend_all,
-    ResumeAll: ClientSession._resume_all,
+    ResumeAll: ClientSession._command_many,
     Reprice: ClientSession._reprice,
+    SettleRace: ClientSession._command_many,
     ListMarkets: ClientSession._list,
     AskBook: ClientSession._book,
     AskExposure: ClientSession._exposure,

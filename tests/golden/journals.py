@@ -22,8 +22,8 @@ FOLDERS: Final = {
 OPTIONS: Final = JournalOptions(segment_bytes=8_192, allocate_bytes=1, snapshot_aside=False)
 SNAPSHOT_AFTER: Final = {"markets": 39, "ledger": 29}
 """The step after which the one snapshot is taken: it holds windows, deductions and positions, legs
-and their charges, a slip that is settled and one that is refused, offers, free bets and a lead
-that a leg was paid at."""
+and their charges, a slip that is settled and one that is refused, offers, free bets, a lead
+that a leg was paid at and a withdrawal."""
 
 
 def hashes(layout: int) -> dict[str, str]:

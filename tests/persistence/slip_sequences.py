@@ -29,6 +29,8 @@ from engine.common.rows import (
     BetResult,
     Rows,
 )
+from engine.common.units import Nanos
+from engine.common.withdrawals import Withdrawal
 from persistence.durable import DurableLedger, DurableMarkets
 from tests.persistence.command_sequences import (
     LEDGER_STEPS,
@@ -47,6 +49,8 @@ from tests.persistence.command_sequences import (
     settlements,
     verdicts,
 )
+
+GONE = Withdrawal(outcome=2, until_ns=Nanos(5), deduct_milli=50)
 
 
 def charges(*legs: tuple[int, int, int], market_no: int, flags: int = 0) -> Rows:
@@ -76,7 +80,7 @@ def leg_steps(*, first: int, market_nos: tuple[int, int]) -> list[Step]:
         by_trader(
             BeginPlay(market_no=one),
             *(PayEarly(market_no=one, outcome=outcome, lead=2) for outcome in range(3)),
-            SettleMarket(market_no=one, results=results(b % 3)),
+            SettleMarket(market_no=one, results=results(b % 3), withdrawals=(GONE,)),
         ),
         Step("charge", (charges((b, 400, 2), market_no=one),)),
         by_trader(SettleMarket(market_no=one, results=results((b + 1) % 3))),

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from engine.common.commands import (
     CancelBets,
     CancelMarket,
     FeedStep,
+    FeedUpdate,
     MarketCommand,
     OutcomeResult,
     Quote,
@@ -40,13 +42,16 @@ from engine.common.ids import EACH_WAY, MarketKey, MarketNo, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import Nanos, OddsMilli
 from engine.common.views import PriceDelta
+from engine.common.withdrawals import Withdrawal
 from engine.market.bet_resolution import Resolved
 from engine.market.market import MarketMachine
 from engine.pricing.following_updates import STOPPED, FollowingUpdates
 from engine.pricing.race.terms import (
     WIN,
+    DeductionTable,
     EachWayTable,
     EachWayTerms,
+    deduction_milli,
     each_way_terms,
     place_key,
     place_odds_milli,
@@ -70,10 +75,17 @@ class PlaceMarkets:
     tables : sequence of (str, EachWayTable)
         Patterns of fixtures with their tables of terms; the first that matches counts. A fixture
         that none matches has no each-way betting.
+    deductions : sequence of (str, DeductionTable or None), optional
+        The same of tables of deductions for runners that are withdrawn.
     """
 
-    def __init__(self, tables: Sequence[tuple[str, EachWayTable]]) -> None:
+    def __init__(
+        self,
+        tables: Sequence[tuple[str, EachWayTable]],
+        deductions: Sequence[tuple[str, DeductionTable | None]] = (),
+    ) -> None:
         self._tables: Final = tuple(tables)
+        self._deductions: Final = tuple(deductions)
         self._win: dict[MarketKey, MarketNo] = {}
         self._keys: dict[MarketNo, MarketKey] = {}
         """The keys of win markets."""
@@ -124,6 +136,52 @@ class PlaceMarkets:
         key = place_key(self._keys[number], terms)
         found = (no for no in self._of.get(number, ()) if self._place[no][1] == terms)
         return str(key), next(found, None)
+
+    # --- withdrawals ---------------------------------------------------------------------------
+
+    def dated(self, command: MarketCommand, machine: MarketMachine, at_ns: Nanos) -> MarketCommand:
+        """Return a command with the withdrawals of the runners that it makes void to win.
+
+        Their odds are those before the command. A whole settlement dates only runners that were
+        never withdrawn before; one with withdrawals of its own keeps them.
+        """
+        if isinstance(command, FeedUpdate):
+            steps = [
+                self._dated(step, machine, at_ns) if isinstance(step, SettleMarket) else step
+                for step in command.steps
+            ]
+            return replace(command, steps=tuple(steps))
+        return (
+            self._dated(command, machine, at_ns) if isinstance(command, SettleMarket) else command
+        )
+
+    def _dated(self, command: SettleMarket, machine: MarketMachine, at_ns: Nanos) -> SettleMarket:
+        key = self._keys.get(command.market_no)
+        if key is None or not isinstance(command.withdrawals, UnsetType):
+            return command
+        fixture = key.fixture
+        table = next((each for at, each in self._deductions if fnmatchcase(fixture, at)), None)
+        if table is None:
+            return command
+        odds_milli = machine.price_delta(command.market_no).odds_milli
+        stands = machine.resolved(command.market_no)
+        whole = isinstance(command.outcomes, UnsetType)
+        named = (
+            range(len(odds_milli)) if isinstance(command.outcomes, UnsetType) else command.outcomes
+        )
+        withdrawals = tuple(
+            Withdrawal(
+                outcome=at,
+                until_ns=at_ns,
+                deduct_milli=deduction_milli(table, odds_milli=odds_milli[at]),
+            )
+            for at, result in zip(named, command.results, strict=False)
+            if at < len(odds_milli)
+            and result.void_halves == 2
+            and stands.results.get(at) != _VOID
+            and not (whole and at in stands.withdrawn)
+        )
+        return replace(command, withdrawals=withdrawals) if withdrawals else command
 
     # --- what changes --------------------------------------------------------------------------
 
@@ -225,7 +283,8 @@ def _void_steps(
     A runner that is void here is reopened only when the win market has just been settled otherwise
     or rolled back: until the place market is settled again nothing says how it ended.
     """
-    void, own = _void(machine.resolved(win)), machine.resolved(number).results
+    of_win, of_place = machine.resolved(win), machine.resolved(number)
+    void, own, withdrawn = _void(of_win), of_place.results, of_win.withdrawn
     steps: list[FeedStep] = []
     outcomes = range(len(machine.price_delta(win).active))
     named = dict.fromkeys(
@@ -242,10 +301,20 @@ def _void_steps(
         isinstance(event, CancelRolledBack) and event.from_ns is None and event.until_ns is None
         for event in events
     )
-    missing = tuple(at for at in void if own.get(at) != _VOID)
+    missing = tuple(
+        at
+        for at in void
+        if own.get(at) != _VOID
+        or of_place.withdrawn.get(at) != withdrawn.get(at, of_place.withdrawn.get(at))
+    )
     if missing and (machine.price_delta(number).status is not Status.CANCELLED or reinstated):
         results = (_VOID,) * len(missing)
-        steps.append(SettleMarket(market_no=number, results=results, outcomes=missing))
+        dates = tuple(withdrawn[at] for at in missing if at in withdrawn)
+        steps.append(
+            SettleMarket(
+                market_no=number, results=results, outcomes=missing, withdrawals=dates or UNSET
+            )
+        )
     return steps
 
 

@@ -20,6 +20,7 @@ from engine.common.units import DEAD_HEAT_DEN_MAX, OUTCOMES_MAX
 from engine.pricing.chances import WIN
 from engine.pricing.ladder import Floats
 from engine.pricing.lines import MarketTypeError
+from engine.pricing.race.dead_heats import placed_share, result_of
 from engine.pricing.race.field import RUNNERS_MAX
 from engine.pricing.race.model import (
     Places,
@@ -238,12 +239,7 @@ class _FieldChances:
 def _result(rules: RaceRules, state: RaceState, outcome: tuple[int, ...]) -> OutcomeResult:
     if any(runner + 1 in state.withdrawn for runner in outcome):
         return OutcomeResult(won=False, void_halves=2)
-    share = _share(rules, state.positions, outcome)
-    if share == 0:
-        return OutcomeResult(won=False)
-    return OutcomeResult(
-        won=True, dead_heat_num=share.numerator, dead_heat_den=share.denominator
-    )  # fmt: skip
+    return result_of(_share(rules, state.positions, outcome))
 
 
 def _share(rules: RaceRules, positions: Sequence[int], outcome: tuple[int, ...]) -> Fraction:
@@ -253,11 +249,7 @@ def _share(rules: RaceRules, positions: Sequence[int], outcome: tuple[int, ...])
     equally.
     """
     if rules.kind is Kind.PLACED:
-        position = positions[outcome[0]]
-        if position == 0:
-            return Fraction(0)
-        tied = positions.count(position)
-        return Fraction(min(max(rules.places - position + 1, 0), tied), tied)
+        return placed_share(positions, outcome[0], places=rules.places)
     if rules.kind is Kind.ORDERED:
         return _ordered_share(positions, outcome)
     return sum((_ordered_share(positions, order) for order in permutations(outcome)), Fraction(0))

@@ -1,7 +1,7 @@
 """Compute each-way terms by the size of the field, and deductions for non-runners.
 
 Owns the tables, which differ between bookmakers and are configuration, and the arithmetic on them.
-Never settles a bet: the results go into markets' odds and into `SettleMarket.deductions`.
+Never settles a bet: the results go into markets' odds and `SettleMarket.withdrawals`.
 """
 
 import re
@@ -10,13 +10,12 @@ from typing import Annotated, Final, NamedTuple
 
 from msgspec import Meta, Struct, ValidationError, convert
 
-from engine.common.commands import DEDUCTIONS_MAX, Deduction, OddsField, StakeField, TimeField
+from engine.common.commands import OddsField, StakeField
 from engine.common.ids import EACH_WAY, FRACTION, MarketKey
-from engine.common.units import ODDS_MILLI_MIN, Nanos, OddsMilli
+from engine.common.units import ODDS_MILLI_MIN, OddsMilli
+from engine.common.withdrawals import DEDUCTION_MILLI_MAX
 from engine.pricing.race.field import RUNNERS_MAX
 
-DEDUCTION_MILLI_MAX: Final = 900
-"""The largest deduction from winnings at any number of withdrawals: 90p in the pound."""
 WIN: Final = "win"
 PLACES: Final = "places"
 _FRACTION: Final = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,2})", re.ASCII)
@@ -187,39 +186,33 @@ def deduction_milli(table: Sequence[DeductionRow], *, odds_milli: int) -> int:
     return min(rows, key=lambda row: row.to_milli).deduct_milli if rows else 0
 
 
-class Withdrawal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The time at which a runner was withdrawn, and its odds at that time."""
-
-    at_ns: TimeField
-    odds_milli: OddsField
+_NAMED_DEDUCTIONS: Final[dict[str, DeductionTable | None]] = {"tattersalls": RULE_4, "none": None}
+_DEDUCTION: Final = re.compile(r"(\d{1,8}):(\d{1,3})", re.ASCII)
 
 
-def deductions(
-    withdrawals: Sequence[Withdrawal], *, table: Sequence[DeductionRow] = RULE_4
-) -> tuple[Deduction, ...]:
-    """Return the deductions from winners for `SettleMarket`.
+def read_deductions(text: str) -> DeductionTable | None:
+    """Return a table of deductions by its name, or from rows ``TO_MILLI:DEDUCT_MILLI`` by commas.
 
-    A bet's deduction is the sum over the runners withdrawn after it was placed, at most
-    `DEDUCTION_MILLI_MAX`.
+    None is no deduction at any odds. A place market has the deductions of its win market.
 
     Raises
     ------
     ValueError
-        When there are more than `DEDUCTIONS_MAX` different deductions.
+        When the text is neither, or a figure is out of its bounds; the message names the row.
     """
-    total = 0
-    by_time: dict[Nanos, int] = {}
-    for withdrawal in sorted(withdrawals, key=lambda each: each.at_ns, reverse=True):
-        total += deduction_milli(table, odds_milli=withdrawal.odds_milli)
-        by_time[withdrawal.at_ns] = min(total, DEDUCTION_MILLI_MAX)
-    latest: dict[int, Nanos] = {}
-    for at_ns, deducted in by_time.items():
-        latest.setdefault(deducted, at_ns)
-    rows = [
-        Deduction(until_ns=at_ns, keep_milli=1_000 - deducted)
-        for deducted, at_ns in reversed(latest.items())
-        if deducted > 0
-    ]
-    if len(rows) > DEDUCTIONS_MAX:
-        raise ValueError(f"deductions: at most {DEDUCTIONS_MAX} different ones")
+    if text in _NAMED_DEDUCTIONS:
+        return _NAMED_DEDUCTIONS[text]
+    rows: list[DeductionRow] = []
+    for part in text.split(","):
+        match = _DEDUCTION.fullmatch(part)
+        if match is None:
+            names = ", ".join(_NAMED_DEDUCTIONS)
+            raise ValueError(f"{part!r} is not TO_MILLI:DEDUCT_MILLI, nor one of {names}")
+        figures = {"to_milli": int(match[1]), "deduct_milli": int(match[2])}
+        try:
+            rows.append(convert(figures, DeductionRow))
+        except ValidationError as error:
+            raise ValueError(f"{part!r}: {error}") from error
+    if len(rows) > ROWS_MAX or len({row.to_milli for row in rows}) < len(rows):
+        raise ValueError(f"{text!r}: at most {ROWS_MAX} rows, one up to an odds")
     return tuple(rows)

@@ -30,7 +30,7 @@ from engine.common.reasons import Reason
 from engine.pricing.race.model import RaceState
 from engine.pricing.race.terms import RULE_4, deduction_milli
 from engine.pricing.sport import SportBoard
-from gateway.client import EachWay, Leg, PlaceTerms, accumulator
+from gateway.client import EachWay, Leg, PlaceTerms, RefusedError, accumulator
 from gateway.configuration.config import ConfigError, load_config
 from tests.gateway.builder_house import BALANCE_MINOR, VOID, House, open_house
 
@@ -179,6 +179,72 @@ async def test_a_withdrawn_runner_is_withdrawn_to_be_placed_and_changes_the_term
         assert (await client.status("b")).state == "accepted"
 
 
+async def test_earlier_bets_bear_the_houses_deductions_for_a_runner_that_is_withdrawn(
+    tmp_path: Path,
+) -> None:
+    """The figures of 10 each-way at 7/4 after 35p, as above; nobody states a deduction."""
+    markets = MarketShellSettings(deductions=("*=tattersalls",))
+    settings = SupervisorSettings(markets_per_actor=16)
+    async with open_house(tmp_path, priced=False, supervisor=settings, markets=markets) as house:
+        await open_races(house)
+        async with house.bettor() as client:
+            terms = await client.each_way(WIN)
+            await client.place_slip(ref="e", legs=[leg(terms)], bets=[accumulator(STAKE_MINOR)])
+            gone = SetOdds(market_no=WIN, quotes=(Quote(outcome=2, odds_milli=2_750),))
+            await house.command(gone)
+            await house.command(SettleMarket(market_no=WIN, results=(VOID,), outcomes=(2,)))
+            fewer = await client.each_way(WIN)
+            await client.place_slip(ref="l", legs=[leg(fewer)], bets=[accumulator(STAKE_MINOR)])
+            state = RaceState(withdrawn=(3,), positions=(1, 2, 0, 3, 4, 5, 6, 7))
+            for number in (fewer.market, terms.market, WIN):
+                key = (await house.book(number)).prices.key
+                results = SportBoard("race", [key], names={key: NAMES}).results(state)[key]
+                await house.command(SettleMarket(market_no=number, results=results))
+            await house.carry()
+            assert (await client.status("e")).payout_minor == 3_364
+            late = (await client.status("l")).payout_minor
+            assert late == 2_750 + STAKE_MINOR * fewer.odds_milli[0] // 1_000
+            for number in (terms.market, WIN):
+                await house.command(RollBackSettlement(market_no=number))
+                key = (await house.book(number)).prices.key
+                results = SportBoard("race", [key], names={key: NAMES}).results(state)[key]
+                await house.command(SettleMarket(market_no=number, results=results))
+            await house.carry()
+            assert (await client.status("e")).payout_minor == 3_364, "settled again, it is the same"
+
+
+async def test_a_race_is_settled_by_its_order_of_finish_with_dead_heats(house: House) -> None:
+    """DAZN Bet's help 9775118959517: of 10.00 to be placed at 5.000, joint third of two has 25.00.
+
+    And 3 that tie for first: each has a third of its win (betdaq 360017086559: 60 at 6.0, 120).
+    """
+    async with house.bettor() as client, house.trader() as trader:
+        terms = await client.each_way(WIN)
+        await house.command(SetOdds(market_no=WIN, quotes=(Quote(outcome=2, odds_milli=6_000),)))
+        for ref, runner, odds in (("third", 6, 21_000), ("first", 3, 6_000), ("gone", 8, 51_000)):
+            slip = await client.place_slip(
+                ref=ref, legs=[leg(terms, runner=runner, odds=odds)], bets=[accumulator(1_000)]
+            )
+            assert slip.state == "accepted", slip
+        for order, name in (
+            ([["horse 1"], ["horse 9"]], "horse 9"),
+            ([["horse 1"], ["horse 2", "horse 1"]], "horse 1"),
+        ):
+            with pytest.raises(RefusedError, match=name):
+                await trader.settle_race(WIN, order)
+        ordered = [["horse 1"], ["horse 2"], ["horse 5", "horse 6"]]
+        events = await trader.settle_race(WIN, ordered, withdrawn=["horse 8"])
+        assert [event.market_no for event in events] == [WIN, terms.market]
+        await house.carry()
+        assert (await client.status("third")).payout_minor == 2_500
+        assert (await client.status("first")).payout_minor == 0
+        assert (await client.status("gone")).payout_minor == 2_000
+        await trader.settle_race(WIN, [["horse 3", "horse 4", "horse 6"]], withdrawn=["horse 8"])
+        await house.carry()
+        assert (await client.status("first")).payout_minor == 2_000 + 2_000  # placed in full
+        assert (await client.status("third")).payout_minor == 7_000 + 5_000
+
+
 async def test_a_window_that_refunds_a_runner_refunds_its_places(house: House) -> None:
     async with house.bettor() as client:
         terms = await client.each_way(WIN)
@@ -225,9 +291,10 @@ async def test_a_fixtures_terms_are_its_tables_and_a_small_field_has_none(tmp_pa
 
 @pytest.mark.parametrize("text", ["standard", "*=8:3", "*=8:0:1/5", "*=8:3:1/5,8:2:1/4", "*=x"])
 def test_a_malformed_table_is_refused_when_settings_are_read(text: str) -> None:
-    env = {"OVERROUND_MARKETS__EACH_WAY": f'["{text}"]'}
-    with pytest.raises(ConfigError, match=r"markets.each_way\[1\]"):
-        load_config(env=env)
+    for name in ("each_way", "deductions"):
+        env = {f"OVERROUND_MARKETS__{name.upper()}": f'["{text}"]'}
+        with pytest.raises(ConfigError, match=rf"markets.{name}\[1\]"):
+            load_config(env=env)
 
 
 async def test_place_markets_are_followed_again_after_a_restart(tmp_path: Path) -> None:

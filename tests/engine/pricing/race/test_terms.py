@@ -1,35 +1,64 @@
 """Each-way terms and deductions: published worked settlements, paid out by a market."""
 
-from typing import Any
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.common.commands import CreateMarket, Deduction, OpenMarket, OutcomeResult, SettleMarket
+from engine.common import withdrawals
+from engine.common.commands import (
+    DEDUCTIONS_MAX,
+    CreateMarket,
+    Deduction,
+    OpenMarket,
+    OutcomeResult,
+    SettleMarket,
+)
 from engine.common.ids import MarketKey, parse_market_key
-from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
+from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, Nanos
+from engine.common.withdrawals import DEDUCTION_MILLI_MAX
+from engine.market.deductions import accumulated
 from engine.market.market import MarketMachine
 from engine.pricing.race.model import RaceState
 from engine.pricing.race.sport import SPORT
 from engine.pricing.race.terms import (
-    DEDUCTION_MILLI_MAX,
     HANDICAP,
     RULE_4,
     STANDARD,
     EachWayBet,
     EachWayTerms,
-    Withdrawal,
     deduction_milli,
-    deductions,
     each_way_terms,
     place_key,
     place_odds_milli,
+    read_deductions,
     read_table,
     terms_of,
 )
 from tests.engine.market.builders import AT_NS, WIDE, bet, do, place
+
+
+class Withdrawal(NamedTuple):
+    """When a runner is withdrawn, and at which odds."""
+
+    at_ns: int
+    odds_milli: int
+
+
+def deductions(withdrawn: Sequence[Withdrawal]) -> tuple[Deduction, ...]:
+    return accumulated(
+        withdrawals.Withdrawal(
+            outcome=at,
+            until_ns=Nanos(each.at_ns),
+            deduct_milli=deduction_milli(RULE_4, odds_milli=each.odds_milli),
+        )
+        for at, each in enumerate(withdrawn)
+    )
+
 
 FIFTH = EachWayTerms(places=3, odds_den=5)
 RUNNERS = ("runners", "8")
@@ -210,11 +239,28 @@ def test_deductions_equal_the_sum_over_later_withdrawals(
     assert kept == 1_000 - min(expected, DEDUCTION_MILLI_MAX)
 
 
-def test_more_deductions_than_a_settlement_holds_are_refused() -> None:
+def test_of_more_deductions_than_a_settlement_holds_the_smallest_are_left_out() -> None:
     many = [Withdrawal(at_ns=at, odds_milli=12_000) for at in range(1, 18)]
-    with pytest.raises(ValueError, match="at most 16"):
-        deductions(many)
-    assert len(deductions(many[:16])) == 16
+    rows = deductions(many)
+    assert len(rows) == DEDUCTIONS_MAX
+    assert (rows[0].keep_milli, rows[-1].keep_milli) == (1_000 - 17 * 50, 1_000 - 2 * 50)
+
+
+@pytest.mark.parametrize("text", ["2_750:350", "900:10", "2750:901", "2750:1,2750:2", "rule4", ""])
+def test_a_malformed_table_of_deductions_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(repr(text.split(",", maxsplit=1)[0])[:-1])):
+        read_deductions(text)
+
+
+def test_a_table_of_deductions_is_read_by_name_or_by_rows() -> None:
+    assert (read_deductions("tattersalls"), read_deductions("none")) == (RULE_4, None)
+    own = read_deductions("2750:350,10000:50")
+    assert own is not None
+    assert [deduction_milli(own, odds_milli=odds) for odds in (2_750, 2_751, 10_001)] == [
+        350,
+        50,
+        0,
+    ]
 
 
 def test_losers_and_non_runners_have_no_deduction() -> None:
