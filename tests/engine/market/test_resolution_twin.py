@@ -155,7 +155,7 @@ def rows_since(machine: MarketMachine, seq: int) -> list[Row]:
 
 def figures(event: MarketEvent) -> tuple[int, int]:
     """Return how many bets an event resolves, and what they are paid."""
-    return getattr(event, "bets", 0), getattr(event, "payout_minor", 0)
+    return getattr(event, "bets", 0), getattr(event, "payouts_check", 0)
 
 
 class Pair:
