@@ -384,7 +384,7 @@ def random_offered(random: Random, ref: str) -> SlipRequest:
     return accumulator(*odds, **fields)
 
 
-def with_last_words(random: Random, messages: list[Rows]) -> list[Rows]:
+def mostly_settled(random: Random, messages: list[Rows]) -> list[Rows]:
     """Return messages about a slip's legs with a settlement that most of them end with."""
     last = []
     for message in messages:
@@ -457,7 +457,7 @@ def test_offers_end_as_the_twin_says_in_any_order_of_messages(seed, orders):
     for number in range(5):
         request = random_offered(random, f"r{number}")
         if request.send(start)["reason"][0] == 0:
-            messages += with_last_words(random, messages_about(random, request))
+            messages += mostly_settled(random, messages_about(random, request))
     ends = []
     for order in orders:
         ledger = LedgerMachine.load(start.dump())
