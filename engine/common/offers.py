@@ -49,6 +49,10 @@ CoverLegsField = Annotated[int, Meta(ge=FULL_COVER_LEGS_MIN, le=FULL_COVER_LEGS_
 OneWinnerField = Annotated[int, Meta(ge=ONE_WINNER_MILLI_MIN, le=OFFER_MILLI_MAX)]
 CapField = Annotated[Minor, Meta(ge=1, le=OFFER_CAP_MINOR_MAX)]
 StakeMaxField = Annotated[Minor, Meta(ge=1, le=STAKE_MINOR_MAX)]
+OFFER_USES_MAX: Final = 65_535
+UsesField = Annotated[int, Meta(ge=0, le=OFFER_USES_MAX)]
+"""How many slips of one account may take the offer, 0 for any number. Refused slips, and those that
+were void as a whole, do not count."""
 OfferNoField = Annotated[int, Meta(ge=1, le=OFFERS_MAX)]
 
 
@@ -104,6 +108,7 @@ class BoostRule(_Rule, frozen=True, tag="boost"):
     cap_minor: CapField
     odds_milli_min: LowestOddsField = OddsMilli(ODDS_MILLI_MIN)
     stake_minor_max: StakeMaxField = Minor(STAKE_MINOR_MAX)
+    uses_max: UsesField = 0
 
 
 class OddsBoostRule(_Rule, frozen=True, tag="odds_boost"):
@@ -118,6 +123,7 @@ class OddsBoostRule(_Rule, frozen=True, tag="odds_boost"):
     odds_milli: LowestOddsField
     cap_minor: CapField
     stake_minor_max: StakeMaxField = Minor(STAKE_MINOR_MAX)
+    uses_max: UsesField = 0
 
 
 class InsuranceRule(_Rule, frozen=True, tag="insurance"):
@@ -133,6 +139,7 @@ class InsuranceRule(_Rule, frozen=True, tag="insurance"):
     expires_after_ns: Annotated[int, Meta(ge=1, le=EXPIRY_NS_MAX)]
     odds_milli_min: LowestOddsField = OddsMilli(ODDS_MILLI_MIN)
     stake_minor_max: StakeMaxField = Minor(STAKE_MINOR_MAX)
+    uses_max: UsesField = 0
 
 
 class FullCoverRule(_Rule, frozen=True, tag="full_cover"):
@@ -151,6 +158,7 @@ class FullCoverRule(_Rule, frozen=True, tag="full_cover"):
     void_excludes: bool = True
     legs_min: CoverLegsField = FULL_COVER_LEGS_MIN
     stake_minor_max: StakeMaxField = Minor(STAKE_MINOR_MAX)
+    uses_max: UsesField = 0
 
 
 class EarlyPayoutRule(_Rule, frozen=True, tag="early_payout"):
@@ -167,6 +175,7 @@ class EarlyPayoutRule(_Rule, frozen=True, tag="early_payout"):
     pre_match: bool = True
     odds_milli_min: LowestOddsField = OddsMilli(ODDS_MILLI_MIN)
     stake_minor_max: StakeMaxField = Minor(STAKE_MINOR_MAX)
+    uses_max: UsesField = 0
 
 
 OfferRule = (

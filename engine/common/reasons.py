@@ -92,6 +92,7 @@ class Reason(IntEnum):
     FREE_BET_UNKNOWN = 615
     FREE_BET_EXPIRED = 616
     FREE_BET_USED = 617
+    OFFER_USED = 618
 
     # 70x liability
     MARKET_LIABILITY = 701
@@ -128,6 +129,7 @@ RETRYABLE: Final = frozenset(
         Reason.BET_ID_REUSED,
         Reason.OFFER_NOT_FOR_BET,
         Reason.FREE_BET_USED,
+        Reason.OFFER_USED,
         Reason.MARKET_LIABILITY,
         Reason.BET_LIABILITY,
         Reason.ACCOUNT_LIABILITY,
@@ -216,6 +218,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.FREE_BET_UNKNOWN: "the account has no such free bet",
     Reason.FREE_BET_EXPIRED: "the free bet has expired",
     Reason.FREE_BET_USED: "the free bet has less left than the stake",
+    Reason.OFFER_USED: "the account has taken the offer as often as it may",
     Reason.MARKET_LIABILITY: "the market's liability limit is reached",
     Reason.BET_LIABILITY: "the bet's liability is over its limit",
     Reason.ACCOUNT_LIABILITY: "what the account's open bets can pay is at its bound",

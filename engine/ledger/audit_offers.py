@@ -46,6 +46,8 @@ def offer_rules(tables: LedgerTables) -> _Rules:
     early = rules["kind"] == OfferKind.EARLY_PAYOUT
     yield "offers: lead out of bounds", (rules["lead"] > 0) == early
     yield "offers: pre_match is not 0 or 1", rules["pre_match"] <= early
+    bounded = known & (rules["kind"] != OfferKind.FREE_BET)
+    yield "offers: uses bounded of a kind without", bounded | (rules["uses_max"] == 0)
     yield "offers: padding in use", ~rules["pad"].any(axis=1)
     grants = offers.used_grants()
     yield "free_bets: account beyond the accounts", grants["account"] < tables.accounts_len
@@ -62,7 +64,9 @@ def offer_rules(tables: LedgerTables) -> _Rules:
     yield "offered: offer unknown", _is_known(rules, offered["offer"])
     yield "offered: free bet unknown", offered["grant"] <= len(grants)
     yield "offered: a payment without a free bet", offered["pays"] <= (offered["grant"] > 0)
-    yield "offered: a use without a payment", offered["uses"] <= offered["pays"]
+    numbers = np.minimum(offered["offer"], len(rules) - 1)
+    counts = (offered["pays"] > 0) | (rules["uses_max"][numbers] > 0)
+    yield "offered: a use that nothing counts", offered["uses"] <= counts
     yield "offered: padding in use", ~offered["pad"].any(axis=1)
 
 
@@ -81,7 +85,7 @@ def offers_fault(tables: LedgerTables) -> str:
     if not np.array_equal(slips["odds_seen_milli"][taken], _lowest_odds(tables)):
         return "slips: not the lowest odds that the offer asks"
     used = np.zeros(len(grants), np.int64)
-    uses = offered[offered["uses"] > 0]
+    uses = offered[(offered["uses"] > 0) & pays]
     np.add.at(used, uses["grant"] - 1, slips["stake_minor"][uses["head"]])
     if not np.array_equal(used, grants["used_minor"]):
         return "free_bets: used is not the stakes of the slips that it pays for"
@@ -98,7 +102,7 @@ def offers_fault(tables: LedgerTables) -> str:
     wrong, _ = _given_otherwise(tables, 0, len(offered), steps_max=_NO_BOUND, most=1)
     if len(wrong):
         return f"offered: not what the offer gives for what stands (row {wrong[0]})"
-    return _account_fault(tables) or _ref_fault(tables)
+    return _account_fault(tables) or _ref_fault(tables) or offers.uses_fault(slips)
 
 
 def offer_faults(tables: LedgerTables, start: int, stop: int) -> tuple[U64s, int]:

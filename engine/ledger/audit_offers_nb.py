@@ -12,7 +12,7 @@ from engine.common.jit import kernel
 from engine.common.rows import Rows, U32s
 from engine.ledger.index_nb import SLIP_BETS, SLIPS, SLOTS
 from engine.ledger.offers_given_nb import added_nb, earned_nb, is_used_nb
-from engine.ledger.offers_nb import OFFER_STORE
+from engine.ledger.offers_nb import OFFER_STORE, counts_uses_nb
 from engine.ledger.slip_chains_nb import PAIR
 from engine.ledger.slip_nb import SCRATCH
 
@@ -52,7 +52,7 @@ def offered_faults_nb(
         is full, or before a slip, but the first, with which more than `steps_max` legs of lines
         would have been looked at.
     """
-    offers, offered, grants, _ = store
+    offers, offered, grants, _, _, _ = store
     count, steps, at = 0, np.int64(0), np.int64(begin)
     while at < end and count < len(faults):
         row = offered[at]
@@ -64,9 +64,9 @@ def offered_faults_nb(
             break
         offer = offers[row.offer]
         wrong = added_nb(slips, head_slot, offer, row, bets, room, scratch) != row.added_minor
-        if row.pays:
+        if counts_uses_nb(row, offer):
             wrong |= row.uses != is_used_nb(head)
-        elif row.grant:
+        if row.grant > 0 and not row.pays:
             earned_minor = earned_nb(slips, head_slot, offer)
             wrong |= grants[row.grant - 1].amount_minor != earned_minor
         if wrong:

@@ -31,7 +31,8 @@ OFFER: Final = row_dtype(
     ("active", "u1"),
     ("lead", "u1"),
     ("pre_match", "u1"),
-    ("pad", "u1", (6,)),
+    ("uses_max", "<u2"),
+    ("pad", "u1", (4,)),
 )
 """An offer; its slot is its number, and a slot that no offer has is zero. `kind` is an OfferKind,
 and a field that the kind has not is 0. `ladder_milli` is the ladder by the number of legs. Only
@@ -50,7 +51,8 @@ OFFERED: Final = row_dtype(
 """A slip that took an offer; these lie in the order of their heads, which are slots. `added_minor`
 is what the offer's account has given the bettor beside the payout. `grant` is the number of a free
 bet: with `pays` 1 it pays the stake, and `uses` is 1 while it counts the stake as used; with `pays`
-0 an insurance promises it. 0 is none."""
+0 an insurance promises it. 0 is none. Of an offer with a bound of uses `uses` is 1 while the slip
+counts as one of its account."""
 
 GRANT: Final = row_dtype(
     80,

@@ -16,6 +16,7 @@ from engine.common.units import BETS_MAX, Minor
 from engine.ledger.growth import copied, grown_size
 from engine.ledger.index_nb import find_by_ref_nb, index_refs_nb
 from engine.ledger.offer_rows import GRANT, GRANTS_MAX, OFFER, OFFERED
+from engine.ledger.offer_uses_nb import OFFER_USE, USES_LEN, count_uses_nb, uses_nb
 
 OFFER_FIELDS: Final = ("offers", "offer_names", "offers_given_minor", "offered", "free_bets")
 """The fields of a dump that hold the offers."""
@@ -41,13 +42,29 @@ class OfferTables:
         self.grants_of: dict[int, list[int]] = {}
         """Numbers of the free bets of each account that has any, by its slot. It follows from the
         rows."""
-        self.ends = np.zeros(2, np.int64)
-        """How many slips took an offer, and how many free bets there are: kernels append."""
+        self.uses: Rows = np.zeros(0, OFFER_USE)
+        """How often accounts have taken offers that bound it. It follows from the rows."""
+        self.use_table = empty_table()
+        self.ends = np.zeros(3, np.int64)
+        """How many slips took an offer, how many free bets there are, and how many rows of uses:
+        kernels append."""
 
     @property
-    def store(self) -> tuple[Rows, Rows, Rows, "np.ndarray[Any, np.dtype[np.int64]]"]:
+    def store(self) -> tuple[Any, ...]:
         """What the kernels get."""
-        return self.offers, self.offered, self.grants, self.ends
+        return (
+            self.offers,
+            self.offered,
+            self.grants,
+            self.ends,
+            self.use_table,
+            self.uses,
+        )
+
+    @property
+    def uses_len(self) -> int:
+        """Rows of uses."""
+        return int(self.ends[USES_LEN])
 
     @property
     def offered_len(self) -> int:
@@ -84,9 +101,38 @@ class OfferTables:
         self.names[number] = name
 
     def make_room(self, count: int) -> None:
-        """Make room for `count` more slips that take an offer, and for as many free bets."""
+        """Make room for `count` more slips that take an offer, and for what may follow of each."""
         self.offered = _with_room(self.offered, self.offered_len + count)
         self.grants = _with_room(self.grants, self.grants_len + count)
+        self._make_room_for_uses(count)
+
+    def _make_room_for_uses(self, count: int) -> None:
+        self.uses = _with_room(self.uses, self.uses_len + count)
+        self.use_table = grown_table(self.use_table, self.uses_len + count)
+
+    def count_uses(self, slips: Rows) -> None:
+        """Count the uses of slips that took an offer with a bound of uses, anew."""
+        offered = self.used_offered()
+        counted = offered[(offered["uses"] > 0) & (offered["pays"] == 0)]
+        self.uses, self.use_table = np.zeros(0, OFFER_USE), empty_table()
+        self.ends[USES_LEN] = 0
+        self._make_room_for_uses(len(counted))
+        owners = np.ascontiguousarray(slips["account"][counted["head"]])
+        numbers = np.ascontiguousarray(counted["offer"])
+        count_uses_nb(owners, numbers, (self.use_table, self.uses, self.ends))
+
+    def uses_fault(self, slips: Rows) -> str:
+        """Count all uses again; return a count that differs, or an empty text."""
+        right = OfferTables()
+        right.offered, right.ends[0] = self.offered, self.ends[0]
+        right.count_uses(slips)
+        for one, other in ((self, right), (right, self)):
+            for row in one.uses[: one.uses_len]:
+                account, number = int(row["account"]), int(row["offer"])
+                found = uses_nb(account, number, (other.use_table, other.uses, other.ends))
+                if found != row["count"]:
+                    return f"offered: account slot {account} has other uses of offer {number}"
+        return ""
 
     def note_grants(self, before: int) -> None:
         """Note to which accounts the free bets from a slot on belong."""
@@ -146,10 +192,10 @@ class OfferTables:
             raise reader.fail("offers_given_minor", "not decimal numbers") from None
         tables.offered = reader.rows("offered", OFFERED, high=BETS_MAX)
         tables.grants = reader.rows("free_bets", GRANT, high=GRANTS_MAX)
-        tables.ends[:] = len(tables.offered), len(tables.grants)
+        tables.ends[:2] = len(tables.offered), len(tables.grants)
         return tables
 
-    def rebuild(self, *, seed: np.uint64, accounts: Rows) -> str:
+    def rebuild(self, *, seed: np.uint64, accounts: Rows, slips: Rows) -> str:
         """Build what follows from the rows; return a row that repeats an earlier ref, or ""."""
         self.grant_table = empty_table(self.grants_len)
         repeated = index_refs_nb(self.grant_table, seed, self.grants, 0, self.grants_len, accounts)
@@ -157,6 +203,7 @@ class OfferTables:
             return f"free_bets: row {repeated} repeats an account's ref"
         self.grants_of = {}
         self.note_grants(0)
+        self.count_uses(slips)
         return ""
 
 

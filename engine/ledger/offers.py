@@ -101,6 +101,7 @@ def offer_row(rule: OfferRule, *, currency: int) -> Rows:
         "void_excludes",
         "lead",
         "pre_match",
+        "uses_max",
     ):
         if hasattr(rule, name):
             row[name] = getattr(rule, name)

@@ -18,6 +18,7 @@ from engine.common.jit import kernel
 from engine.common.rows import FLAG_PRE_MATCH, BetResult, Rows, SlipKind, SlipState, U64s
 from engine.common.units import ODDS_MILLI_ONE
 from engine.ledger.index_nb import ACCOUNTS, RANGES, SLIP_BETS, SLIPS, SUMS, slot_of_bet_nb
+from engine.ledger.offer_uses_nb import add_use_nb
 from engine.ledger.offers_nb import (
     BOOST,
     EARLY_PAYOUT,
@@ -26,7 +27,9 @@ from engine.ledger.offers_nb import (
     ODDS_BOOST,
     OFFER_STORE,
     ONE,
+    counts_uses_nb,
     offered_row_nb,
+    use_store_nb,
 )
 from engine.ledger.open_slips_nb import shift_balance_nb
 from engine.ledger.slip_nb import SCRATCH, STANDING, gather_nb, owed_of_nb, parts_nb
@@ -245,7 +248,7 @@ def bring_offer_nb(
     at_ns: Any,
 ) -> None:
     """Bring what an offer has given for a slip in line with what stands; move the difference."""
-    offers, offered, grants, _ = store
+    offers, offered, grants, _, _, _ = store
     row = offered[at]
     head_slot = np.int64(row.head)
     head = slips[head_slot]
@@ -255,13 +258,19 @@ def bring_offer_nb(
         shift_balance_nb(accounts[head.account], change_minor)
         given[row.offer] += change_minor
         row.added_minor += change_minor
+    more_uses: Any = 0
+    if counts_uses_nb(row, offer):
+        uses = is_used_nb(head)
+        more_uses = np.int64(uses) - np.int64(row.uses)
+        row.uses = uses
+        if more_uses != 0 and not row.pays:
+            number = np.int64(row.offer)
+            add_use_nb(np.int64(head.account), number, more_uses, use_store_nb(store))
     if row.grant == 0:
         return
     grant = grants[row.grant - 1]
     if row.pays:
-        uses = is_used_nb(head)
-        grant.used_minor += head.stake_minor * (np.int64(uses) - np.int64(row.uses))
-        row.uses = uses
+        grant.used_minor += head.stake_minor * more_uses
         return
     earned_minor = earned_nb(slips, head_slot, offer)
     if earned_minor != grant.amount_minor:
@@ -271,7 +280,7 @@ def bring_offer_nb(
 
 @kernel()
 def is_used_nb(head: Any) -> Any:
-    """Return whether a slip uses its free bet: not if refused, nor if it was wholly void."""
+    """Return whether a slip uses what it took: not if refused, nor if it was wholly void."""
     return head.state != REFUSED and not (head.state == SETTLED and head.result == REFUNDED)
 
 
@@ -308,7 +317,7 @@ def bring_offers_nb(
     What the offers' accounts give is added to `given` by the offer's number. The bets from `room`
     on are overwritten.
     """
-    _, offered, _, ends = store
+    _, offered, _, ends, _, _ = store
     for i in range(len(bet_ids)):
         slot = slot_of_bet_nb(ranges, slips, slips_len, bet_ids[i])
         if slot < 0 or slips[slot].kind != LEG:

@@ -16,9 +16,11 @@ from engine.common.rows import FLAG_EACH_WAY, FLAG_FREE_BET
 from engine.common.units import STAKE_MINOR_MAX
 from engine.ledger.index_nb import (
     GRANTS,
+    REF_U64S,
     array_of,
 )
 from engine.ledger.offer_rows import GRANTS_MAX, OFFER, OFFERED
+from engine.ledger.offer_uses_nb import OFFER_USE, add_use_nb, uses_nb
 from engine.ledger.slip_nb import parts_nb
 
 NO_KIND = int(OfferKind.NONE)
@@ -33,6 +35,7 @@ CAPACITY = int(Reason.CAPACITY)
 OFFER_UNKNOWN = int(Reason.OFFER_UNKNOWN)
 OFFER_WITHDRAWN = int(Reason.OFFER_WITHDRAWN)
 OFFER_NOT_FOR_BET = int(Reason.OFFER_NOT_FOR_BET)
+OFFER_USED = int(Reason.OFFER_USED)
 FREE_BET_UNKNOWN = int(Reason.FREE_BET_UNKNOWN)
 FREE_BET_EXPIRED = int(Reason.FREE_BET_EXPIRED)
 FREE_BET_USED = int(Reason.FREE_BET_USED)
@@ -44,10 +47,17 @@ OFFERS = array_of(OFFER)
 OFFERED_ROWS = array_of(OFFERED)
 OFFER_ENDS = types.Array(types.int64, 1, "C")
 OFFER_STORE: Any = types.Tuple(  # type: ignore[no-untyped-call]
-    (OFFERS, OFFERED_ROWS, GRANTS, OFFER_ENDS)
+    (OFFERS, OFFERED_ROWS, GRANTS, OFFER_ENDS, REF_U64S, array_of(OFFER_USE))
 )
 """Numba's type of the offers as kernels get them: three arrays, and in the fourth how many slips
-have taken an offer and how many free bets there are."""
+have taken an offer, how many free bets there are and how many rows of uses; the hash table and the
+rows of uses."""
+
+
+@kernel(inline=True)
+def use_store_nb(store: Any) -> Any:
+    """Return the uses among the offers."""
+    return store[4], store[5], store[3]
 
 
 @kernel()
@@ -60,7 +70,7 @@ def named_offer_nb(head: Any, account_slot: Any, account: Any, at_ns: Any, store
         The number of the offer and of the free bet that pays (0: none), what can be staked, the
         offer's highest stake, and the reason of a refusal, or 0.
     """
-    offers, _, grants, ends = store
+    offers, _, grants, ends, _, _ = store
     named = np.int64(head.odds_milli)
     funds_minor: Any = np.int64(account.available_minor)
     stake_max_minor: Any = np.int64(STAKE_MINOR_MAX)
@@ -89,6 +99,8 @@ def named_offer_nb(head: Any, account_slot: Any, account: Any, at_ns: Any, store
         reason = OFFER_WITHDRAWN
     elif offer.currency != account.currency or offer.kind == FREE_BET:
         reason = OFFER_NOT_FOR_BET
+    elif 0 < offer.uses_max <= uses_nb(account_slot, number, use_store_nb(store)):
+        reason = OFFER_USED
     elif offer.kind == INSURANCE and ends[1] >= GRANTS_MAX:
         reason = CAPACITY
     return number, grant_no, funds_minor, stake_max_minor, reason
@@ -157,6 +169,12 @@ def offer_reason_nb(
 
 
 @kernel()
+def counts_uses_nb(row: Any, offer: Any) -> Any:
+    """Return whether a slip that took an offer may count: by a free bet, or by a bound of uses."""
+    return row.pays > 0 or offer.uses_max > 0
+
+
+@kernel()
 def take_offer_nb(
     slips: Any, slot: Any, account: Any, number: Any, grant_no: Any, at_ns: Any, store: Any
 ) -> None:
@@ -165,7 +183,7 @@ def take_offer_nb(
     The stake was moved from the account's available balance, which gets it back from the offer's
     account.
     """
-    offers, offered, grants, ends = store
+    offers, offered, grants, ends, _, _ = store
     head = slips[slot]
     head.offer = number
     row = offered[ends[0]]
@@ -174,7 +192,9 @@ def take_offer_nb(
     row.grant = grant_no
     row.added_minor = 0
     row.pays = grant_no > 0
-    row.uses = row.pays
+    row.uses = counts_uses_nb(row, offers[number])
+    if row.uses > row.pays:
+        add_use_nb(np.int64(head.account), number, 1, use_store_nb(store))
     if grant_no > 0:
         row.added_minor = head.stake_minor
         grants[grant_no - 1].used_minor += head.stake_minor
@@ -193,7 +213,7 @@ def take_offer_nb(
 @kernel()
 def same_offer_nb(slips: Any, slot: Any, head: Any, store: Any) -> Any:
     """Return whether a reservation names what the head at a slot took."""
-    _, offered, _, ends = store
+    _, offered, _, ends, _, _ = store
     if slips[slot].offer == 0:
         return head.odds_milli == 0 and head.flags & FLAG_FREE_BET == 0
     row = offered[offered_row_nb(offered, ends[0], slot)]

@@ -459,7 +459,7 @@ class LedgerTables:
         )
         if repeated >= 0:
             return f"slips: row {repeated} repeats an account's ref"
-        return self.offers.rebuild(seed=self.ref_seed, accounts=self.accounts)
+        return self.offers.rebuild(seed=self.ref_seed, accounts=self.accounts, slips=self.slips)
 
     def rebuild_due(self) -> None:
         """Build the queue of charges and the combinations from slips that the audit passed."""

@@ -94,7 +94,7 @@ class PlaceSlip(FromClient, frozen=True, kw_only=True, tag="place_slip"):
     itself) or `combined` (of what the slip pays if all its legs win; single odds may move).
 
     A slip may take one `offer` of the house, by its number, or let a `free_bet` of the account pay
-    its stake: then it pays the winnings without the stake. Reasons 611 to 617 say why it cannot.
+    its stake: then it pays the winnings without the stake. Reasons 611 to 618 say why it cannot.
     """
 
     ref: RefField

@@ -41,6 +41,20 @@ class FreeBetUsedAgain(ShellPlant):
     wrapper = _ForgetsUse
 
 
+class _ForgetsUses(Wrapped):
+    def exchange(self, verdicts: bytes, reservations: bytes, *bets: bytes) -> bytes:
+        answer: bytes = self.shell.exchange(verdicts, reservations, *bets)
+        if self.serves:
+            self.tables.offers.uses["count"] = 0
+        return answer
+
+
+class OfferTakenAgain(ShellPlant):
+    """An account takes an offer however often its rule allows it."""
+
+    wrapper = _ForgetsUses
+
+
 class _TakesBackMarks(Wrapped):
     def settle(self, data: bytes) -> int:
         given = rows(data, SETTLEMENT)
@@ -87,6 +101,7 @@ def _hunt(says: str) -> Hunt:
 OFFER_PLANTS: dict[type[Plant], Hunt] = {
     OffersNotSettled: _hunt(r"its offers have given|of free bets, its journal"),
     FreeBetUsedAgain: _hunt(r"of free bets, its journal|has -?\d+ left$"),
+    OfferTakenAgain: _hunt(r"slips under offer \d+, which takes"),
     MarkTakenBack: _hunt(r"has the mark|early payout gave"),
     LostMark: _hunt(r"has the mark"),
 }

@@ -35,12 +35,12 @@ from tests.simulator.slip_model import ACCEPTED, REFUSED, SETTLED, SlipModel
 _STEPS = (LadderStep(legs=2, milli=50), LadderStep(legs=3, milli=137))
 RULES: tuple[OfferRule, ...] = (
     FreeBetRule(),
-    BoostRule(ladder=_STEPS, cap_minor=2_000, odds_milli_min=1_500),
+    BoostRule(ladder=_STEPS, cap_minor=2_000, odds_milli_min=1_500, uses_max=1),
     InsuranceRule(legs_min=2, cap_minor=400, expires_after_ns=20 * 10**9),
     FullCoverRule(cap_minor=9_000, one_winner_milli=2_000, ladder=_STEPS),
     OddsBoostRule(market_no=1, outcome=0, odds_milli=3_333, cap_minor=5_000),
     EarlyPayoutRule(lead=2, cap_minor=30_000),
-    EarlyPayoutRule(lead=1, cap_minor=3_000, pre_match=False, odds_milli_min=1_900),
+    EarlyPayoutRule(lead=1, cap_minor=3_000, pre_match=False, odds_milli_min=1_900, uses_max=2),
 )
 """The rules of one currency's offers; their numbers follow one another by currency."""
 _EARLY = tuple(at for at, rule in enumerate(RULES) if isinstance(rule, EarlyPayoutRule))
@@ -110,6 +110,9 @@ class OfferModel:
             return f"offer {named} is unknown"
         else:
             slip.offer = named
+            most, uses = getattr(self.rules[named], "uses_max", 0), self.uses(slip)
+            if 0 < most <= uses:
+                return f"its account had {uses} slips under offer {named}, which takes {most}"
             if isinstance(self.rules[named], InsuranceRule):
                 self.grants.append((slip.account, named, slip))
         self.slips.append(slip)
@@ -123,6 +126,15 @@ class OfferModel:
         elif slip.offer:
             slip.added = added_minor(self.rules[slip.offer], offered(slip))
         return slip.added - before
+
+    def uses(self, slip: SlipModel) -> int:
+        """Return how many earlier slips of an account count as uses of a slip's offer."""
+        own = (
+            each
+            for each in self.slips
+            if (each.account, each.offer, each.free_bet) == (slip.account, slip.offer, 0)
+        )
+        return sum(uses_free_bet(offered(each)) for each in own)
 
     def left(self, number: int) -> int:
         """Return what is left of a free bet, below 0 after some corrections."""

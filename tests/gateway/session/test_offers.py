@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from actors.routes import account_shell_name
 from engine.common.commands import OutcomeResult
@@ -159,6 +160,19 @@ async def test_refusals_name_the_reason_and_book_nothing(house: Bookmaker) -> No
         late = await client.place_slip(ref="r", legs=DOUBLE, bets=[accumulator(100)], offer=3)
         assert late.reason == Reason.OFFER_WITHDRAWN
         assert (await client.balance()).available_minor == BALANCE_MINOR
+
+
+async def test_an_account_takes_an_offer_as_often_as_its_rule_lets_it(house: Bookmaker) -> None:
+    once = replace(BOOST, uses_max=1)
+    async with trader(house) as at_control, bettor(house) as client:
+        await at_control.set_offer(3, name="acca", currency="EUR", rule=once)
+        slips = [
+            await client.place_slip(ref=ref, legs=DOUBLE, bets=[accumulator(100)], offer=3)
+            for ref in ("first", "second", "first")
+        ]
+        assert [slip.state for slip in slips] == ["accepted", "rejected", "accepted"]
+        assert (slips[1].reason, slips[1].final) == (Reason.OFFER_USED, False)
+        assert (await at_control.offers()).offers[0].rule == once
 
 
 async def test_an_offer_whose_shard_is_down_is_refused_until_it_is_sent_again(
