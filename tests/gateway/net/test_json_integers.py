@@ -41,7 +41,7 @@ def test_times_of_events_come_back_exactly(
         from_ns=from_ns,
         until_ns=until_ns,
         bets=4,
-        payout_minor=5,
+        payouts_check=5,
         why=why,
     )
     message = Controlled(id=1, events=(event,))

@@ -154,7 +154,10 @@ class LsportsScript:
 
 
 class ExchangeScript:
-    missing, other = f"{FEED}.77/win?market=1.5", f"{FEED}.77/win?market=1.6"
+    missing, other = (
+        f"{FEED}.77.202311142200/win?market=1.5",
+        f"{FEED}.77.202311142200/win?market=1.6",
+    )
 
     def __init__(self) -> None:
         self._statuses = {"1.5": "OPEN", "1.6": "OPEN"}

@@ -20,8 +20,8 @@ from tests.gateway.feeds.story.steps import (
     story,
 )
 
-OLD = "uof.77/win?market=1.5"
-NEW = "uof.88/win?market=1.5"
+OLD = "uof.77.202311142200/win?market=1.5"
+NEW = "uof.88.202311142200/win?market=1.5"
 
 
 def copy(version: int, event: str, *chances: float, **fields: Any) -> dict[str, Any]:

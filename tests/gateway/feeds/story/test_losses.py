@@ -22,7 +22,7 @@ from tests.gateway.feeds.story.steps import (
 )
 from tests.gateway.feeds.uof.builders import EVENT, MATCH_WINNER, market
 
-WIN = "uof.77/win?market=1.5"
+WIN = "uof.77.202311142200/win?market=1.5"
 ON = odds(market(1, MATCH_WINNER))
 LONG = ",".join(f"sr:competitor:{number:010}" for number in range(9))
 

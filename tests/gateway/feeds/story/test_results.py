@@ -32,9 +32,9 @@ from tests.gateway.feeds.story.steps import (
 )
 from tests.gateway.feeds.uof.builders import MATCH_WINNER, market
 
-WIN = "uof.77/win?market=1.5"
-CUT = "uof.77/make_cut?market=1.5"
-TOP_2 = "uof.77/top_2_finish?market=1.5"
+WIN = "uof.77.202311142200/win?market=1.5"
+CUT = "uof.77.202311142200/make_cut?market=1.5"
+TOP_2 = "uof.77.202311142200/top_2_finish?market=1.5"
 LOST = OutcomeResult(won=False)
 
 

@@ -27,7 +27,7 @@ from tests.gateway.feeds.story.steps import (
 )
 from tests.gateway.feeds.uof.builders import EVENT, MATCH_WINNER, market, total
 
-WIN = "uof.77/win?market=1.5"
+WIN = "uof.77.202311142200/win?market=1.5"
 EVENTS = (
     "wns:draw:-12345",
     "vf:match:1234",
