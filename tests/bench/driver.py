@@ -24,6 +24,9 @@ from tests.bench.processor_time import seconds_by_kind
 CLIENT = "client"
 REF_CHARS = 16
 """Every ref has this length, so that the reference server can copy it by position."""
+SLIPS_DRAWN = 256
+"""Legs of slips that a connection draws before the load, and places in random order."""
+BETS = (accumulator(1_000),)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Bettor:
         self.latencies_s: list[float] = []
         self.answers: dict[str, int] = {}
         self.done = asyncio.get_running_loop().create_future()
+        self._slips = [self._drawn_legs() for _ in range(SLIPS_DRAWN)] if plan.legs > 1 else []
         session.on_bet = session.on_slip = self._on_bet
 
     def start(self) -> None:
@@ -117,13 +121,14 @@ class Bettor:
         )
 
     def _send_slip(self, ref: str) -> None:
+        legs = self._slips[int(self._rng.random() * SLIPS_DRAWN)]
+        self._session.send_place_slip(PlaceSlip(ref=ref, legs=legs, bets=BETS))
+
+    def _drawn_legs(self) -> tuple[Leg, ...]:
         plan, rng = self._plan, self._rng
-        legs = [
+        return tuple(
             Leg(market=market, outcome=int(rng.random() * plan.outcomes), odds_milli=2_500)
             for market in rng.sample(plan.markets, plan.legs)
-        ]
-        self._session.send_place_slip(
-            PlaceSlip(ref=ref, legs=tuple(legs), bets=(accumulator(1_000),))
         )
 
     def _on_bet(self, bet: Bet | SlipBet) -> None:
