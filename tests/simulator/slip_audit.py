@@ -26,7 +26,7 @@ from tests.simulator.slip_model import (
 )
 from tests.simulator.story import Layout, PlaceSlip
 
-_RESULTS = {"none": 0, "won": 1, "lost": 2, "refunded": 3}
+_RESULTS = {"none": 0, "won": 1, "lost": 2, "refunded": 3, "half_lost": 5}
 _POLICIES = {
     ("none", "legs"): 0,
     ("higher", "legs"): 1,

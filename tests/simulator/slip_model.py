@@ -15,6 +15,7 @@ from simulations.expected_slips import Leg, SlipBet, owed_minor, potential_minor
 PENDING, ACCEPTED, REFUSED, SETTLED, RELEASED = 1, 2, 3, 4, 5
 _STAKE_BACK = (3, 6)
 """Results of a leg that was refunded, or cancelled."""
+_HALF_LOST = 5
 _HELD = (ACCEPTED, SETTLED)
 _ONE = 1_000_000
 _COMBINED_NONE, _COMBINED_HIGHER = 3, 4
@@ -178,6 +179,9 @@ class SlipModel:
             return "none"
         if all(leg.result in _STAKE_BACK for leg in self.legs):
             return "refunded"
+        in_part = any(leg.result == _HALF_LOST for leg in self.legs)
+        if self.payout and in_part and self.payout < self.stake:
+            return "half_lost"
         return "won" if self.payout else "lost"
 
     def with_backs(self, backs: list[Fraction | None]) -> "SlipModel":
