@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 from engine.common.commands import (
-    Deduction,
     Limits,
     OutcomeResult,
     Quote,
@@ -271,11 +270,7 @@ FROM_CLIENT: list[ClientMessage] = [
     ListOffers(id=16),
     BoundAccount(id=17, account=7, open_payout_minor_max=5_000_000),
     SettleRace(
-        id=18,
-        market=101,
-        order=(("horse 1",), ("horse 4", "horse 2")),
-        withdrawn=("horse 7",),
-        deductions=(Deduction(until_ns=1_800_000_000_000_000_000, keep_milli=650),),
+        id=18, market=101, order=(("horse 1",), ("horse 4", "horse 2")), withdrawn=("horse 7",)
     ),
     FeedPush(id=20, feed="uof", bodies=(b"<alive/>", b"<bet_stop/>")),
     FeedAttach(id=21, feed="uof"),
