@@ -6,6 +6,7 @@ Owns these subclasses and what they require of their process. It does not use Ra
 import asyncio
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import metadata
 from typing import Any
 
@@ -108,7 +109,7 @@ def async_actor(factory: type) -> type:
     """Return a subclass of an asynchronous class that also answers for its process."""
 
     async def process_id(_: Any) -> int:
-        check_uvloop(asyncio.get_running_loop(), ray_version=metadata.version("ray"))
+        check_uvloop(asyncio.get_running_loop(), ray_version=_ray_version())
         return os.getpid()
 
     async def open_road(self: Any, name: str, settings: RoadSettings) -> RoadAddress:
@@ -119,6 +120,12 @@ def async_actor(factory: type) -> type:
 
     body = {"process_id": process_id, "open_road": open_road, "freeze_heap": freeze}
     return type(factory.__name__, (factory,), body)
+
+
+@lru_cache(maxsize=1)
+def _ray_version() -> str:
+    """Read the version once: every ping asks, and it parses a file."""
+    return metadata.version("ray")
 
 
 def is_async(factory: type) -> bool:
