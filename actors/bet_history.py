@@ -26,7 +26,10 @@ _NAMED: Final = re.compile(r"\b(?:bet|leg) (\d+)\b")
 """How the text of a record names a bet or a leg."""
 _ODDS_ALONE: Final = ("SetOdds(", "FeedUpdate(")
 """Commands that mostly move odds: of those before a decision the last one counts."""
-_DECIDES: Final = re.compile(r"(?:Settled|Cancelled|RolledBack|Suspended|Closed|Withdrawn)\(")
+_DECIDES: Final = re.compile(
+    r"(?:Settled|Cancelled|RolledBack|Suspended|Resumed|Closed|HandedOver|StatusSet|EarlyPaid)\("
+)
+"""Events that are shown wherever they stand, within what a feed's update did too."""
 
 
 class BetLine(NamedTuple):
@@ -80,7 +83,8 @@ def bet_histories(
             continue
         account = account_shell_name(ShardNo(shard))
         for found in _find(data_dir / "shells" / account, account, disk, bet_id=bet_id, ref=ref):
-            shells = {number: directory.markets[number].shell for number in found.markets}
+            placed = directory.markets
+            shells = {no: placed[no].shell for no in found.markets if no in placed}
             lines = sorted(
                 _lines(data_dir / "shells", disk, found, shells),
                 key=lambda line: (line.at_ns, line.shell, line.seq),
@@ -145,7 +149,7 @@ def _lines(
     ids = {str(number) for number in found.ids}
     yield from _of_account(shells / found.account, disk, found, ids)
     for shell in dict.fromkeys(shell_of.values()):
-        numbers = [number for number in found.markets if shell_of[number] == shell]
+        numbers = [number for number, its in shell_of.items() if its == shell]
         yield from _of_market(shells / shell, disk, shell, numbers, ids)
 
 

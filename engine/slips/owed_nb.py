@@ -82,6 +82,19 @@ assert STAKE_MINOR_MAX <= WORD, "a stake is one word"
 assert BACK_NUM_MAX < 1 << 61, "a factor of multiply_nb"
 assert PAYOUT_OVER < 1 << 62, "a quotient of quotient_nb, and a sum of two"
 
+_OF_BETS: Final = int64(
+    U8S_IN,
+    U8S_IN,
+    I64S_IN,
+    I64S_IN,
+    int64,
+    rows_in_type(SLIP_BET),
+    int64,
+    int64,
+    I64S,
+)
+"""Numba's type of a sum over the lines of bets, for what stands for legs."""
+
 
 @kernel()
 def begin_legs_nb(nums: I64s, dens: I64s, legs: int, work: I64s) -> int:
@@ -224,19 +237,7 @@ def sum_lines_nb(size: int, ends: int, running: int, line_minor_max: int, work: 
             place += 1
 
 
-@kernel(
-    int64(
-        U8S_IN,
-        U8S_IN,
-        I64S_IN,
-        I64S_IN,
-        int64,
-        rows_in_type(SLIP_BET),
-        int64,
-        int64,
-        I64S,
-    )
-)
+@kernel(_OF_BETS)
 def owed_nb(
     positions: U8s,
     events: U8s,
@@ -287,19 +288,7 @@ def owed_nb(
     return owed
 
 
-@kernel(
-    int64(
-        U8S_IN,
-        U8S_IN,
-        I64S_IN,
-        I64S_IN,
-        int64,
-        rows_in_type(SLIP_BET),
-        int64,
-        int64,
-        I64S,
-    )
-)
+@kernel(_OF_BETS)
 def returned_nb(
     positions: U8s,
     events: U8s,

@@ -5,8 +5,17 @@ from pathlib import Path
 import pytest
 
 from actors.settings import SupervisorSettings
-from engine.common.commands import CreateMarket, Limits, OpenMarket, OutcomeResult, SettleMarket
+from engine.common.commands import (
+    CreateMarket,
+    FeedUpdate,
+    Limits,
+    OpenMarket,
+    OutcomeResult,
+    SetStatus,
+    SettleMarket,
+)
 from engine.common.ids import MarketNo
+from engine.common.lifecycle import Status
 from gateway.cli.main import main
 from gateway.client import Leg, SlipBet, accumulator
 from tests.gateway.builder_house import House, open_house
@@ -43,9 +52,22 @@ async def test_a_slip_is_shown_from_its_reservation_to_its_payment(
         await _races(house)
         first = await _double(house, account=7)
         other = await _double(house, account=8)
+        async with house.bettor() as client:
+            over = client.place(
+                ref="d2", market=201, outcome=0, odds_milli=2_500, stake_minor=10**9
+            )
+            assert (await over).state == "rejected"
+        stop = SetStatus(market_no=NUMBERS[0], status=Status.SUSPENDED, why="bet stop")
+        again = SetStatus(market_no=NUMBERS[0], status=Status.ACTIVE)
+        for position, step in enumerate((stop, again), start=1):
+            await house.command(
+                FeedUpdate(market_no=NUMBERS[0], source="x", position=position, steps=(step,))
+            )
         for number in NUMBERS:
             await house.command(SettleMarket(market_no=number, results=(WON, LOST, LOST)))
             await house.carry()
+        assert main(["bet", "d2", str(tmp_path)]) == 1, "its account refused it, and noted nothing"
+        assert "has a bet d2" in capsys.readouterr().err
         assert main(["bet", str(first.bet_id), str(tmp_path)]) == 0
         shown = capsys.readouterr().out
         assert main(["bet", str(first.bet_id + 2), str(tmp_path)]) == 0
@@ -59,6 +81,7 @@ async def test_a_slip_is_shown_from_its_reservation_to_its_payment(
             "slip d1: account 7, 2 legs, 1 bets, stake 400",
             "bet: 400 a line of 2 of positions 0+1",
             f"leg {first.bet_id + 1}: account 7, market 201, outcome 0, charge 400 at 2.500",
+            "bet stop",
             f"leg {first.bet_id + 1}: WON, gives back 5/2",
             f"leg {first.bet_id + 2}: WON, gives back 5/2",
         )
