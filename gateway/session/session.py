@@ -13,7 +13,6 @@ from typing import Any, Final, get_args
 
 from msgspec.structs import replace
 
-from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.market.status_transitions import as_feed_command
 from engine.slips.checks import SlipFault
@@ -21,12 +20,9 @@ from gateway.bets.each_way_slips import legs_of
 from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.feeds.core.ingress import FeedMessage
-from gateway.messages.account_bounds import BoundAccount
-from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
     POLICY_NUMBERS,
-    AccountRequest,
     BetEvent,
     FreeBetEvent,
     MoneyEvent,
@@ -36,21 +32,17 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
-from gateway.messages.builders import BuildBet
-from gateway.messages.each_way import AskEachWay
-from gateway.messages.exposure import AskExposure
 from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
-from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
-from gateway.messages.races import SettleRace
 from gateway.messages.slips import PlaceSlip
-from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
+from gateway.messages.trader import Control, ListMarkets
 from gateway.net.codec import Codec
 from gateway.net.odd_stops import ODD_STOPS
 from gateway.net.output import Output
 from gateway.services.price_fanout import Follower
 from gateway.session.bet_answers import bet_message, rejected_bet, rejected_slip, slip_message
 from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS, only_stops
+from gateway.session.queries import QUERIES, account_of
 from gateway.session.services import Services
 from gateway.session.tokens import Claims, Role
 from gateway.settings import STOPS_IN_FLIGHT_MAX, CloseCode
@@ -131,7 +123,7 @@ class ClientSession:
         self.follower = Follower(connection=connection, codec=codec)
         self._allowed = PERMISSIONS[listener, claims.role]
         self._place_allowed = Place in self._allowed
-        self._account = AccountNo(-1) if claims.account is None else claims.account
+        self._account = account_of(claims)
         self._accounts = services.accounts
         self._connection = connection
         self._codec = codec
@@ -297,16 +289,10 @@ class ClientSession:
 
     # --- queries and commands --------------------------------------------------------------------
 
-    def _ask_account(self, request: AccountRequest) -> None:
-        work = self._services.accounts.answer(self._account, request)
-        self._query(request.id, getattr(request, "ref", ""), work)
-
-    def _build_bet(self, request: BuildBet) -> None:
-        by = self.claims.identity
-        self._query(request.id, "", self._services.builders.build(self._account, by, request))
-
-    def _each_way(self, request: AskEachWay) -> None:
-        self._query(request.id, "", self._services.each_way.terms(self.claims.identity, request))
+    def _ask(self, request: Any) -> None:
+        work = QUERIES[type(request)](self._services, self.claims, request)
+        ref = getattr(request, "ref", "")
+        self._query(request.id, ref, work, stops=only_stops(request))
 
     def _control(self, request: Control) -> None:
         stops = only_stops(request)
@@ -319,36 +305,6 @@ class ClientSession:
             request = replace(request, commands=tuple(map(as_feed_command, request.commands)))
         work = self._services.control.control(self.claims.identity, request)
         self._query(request.id, "", work, stops=stops)
-
-    def _suspend_all(self, request: SuspendAll) -> None:
-        work = self._services.control.suspend_all(self.claims.identity, request)
-        self._query(request.id, "", work, stops=True)
-
-    def _command_many(self, request: ResumeAll | SettleRace) -> None:
-        work = self._services.control.command_many(self.claims.identity, request)
-        self._query(request.id, "", work)
-
-    def _reprice(self, request: Reprice) -> None:
-        fed = self.claims.role is Role.FEED
-        work = self._services.control.reprice(self.claims.identity, request, fed=fed)
-        self._query(request.id, "", work)
-
-    def _book(self, request: AskBook) -> None:
-        self._query(request.id, "", self._services.control.book(request))
-
-    def _exposure(self, request: AskExposure) -> None:
-        self._query(request.id, "", self._services.control.exposure(request))
-
-    def _arbitrage(self, request: AskArbitrage) -> None:
-        self._query(request.id, "", self._services.control.arbitrage(request))
-
-    def _offers(self, request: OfferRequest) -> None:
-        work = self._services.offers.answer(self.claims.identity, request)
-        self._query(request.id, getattr(request, "ref", ""), work)
-
-    def _bound_account(self, request: BoundAccount) -> None:
-        work = self._services.account_bounds.put(self.claims.identity, request)
-        self._query(request.id, "", work)
 
     def _list(self, request: ListMarkets) -> None:
         self._send(self._services.control.markets(request))
@@ -478,22 +434,11 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     Place: ClientSession._place,
     PlaceMany: ClientSession._place_many,
     PlaceSlip: ClientSession._place_slip,
-    BuildBet: ClientSession._build_bet,
-    AskEachWay: ClientSession._each_way,
     WatchAccount: ClientSession._watch_account,
     Subscribe: ClientSession._subscribe,
     Unsubscribe: ClientSession._unsubscribe,
     Control: ClientSession._control,
-    SuspendAll: ClientSession._suspend_all,
-    ResumeAll: ClientSession._command_many,
-    Reprice: ClientSession._reprice,
-    SettleRace: ClientSession._command_many,
     ListMarkets: ClientSession._list,
-    AskBook: ClientSession._book,
-    AskExposure: ClientSession._exposure,
-    AskArbitrage: ClientSession._arbitrage,
-    BoundAccount: ClientSession._bound_account,
-    **dict.fromkeys(get_args(AccountRequest), ClientSession._ask_account),
-    **dict.fromkeys(get_args(OfferRequest), ClientSession._offers),
     **dict.fromkeys(get_args(FeedMessage), ClientSession._feed),
+    **dict.fromkeys(QUERIES, ClientSession._ask),
 }

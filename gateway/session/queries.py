@@ -1,0 +1,91 @@
+"""Which service answers each request that runs as a task, and by whose name it asks.
+
+Owns the table and nothing else. A session runs these within its bound of requests in flight; a
+request that needs the session itself (bets, subscriptions, commands of feeds) is a method of it.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, get_args
+
+from engine.common.ids import AccountNo
+from gateway.messages.account_bounds import BoundAccount
+from gateway.messages.arbitrage import AskArbitrage
+from gateway.messages.bettor import AccountRequest
+from gateway.messages.builders import BuildBet
+from gateway.messages.each_way import AskEachWay
+from gateway.messages.exposure import AskExposure
+from gateway.messages.offers import OfferRequest
+from gateway.messages.protocol import ServerMessage
+from gateway.messages.races import SettleRace
+from gateway.messages.trader import AskBook, Reprice, ResumeAll, SuspendAll
+from gateway.session.services import Services
+from gateway.session.tokens import Claims, Role
+
+Work = Coroutine[Any, Any, ServerMessage]
+Query = Callable[[Services, Claims, Any], Work]
+
+
+def account_of(claims: Claims) -> AccountNo:
+    """Return a caller's account; -1, which no account has, for a caller without one."""
+    return AccountNo(-1) if claims.account is None else claims.account
+
+
+def _ask_account(services: Services, claims: Claims, request: AccountRequest) -> Work:
+    return services.accounts.answer(account_of(claims), request)
+
+
+def _build_bet(services: Services, claims: Claims, request: BuildBet) -> Work:
+    return services.builders.build(account_of(claims), claims.identity, request)
+
+
+def _each_way(services: Services, claims: Claims, request: AskEachWay) -> Work:
+    return services.each_way.terms(claims.identity, request)
+
+
+def _suspend_all(services: Services, claims: Claims, request: SuspendAll) -> Work:
+    return services.control.suspend_all(claims.identity, request)
+
+
+def _command_many(services: Services, claims: Claims, request: ResumeAll | SettleRace) -> Work:
+    return services.control.command_many(claims.identity, request)
+
+
+def _reprice(services: Services, claims: Claims, request: Reprice) -> Work:
+    return services.control.reprice(claims.identity, request, fed=claims.role is Role.FEED)
+
+
+def _book(services: Services, _: Claims, request: AskBook) -> Work:
+    return services.control.book(request)
+
+
+def _exposure(services: Services, _: Claims, request: AskExposure) -> Work:
+    return services.control.exposure(request)
+
+
+def _arbitrage(services: Services, _: Claims, request: AskArbitrage) -> Work:
+    return services.control.arbitrage(request)
+
+
+def _bound_account(services: Services, claims: Claims, request: BoundAccount) -> Work:
+    return services.account_bounds.put(claims.identity, request)
+
+
+def _offers(services: Services, claims: Claims, request: OfferRequest) -> Work:
+    return services.offers.answer(claims.identity, request)
+
+
+QUERIES: Final[dict[type, Query]] = {
+    BuildBet: _build_bet,
+    AskEachWay: _each_way,
+    SuspendAll: _suspend_all,
+    ResumeAll: _command_many,
+    SettleRace: _command_many,
+    Reprice: _reprice,
+    AskBook: _book,
+    AskExposure: _exposure,
+    AskArbitrage: _arbitrage,
+    BoundAccount: _bound_account,
+    **dict.fromkeys(get_args(AccountRequest), _ask_account),
+    **dict.fromkeys(get_args(OfferRequest), _offers),
+}
+"""What answers each request."""
