@@ -219,7 +219,7 @@ class Demo:
             f"bets ws://127.0.0.1:{ports['bets']}, control ws://127.0.0.1:{ports['control']}"
         )
         control = connect_control(
-            f"ws://127.0.0.1:{ports['control']}", token=self._tokens.of(Role.TRADER)
+            f"ws://127.0.0.1:{ports['control']}", token=self._tokens.of(Role.HEAD_TRADER)
         )
         async with control as session:
             self._traders = Traders(self._fixtures, session, self._races)

@@ -11,11 +11,11 @@ class Access(NamedTuple):
     """Who may send what: the part of the document that messages themselves do not know.
 
     `permissions` maps a listener's name and a role's name to the messages that may be sent there;
-    `feed_commands` are the commands that a feed may send.
+    `commands` maps the name of a role that may command markets to the commands it may give.
     """
 
     permissions: Mapping[tuple[str, str], Collection[type]]
-    feed_commands: Collection[type]
+    commands: Mapping[str, Collection[type]]
 
     def roles(self, listener: str, kind: type) -> list[str]:
         """Return the roles that may send a message on a listener, in the order of the mapping."""

@@ -357,9 +357,13 @@ def _introduction(access: Access) -> str:
         f"| {reason.value} | {_texts(reason)} | {'yes' if reason in RETRYABLE else 'no'} |"
         for reason in Reason
     )
-    commands = ", ".join(sorted(map(_tag, access.feed_commands)))
+    commands = "\n".join(
+        f"| {role} | {', '.join(sorted(map(_tag, kinds)))} |"
+        for role, kinds in access.commands.items()
+    )
     return (
-        f"{_INTRODUCTION}\n\nA feed may send these commands only: {commands}.\n\n"
+        f"{_INTRODUCTION}\n\n"
+        f"## Commands by role\n\n| role | commands of `control` |\n| --- | --- |\n{commands}\n\n"
         "## Limits\n\n| limit | default | what the client sees |\n| --- | --- | --- |\n"
         f"{limits}\n\n"
         f"## Close codes\n\n| code | meaning |\n| --- | --- |\n{closes}\n\n"

@@ -47,7 +47,20 @@ def enumerated(names: Iterable[str]) -> Meta:
     return Meta(extra_json_schema={"enum": list(dict.fromkeys(names))})
 
 
-RoleWord = Annotated[str, enumerated(("bettor", "trader", "feed", "quant"))]
+ROLES: Final = (
+    "bettor",
+    "feed",
+    "quant",
+    "viewer",
+    "trader",
+    "head_trader",
+    "settler",
+    "risk",
+    "cashier",
+    "auditor",
+)
+"""The roles of tokens; gateway.session.tokens has them as an enumeration."""
+RoleWord = Annotated[str, enumerated(ROLES)]
 Stale = Annotated[str, enumerated(("", "quarantined"))]
 """Why figures may not be whole: their shell's journal is damaged, and they are what could still be
 read of it."""

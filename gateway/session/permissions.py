@@ -1,4 +1,4 @@
-"""What each role may send on each listener, and which commands a feed may give.
+"""What each role may send on each listener, and which commands it may give.
 
 Owns the two tables and nothing else; gateway.session.session enforces them.
 """
@@ -11,14 +11,18 @@ from engine.common.commands import (
     CloseMarket,
     HandOverMarket,
     OpenMarket,
+    ResetSource,
     ResumeMarket,
     RollBackCancel,
     RollBackSettlement,
+    SetLimits,
     SetOdds,
     SettleMarket,
     SuspendMarket,
 )
 from engine.common.early import BeginPlay, PayEarly
+from engine.common.events import Refused
+from engine.common.reasons import MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import BoundAccount
 from gateway.messages.arbitrage import AskArbitrage
@@ -40,36 +44,45 @@ from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.races import SettleRace
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
+from gateway.net.odd_stops import OddControl, OddStop
 from gateway.session.tokens import Role
-
-FEED_COMMANDS: Final = frozenset(
-    {
-        OpenMarket,
-        SetOdds,
-        SuspendMarket,
-        ResumeMarket,
-        HandOverMarket,
-        CloseMarket,
-        SettleMarket,
-        CancelMarket,
-        CancelBets,
-        RollBackCancel,
-        RollBackSettlement,
-        BeginPlay,
-        PayEarly,
-    }
-)
-"""What a feed may command: every command of a fixture except limits."""
 
 STOPPING_COMMANDS: Final[frozenset[type]] = frozenset(
     {SuspendMarket, HandOverMarket, CloseMarket, CancelMarket}
 )
 """Commands that only stop betting."""
 
-_SUBSCRIBE: Final = frozenset({Subscribe, Unsubscribe})
+_STATUS: Final[frozenset[type]] = frozenset(
+    {OpenMarket, SuspendMarket, ResumeMarket, HandOverMarket, CloseMarket, BeginPlay}
+)
+_RESULTS: Final[frozenset[type]] = frozenset(
+    {SettleMarket, CancelMarket, CancelBets, RollBackCancel, RollBackSettlement, PayEarly}
+)
+"""Commands that decide what bets are paid."""
+_LIMITS: Final[frozenset[type]] = frozenset({SetLimits})
+_FEED: Final[frozenset[type]] = _STATUS | _RESULTS | {SetOdds}
+_TRADER: Final[frozenset[type]] = _FEED | _LIMITS | {ResetSource}
+COMMANDS: Final[dict[Role, frozenset[type]]] = {
+    Role.FEED: _FEED,
+    Role.TRADER: _TRADER,
+    Role.HEAD_TRADER: _TRADER,
+    Role.SETTLER: _RESULTS | {SuspendMarket, CloseMarket},
+    Role.RISK: _LIMITS | {SuspendMarket, HandOverMarket},
+}
+"""The commands that each role may give in `control`: a feed's are those of a fixture except limits,
+a settler's decide results, and whoever looks at risk sets limits and stops."""
+
+_NOT_PERMITTED: Final = Refused(reason=Reason.NOT_PERMITTED, message=MESSAGES[Reason.NOT_PERMITTED])
+
+_SUBSCRIBE: Final[frozenset[type]] = frozenset({Subscribe, Unsubscribe})
 _FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts}
 _READ: Final = _FOLLOW | {ListMarkets, AskBook}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
+_FLOOR: Final = _ASSESS | {AskFeedStats}
+"""What everyone on the trading floor reads."""
+_TRADE: Final = _FLOOR | {Control, SuspendAll, ResumeAll, Reprice, SettleRace}
+_BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutOffer})
+_PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.BETTOR): _FOLLOW
     | {
@@ -84,14 +97,16 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
         AskHistory,
         WatchAccount,
     },
-    ("bets", Role.TRADER): _FOLLOW,
-    ("bets", Role.FEED): _FOLLOW,
-    ("bets", Role.QUANT): _FOLLOW,
-    ("control", Role.TRADER): _ASSESS
-    | {Control, SuspendAll, ResumeAll, Reprice, SettleRace, AskFeedStats}
-    | {PutOffer, GiveFreeBet, BoundAccount},
+    **{("bets", role): _FOLLOW for role in Role if role is not Role.BETTOR},
     ("control", Role.FEED): _READ | {Control, Reprice},
     ("control", Role.QUANT): _ASSESS,
+    ("control", Role.VIEWER): _FLOOR,
+    ("control", Role.TRADER): _TRADE,
+    ("control", Role.HEAD_TRADER): _TRADE | _BOUND | _PAY,
+    ("control", Role.SETTLER): _FLOOR | {Control, SuspendAll, SettleRace},
+    ("control", Role.RISK): _FLOOR | _BOUND | {Control, SuspendAll},
+    ("control", Role.CASHIER): _FLOOR | _PAY,
+    ("control", Role.AUDITOR): _FLOOR,
     ("feed", Role.FEED): frozenset(
         {FeedPush, FeedAttach, FeedRequestDone, AskFeedStats, AskFeedFacts}
     ),
@@ -100,7 +115,7 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
 
 ACCESS: Final = Access(
     permissions={(listener, role.value): kinds for (listener, role), kinds in PERMISSIONS.items()},
-    feed_commands=FEED_COMMANDS,
+    commands={role.value: kinds for role, kinds in COMMANDS.items()},
 )
 """The same for the AsyncAPI document, with roles by name."""
 
@@ -110,3 +125,16 @@ def only_stops(request: object) -> bool:
     if isinstance(request, Control):
         return all(type(command) in STOPPING_COMMANDS for command in request.commands)
     return isinstance(request, SuspendAll)
+
+
+def permitted(stops: OddStop, role: Role) -> OddStop:
+    """Return what a malformed message stops, with a refusal for each stop that a role may not."""
+    if not isinstance(stops, OddControl):
+        return stops
+    may = COMMANDS[role]
+    return stops._replace(
+        commands=tuple(
+            one if isinstance(one, Refused) or type(one) in may else _NOT_PERMITTED
+            for one in stops.commands
+        )
+    )

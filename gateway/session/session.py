@@ -41,7 +41,7 @@ from gateway.net.odd_stops import ODD_STOPS
 from gateway.net.output import Output
 from gateway.services.price_fanout import Follower
 from gateway.session.bet_answers import bet_message, rejected_bet, rejected_slip, slip_message
-from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS, only_stops
+from gateway.session.permissions import COMMANDS, PERMISSIONS, only_stops, permitted
 from gateway.session.queries import QUERIES, account_of
 from gateway.session.services import Services
 from gateway.session.tokens import Claims, Role
@@ -296,11 +296,12 @@ class ClientSession:
 
     def _control(self, request: Control) -> None:
         stops = only_stops(request)
+        may = COMMANDS[self.claims.role]
+        for command in request.commands:
+            if type(command) not in may:
+                self._deny(request, str(type(command).__struct_config__.tag))
+                return
         if self.claims.role is Role.FEED:
-            for command in request.commands:
-                if type(command) not in FEED_COMMANDS:
-                    self._deny(request, str(type(command).__struct_config__.tag))
-                    return
             # A feed's commands neither hold a market for a trader nor release a hold.
             request = replace(request, commands=tuple(map(as_feed_command, request.commands)))
         work = self._services.control.control(self.claims.identity, request)
@@ -407,8 +408,9 @@ class ClientSession:
         if not complaint.hostile and Control in self._allowed:
             stops = self._odd_stops.read(payload, complaint)
             if stops is not None and stops.of in self._allowed:
-                fed, by = self.claims.role is Role.FEED, self.claims.identity
-                work = self._services.control.obey(by, stops, fed=fed)
+                role, by = self.claims.role, self.claims.identity
+                stops = permitted(stops, role)
+                work = self._services.control.obey(by, stops, fed=role is Role.FEED)
                 self._query(stops.id, "", work, stops=True)
                 return
         code, ref = int(complaint.reason), complaint.ref

@@ -32,9 +32,15 @@ class Role(StrEnum):
     """The kind of caller that a token names."""
 
     BETTOR = "bettor"
-    TRADER = "trader"
     FEED = "feed"
     QUANT = "quant"
+    VIEWER = "viewer"
+    TRADER = "trader"
+    HEAD_TRADER = "head_trader"
+    SETTLER = "settler"
+    RISK = "risk"
+    CASHIER = "cashier"
+    AUDITOR = "auditor"
 
 
 class TokenError(Exception):

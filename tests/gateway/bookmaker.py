@@ -216,3 +216,8 @@ def bettor(bookmaker: Bookmaker, *, account: int = 7, codec: Any = "msgpack") ->
 def trader(bookmaker: Bookmaker, *, role: Role = Role.TRADER) -> Any:
     """Open a trader's session, or another role's on the control listener."""
     return connect_control(bookmaker.control_url, token=token(role))
+
+
+def head_trader(bookmaker: Bookmaker) -> Any:
+    """Open the session of a head trader, who may do all that the control listener offers."""
+    return trader(bookmaker, role=Role.HEAD_TRADER)

@@ -12,7 +12,7 @@ from gateway.session.tokens import Role
 from persistence.chain import ChainReader
 from persistence.disk import LocalDisk
 from persistence.records import Kind, decode_ledger_control
-from tests.gateway.bookmaker import Bookmaker, bettor, trader
+from tests.gateway.bookmaker import Bookmaker, bettor, head_trader, trader
 
 BET = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
 """It pays 1,250."""
@@ -21,7 +21,7 @@ BET = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
 async def test_a_trader_bounds_one_account_and_gives_it_the_houses_bound_back(
     bookmaker: Bookmaker,
 ) -> None:
-    async with trader(bookmaker) as control, bettor(bookmaker) as client:
+    async with head_trader(bookmaker) as control, bettor(bookmaker) as client:
         for _ in range(2):
             bounded = await control.set_account_bound(7, open_payout_minor_max=1_249)
             assert (bounded.account, bounded.open_payout_minor_max) == (7, 1_249)
@@ -32,7 +32,7 @@ async def test_a_trader_bounds_one_account_and_gives_it_the_houses_bound_back(
 
 
 async def test_the_bound_is_journaled_with_its_author(bookmaker: Bookmaker, tmp_path: Path) -> None:
-    async with trader(bookmaker) as control:
+    async with head_trader(bookmaker) as control:
         await control.set_account_bound(7, open_payout_minor_max=9)
     name = account_shell_name(7 % 2)
     bookmaker.kill_shell(name)
@@ -48,7 +48,7 @@ async def test_the_bound_is_journaled_with_its_author(bookmaker: Bookmaker, tmp_
 
 
 async def test_who_may_not_and_what_cannot_be_bounded_is_refused(bookmaker: Bookmaker) -> None:
-    async with trader(bookmaker) as control:
+    async with head_trader(bookmaker) as control:
         with pytest.raises(RefusedError) as nobody:
             await control.set_account_bound(9, open_payout_minor_max=1)
         assert nobody.value.reason is Reason.ACCOUNT_UNKNOWN

@@ -15,7 +15,7 @@ from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from gateway.client import Leg, accumulator
 from gateway.messages.bettor import BetEvent
 from gateway.messages.exposure import EarlyLegs
-from tests.gateway.bookmaker import BALANCE_MINOR, Bookmaker, bettor, open_bookmaker, trader
+from tests.gateway.bookmaker import BALANCE_MINOR, Bookmaker, bettor, head_trader, open_bookmaker
 from tests.gateway.price_gateway import until
 
 HOME = Leg(market=1, outcome=0, odds_milli=2_500)
@@ -34,7 +34,7 @@ async def house(tmp_path: Path) -> AsyncIterator[Bookmaker]:
 
 async def test_an_early_payout_is_an_event_of_its_account_alone(house: Bookmaker) -> None:
     async with (
-        trader(house) as at_control,
+        head_trader(house) as at_control,
         bettor(house) as client,
         bettor(house) as watching,
         bettor(house, account=8) as other,
@@ -71,7 +71,7 @@ async def test_an_early_payout_is_an_event_of_its_account_alone(house: Bookmaker
 
 
 async def test_a_bet_is_paid_at_the_lead_and_its_cost_is_shown(house: Bookmaker) -> None:
-    async with trader(house) as at_control, bettor(house) as client:
+    async with head_trader(house) as at_control, bettor(house) as client:
         rule = EarlyPayoutRule(lead=2, cap_minor=10_000)
         await at_control.set_offer(1, name="two ahead", currency="EUR", rule=rule)
         for ref, legs in (("s", [HOME]), ("d", [HOME, OTHER])):

@@ -19,8 +19,8 @@ from tests.gateway.bookmaker import (
     SHARDS,
     Bookmaker,
     bettor,
+    head_trader,
     open_bookmaker,
-    trader,
 )
 
 DOUBLE = [Leg(market=1, outcome=0, odds_milli=2_500), Leg(market=3, outcome=0, odds_milli=2_500)]
@@ -39,7 +39,7 @@ async def house(tmp_path: Path) -> AsyncIterator[Bookmaker]:
 
 async def settle(house: Bookmaker, market: int, *, won: bool) -> None:
     results = [OutcomeResult(won=won), OutcomeResult(won=not won), OutcomeResult(won=False)]
-    async with trader(house) as at_control:
+    async with head_trader(house) as at_control:
         await at_control.settle(MarketNo(market), results)
     house.deliver_settlements()
 
@@ -47,7 +47,7 @@ async def settle(house: Bookmaker, market: int, *, won: bool) -> None:
 async def test_a_free_bet_is_granted_shown_used_and_paid(
     house: Bookmaker,
 ) -> None:
-    async with trader(house) as at_control, bettor(house) as client:
+    async with head_trader(house) as at_control, bettor(house) as client:
         put = await at_control.set_offer(2, name="new", currency="EUR", rule=FreeBetRule())
         assert (put.offer, put.active) == (2, True)
         grant = {"offer": 2, "amount_minor": 500, "expires_at_ns": LATE_NS, "ref": "g"}
@@ -72,7 +72,7 @@ async def test_a_free_bet_is_granted_shown_used_and_paid(
 
 
 async def test_a_boost_shows_what_it_added_and_what_it_costs(house: Bookmaker) -> None:
-    async with trader(house) as at_control, bettor(house) as client:
+    async with head_trader(house) as at_control, bettor(house) as client:
         await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
         slip = await client.place_slip(ref="b", legs=DOUBLE, bets=[accumulator(400)], offer=3)
         assert slip.state == "accepted"
@@ -85,7 +85,7 @@ async def test_a_boost_shows_what_it_added_and_what_it_costs(house: Bookmaker) -
 
 
 async def test_an_insurance_gives_a_free_bet(house: Bookmaker) -> None:
-    async with trader(house) as at_control, bettor(house) as client:
+    async with head_trader(house) as at_control, bettor(house) as client:
         await at_control.set_offer(4, name="acca", currency="EUR", rule=INSURANCE)
         await client.place_slip(ref="i", legs=DOUBLE, bets=[accumulator(400)], offer=4)
         await settle(house, 1, won=False)
@@ -99,7 +99,7 @@ async def test_free_bets_granted_and_earned_are_events_of_their_account_alone(
     house: Bookmaker,
 ) -> None:
     async with (
-        trader(house) as at_control,
+        head_trader(house) as at_control,
         bettor(house) as client,
         bettor(house) as watching,
         bettor(house, account=8) as other,
@@ -135,7 +135,7 @@ async def test_free_bets_granted_and_earned_are_events_of_their_account_alone(
 
 
 async def test_refusals_name_the_reason_and_book_nothing(house: Bookmaker) -> None:
-    async with trader(house) as at_control, bettor(house) as client:
+    async with head_trader(house) as at_control, bettor(house) as client:
         await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
         for fields, reason in (
             ({"offer": 9}, Reason.OFFER_UNKNOWN),
@@ -164,7 +164,7 @@ async def test_refusals_name_the_reason_and_book_nothing(house: Bookmaker) -> No
 
 async def test_an_account_takes_an_offer_as_often_as_its_rule_lets_it(house: Bookmaker) -> None:
     once = replace(BOOST, uses_max=1)
-    async with trader(house) as at_control, bettor(house) as client:
+    async with head_trader(house) as at_control, bettor(house) as client:
         await at_control.set_offer(3, name="acca", currency="EUR", rule=once)
         slips = [
             await client.place_slip(ref=ref, legs=DOUBLE, bets=[accumulator(100)], offer=3)
@@ -178,7 +178,7 @@ async def test_an_account_takes_an_offer_as_often_as_its_rule_lets_it(house: Boo
 async def test_an_offer_whose_shard_is_down_is_refused_until_it_is_sent_again(
     house: Bookmaker,
 ) -> None:
-    async with trader(house) as at_control:
+    async with head_trader(house) as at_control:
         house.kill_shell(account_shell_name(1))
         with pytest.raises(RefusedError) as down:
             await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
@@ -197,7 +197,7 @@ async def test_an_offer_whose_shard_is_down_is_refused_until_it_is_sent_again(
 
 
 async def test_an_offer_that_the_first_shard_did_not_take_is_set_nowhere(house: Bookmaker) -> None:
-    async with trader(house) as at_control:
+    async with head_trader(house) as at_control:
         house.kill_shell(account_shell_name(0))
         with pytest.raises(RefusedError) as down:
             await at_control.set_offer(3, name="acca", currency="EUR", rule=BOOST)
@@ -209,7 +209,7 @@ async def test_an_offer_that_the_first_shard_did_not_take_is_set_nowhere(house: 
 
 
 async def test_two_traders_who_set_one_number_at_once_end_with_one_rule(house: Bookmaker) -> None:
-    async with trader(house) as one, trader(house) as two:
+    async with head_trader(house) as one, head_trader(house) as two:
         answers = await asyncio.gather(
             one.set_offer(3, name="acca", currency="EUR", rule=BOOST),
             two.set_offer(3, name="acca", currency="EUR", rule=OTHER_BOOST),

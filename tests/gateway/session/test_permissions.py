@@ -1,10 +1,19 @@
 """Permissions: each role may send its own messages, on its own listeners, and nothing else."""
 
 import json
+from typing import get_args
 
 import pytest
 
+from engine.common.commands import CancelMarket, SuspendMarket
+from engine.common.events import Refused
+from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
+from gateway.messages.base import ROLES
+from gateway.messages.protocol import ClientMessage
+from gateway.messages.trader import Control, TraderCommand
+from gateway.net.odd_stops import OddControl
+from gateway.session.permissions import COMMANDS, PERMISSIONS, permitted
 from gateway.session.tokens import Role
 from gateway.settings import CloseCode
 from tests.gateway.price_gateway import image, open_price_gateway, token
@@ -17,6 +26,20 @@ TRADER_COMMANDS = [
     {"type": "list", "id": 5},
     {"type": "book", "id": 5, "market": 1},
 ]
+QUOTE = {"outcome": 0, "odds_milli": 2_000}
+GIVE_FREE_BET = {
+    "type": "grant_free_bet",
+    "account": 7,
+    "offer": 1,
+    "amount_minor": 100,
+    "expires_at_ns": "1",
+    "ref": "a",
+}
+
+
+def control(command: dict[str, object]) -> dict[str, object]:
+    """Return a control message of one command."""
+    return {"type": "control", "commands": [command]}
 
 
 @pytest.mark.parametrize("message", TRADER_COMMANDS, ids=lambda m: str(m["type"]))
@@ -102,6 +125,49 @@ async def test_message_that_the_role_may_not_send_is_denied(
     ):
         raw.send(json_frame(**message))
         assert (await raw.message())["code"] == Reason.NOT_PERMITTED
+
+
+@pytest.mark.parametrize(
+    ("role", "message"),
+    [
+        (Role.VIEWER, TRADER_COMMANDS[0]),
+        (Role.VIEWER, TRADER_COMMANDS[1]),
+        (Role.AUDITOR, TRADER_COMMANDS[0]),
+        (Role.CASHIER, TRADER_COMMANDS[1]),
+        (Role.TRADER, GIVE_FREE_BET),
+        (Role.RISK, GIVE_FREE_BET),
+        (Role.SETTLER, control({"do": "set_odds", "market_no": 1, "quotes": [QUOTE]})),
+        (Role.SETTLER, control({"do": "set_limits", "market_no": 1, "limits": {}})),
+        (Role.RISK, control({"do": "settle_market", "market_no": 1, "results": [{"won": True}]})),
+        (Role.RISK, control({"do": "open_market", "market_no": 1})),
+    ],
+)
+async def test_what_another_role_of_the_floor_does_is_denied(
+    role: Role, message: dict[str, object]
+) -> None:
+    async with (
+        open_price_gateway() as system,
+        shaken(system.ports["control"], token=token(role)) as raw,
+    ):
+        raw.send(json_frame(**message))
+        assert (await raw.message())["code"] == Reason.NOT_PERMITTED
+
+
+def test_a_stop_of_a_malformed_message_is_refused_where_the_role_may_not_give_it() -> None:
+    suspend, cancel = (kind(market_no=MarketNo(1)) for kind in (SuspendMarket, CancelMarket))
+    stops = permitted(OddControl(5, (suspend, cancel)), Role.RISK)
+    assert isinstance(stops, OddControl)
+    assert stops.commands[0] == suspend
+    assert isinstance(stops.commands[1], Refused)
+    assert stops.commands[1].reason is Reason.NOT_PERMITTED
+
+
+def test_every_role_that_commands_has_a_table_and_every_request_a_role() -> None:
+    controls = {role for (_, role), kinds in PERMISSIONS.items() if Control in kinds}
+    assert controls == COMMANDS.keys()
+    assert frozenset().union(*PERMISSIONS.values()) == set(get_args(ClientMessage))
+    assert frozenset().union(*COMMANDS.values()) == set(get_args(TraderCommand))
+    assert [role.value for role in Role] == list(ROLES)
 
 
 async def test_trader_on_the_public_listener_may_only_subscribe() -> None:
