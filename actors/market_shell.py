@@ -18,8 +18,10 @@ from actors.failstop import ExitProcess, exit_at_once
 from actors.messages import (
     AUDIT_ROWS_MAX,
     KnownMarket,
+    ShellPreview,
     decode_derived_request,
     decode_market_control,
+    decode_preview_command,
     encode,
 )
 from actors.peer import Peer, PeerRefusedError
@@ -28,12 +30,14 @@ from actors.reference_odds import MODEL, ReferenceOdds
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
 from actors.stated_results import BETS_MAX
+from actors.unrecorded_bets import UnrecordedBets
 from engine.common.commands import MarketCommand, OddsGuard
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
 from engine.common.ids import BetId, MarketNo, ShardNo
 from engine.common.lifecycle import Status
+from engine.common.previews import PreviewCommand
 from engine.common.reasons import Reason
-from engine.common.rows import BET, CHARGE, FLAG_FENCE, Rows
+from engine.common.rows import BET, CHARGE, Rows
 from engine.common.units import NS_PER_MS, Nanos
 from engine.kernels import SHELL_MODULES, load_kernels
 from engine.market.market import MarketMachine
@@ -47,9 +51,6 @@ if TYPE_CHECKING:
     from engine.pricing.repricing import Repricer
 
 logger = logging.getLogger("overround.markets")
-
-UNRECORDED_MAX: Final = 1 << 16
-"""Bets refused without a record that a shell remembers, so that a late copy is not accepted."""
 
 DERIVED: Final = "derived"
 """Who commands markets by what happens to those that they follow."""
@@ -98,8 +99,7 @@ class MarketShell(Shell[DurableMarkets]):
         )
         self._published_version: dict[int, int] = {}
         self._ids_reused = 0
-        self._unrecorded: dict[int, None] = {}
-        """Bets refused on a full disk, without a record, since this process started."""
+        self._unrecorded = UnrecordedBets()
 
         def open_durable(at_ns: Nanos, progress: Progress | None) -> DurableMarkets:
             return DurableMarkets.open(
@@ -172,9 +172,9 @@ class MarketShell(Shell[DurableMarkets]):
         if durable is None:
             return refuse_all(bets).tobytes()
         with self._fail_stop:
-            decisions = durable.place(self._with_fences(bets), self._clock())
+            decisions = durable.place(self._unrecorded.with_fences(bets), self._clock())
         if self._unrecorded or np.count_nonzero(decisions["reason"]):
-            self._note_unrecorded(decisions)
+            self._unrecorded.note(decisions)
             self._note_reused_ids(decisions)
         return decisions.tobytes()
 
@@ -201,31 +201,6 @@ class MarketShell(Shell[DurableMarkets]):
         if unfit:
             logger.error("%s: %d charges of legs that it never accepted", self.name, unfit)
         return len(applied)
-
-    def _with_fences(self, bets: Rows) -> Rows:
-        """Return bets of which those refused here without a record became fences.
-
-        Their accounts may have returned the stakes meanwhile. A copy of the call that was refused
-        may still arrive, and must not be accepted.
-        """
-        if not self._unrecorded:
-            return bets
-        again = [at for at, bet in enumerate(bets["bet_id"].tolist()) if bet in self._unrecorded]
-        if again:
-            bets = bets.copy()
-            bets["flags"][again] |= FLAG_FENCE
-        return bets
-
-    def _note_unrecorded(self, decisions: Rows) -> None:
-        """Remember the bets that a full disk refused; the oldest ones go at the bound."""
-        unrecorded = decisions["reason"] == Reason.DISK_FULL
-        if self._unrecorded:
-            for bet in decisions["bet_id"][~unrecorded].tolist():
-                self._unrecorded.pop(bet, None)  # it is recorded now
-        for bet in decisions["bet_id"][unrecorded].tolist():
-            self._unrecorded[bet] = None
-            if len(self._unrecorded) > UNRECORDED_MAX:
-                del self._unrecorded[next(iter(self._unrecorded))]
 
     def _note_reused_ids(self, decisions: Rows) -> None:
         """Count and log bets whose id belongs to another bet: an account shard lost records."""
@@ -366,6 +341,26 @@ class MarketShell(Shell[DurableMarkets]):
         if self._derived is not None:
             self._follow(self._derived.follow(self._machine(), events, at_ns))
         return events
+
+    def preview(self, payload: bytes) -> bytes:
+        """Return what a PreviewCommand would do to its market's bets: ShellPreview.
+
+        Nothing changes and nothing is journaled. The figures are of the command's market alone, not
+        of markets that follow it. In quarantine bets may be missing, so the command is refused.
+        """
+        command = decode_preview_command(payload)
+        durable = self._serving()
+        if durable is None:
+            return encode(ShellPreview(refused=quarantined(self.why)))
+        machine, at_ns = self._machine(), Nanos(self._clock())
+        if self._derived is not None:
+            (dated,) = self._derived.dated([command], machine, at_ns)
+            assert isinstance(dated, PreviewCommand), "only withdrawals are written"
+            command = dated
+        answer = machine.preview(command, at_ns)
+        if isinstance(answer, Refused):
+            return encode(ShellPreview(seq=durable.seq, refused=answer))
+        return encode(ShellPreview(seq=durable.seq, preview=answer))
 
     # --- markets that follow others --------------------------------------------------------------
     def derive(self, payload: bytes) -> bytes:

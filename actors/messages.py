@@ -13,6 +13,7 @@ from msgspec import Struct
 from engine.common.commands import CreateMarket, LedgerCommand, Limits, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent, Refused
 from engine.common.ids import AccountNo, MarketNo, ShardNo
+from engine.common.previews import Preview, PreviewCommand
 from engine.common.reasons import Reason
 from engine.common.views import (
     Balance,
@@ -204,6 +205,18 @@ class MarketAnswer(Struct, frozen=True, kw_only=True):
     refused: Refused | None = None
 
 
+class ShellPreview(Struct, frozen=True, kw_only=True):
+    """What a command would do to its market's bets, or why it would be refused.
+
+    `seq` is the last record of the shell's journal at that instant. `refused` counts only where
+    there is no `preview`.
+    """
+
+    seq: int = 0
+    preview: Preview | None = None
+    refused: Refused = Refused(reason=Reason.UNAVAILABLE)
+
+
 class CreateMarkets(Struct, frozen=True, kw_only=True):
     """Markets to place and create; a `market_no` of 0 lets the directory choose a number.
 
@@ -342,6 +355,8 @@ class ReconciliationReport(Struct, frozen=True, kw_only=True):
 encode = msgspec.msgpack.Encoder().encode
 decode_market_control = msgspec.msgpack.Decoder(MarketControl).decode
 decode_ledger_control = msgspec.msgpack.Decoder(LedgerControl).decode
+decode_preview_command = msgspec.msgpack.Decoder(PreviewCommand).decode
+decode_shell_preview = msgspec.msgpack.Decoder(ShellPreview).decode
 decode_market_events = msgspec.msgpack.Decoder(list[MarketEvent]).decode
 decode_ledger_events = msgspec.msgpack.Decoder(list[LedgerEvent]).decode
 decode_granted = msgspec.msgpack.Decoder(list[GrantedFreeBet]).decode

@@ -56,6 +56,7 @@ METHODS: Final = (
     # of market shells
     "charge",
     "derive",
+    "preview",
 )
 """What goes over the road, numbered by place; everything else is rare and goes with Ray."""
 METHOD_NUMBERS: Final = {name: number for number, name in enumerate(METHODS)}

@@ -60,12 +60,8 @@ from engine.market.partial_results import PartialResults
 from engine.market.settlement import (
     Standing,
     bets_of,
-    canonical_result,
     check_figure,
-    erase_results,
-    results_of,
     settle_bets,
-    write_results,
 )
 
 ResolvingCommand = (
@@ -115,6 +111,23 @@ class Resolutions:
         """Version of the rules that count the figures."""
         return self._rules
 
+    @property
+    def book(self) -> Book:
+        """The book that the commands change."""
+        return self._book
+
+    def fork(self) -> "Resolutions":
+        """Return a copy with a copy of the book and an empty outbox, for commands to be tried on.
+
+        It shares the bets, which no command changes; it must be dropped before any bet is placed.
+        """
+        twin = Resolutions(self._book.fork(), Outbox(), rules=self._rules)
+        twin._windows = self._windows.fork(twin._book)
+        twin._partial = self._partial.fork(twin._book)
+        twin._deductions = self._deductions.fork(twin._book)
+        twin._early = self._early.fork(twin._book)
+        return twin
+
     def apply(self, command: ResolvingCommand, slot: int, at_ns: Nanos) -> FeedStepEvent:
         """Apply a command that resolves bets, or refuse it and change nothing."""
         if isinstance(command, SettleMarket):
@@ -138,7 +151,7 @@ class Resolutions:
         refusal = settlement_fault(command, outcomes=len(book.outcomes_of(slot)))
         if refusal is not None:
             return refusal
-        results, stand = self._results_with(slot, command), self._results_of(slot)
+        results, stand = self._partial.settled(slot, command), self._partial.standing(slot)
         deducted = self._deductions.stand(slot)
         deductions = self._deductions.settled(slot, command, before=stand, after=results)
         if (stand, deducted) == (results, deductions):
@@ -149,7 +162,7 @@ class Resolutions:
             )
         numbers = bets_of(book, slot)
         resettled = ~self._refunded(slot, numbers)
-        self._set_results(slot, results)
+        self._partial.replace(slot, results)
         self._deductions.set(slot, deductions)
         named = () if isinstance(command.outcomes, UnsetType) else command.outcomes
         if named:
@@ -180,30 +193,6 @@ class Resolutions:
             payouts_check=check,
             deductions=deductions.rows,
         )
-
-    def _results_of(self, slot: int) -> dict[int, OutcomeResult]:
-        """Return the results of a market's outcomes that have one."""
-        if self._book.has_flag(slot, MARKET_RESULTS):
-            return dict(enumerate(results_of(self._book, slot)))
-        return dict(self._partial.of(slot))
-
-    def _results_with(self, slot: int, command: SettleMarket) -> dict[int, OutcomeResult]:
-        """Return a market's results with those of a settlement, in canonical form."""
-        results = [canonical_result(result) for result in command.results]
-        if isinstance(command.outcomes, UnsetType):
-            return dict(enumerate(results))
-        return self._results_of(slot) | dict(zip(command.outcomes, results, strict=True))
-
-    def _set_results(self, slot: int, results: dict[int, OutcomeResult]) -> None:
-        """Have these results stand: in the book where every outcome has one."""
-        count = len(self._book.outcomes_of(slot))
-        if len(results) == count:
-            self._partial.set(slot, {})
-            write_results(self._book, slot, tuple(results[outcome] for outcome in range(count)))
-            return
-        if self._book.has_flag(slot, MARKET_RESULTS):
-            erase_results(self._book, slot)
-        self._partial.set(slot, results)
 
     def _cancel(self, command: CancelMarket, slot: int, at_ns: Nanos) -> FeedStepEvent:
         book = self._book
@@ -316,7 +305,7 @@ class Resolutions:
         refusal = self._outcomes_fault(command, slot)
         if refusal is not None:
             return refusal
-        stand, named = self._results_of(slot), _named(command)
+        stand, named = self._partial.standing(slot), _named(command)
         left = {each: stand[each] for each in stand if named and each not in named}
         if len(left) == len(stand):
             message = f"the market is {book.status(slot).name}"
@@ -328,7 +317,7 @@ class Resolutions:
         reopened = ~self._refunded(slot, numbers)
         reopened &= np.isin(book.records["outcome"][numbers], changed)
         self._deductions.set(slot, deductions)
-        self._set_results(slot, left)
+        self._partial.replace(slot, left)
         # A market that was cancelled after the settlement stays CANCELLED: its bets stay refunded.
         if book.status(slot) == Status.SETTLED:
             after = next_status(Status.SETTLED, Action.REOPEN)
@@ -421,7 +410,7 @@ class Resolutions:
     def resolved_of(self, slot: int) -> Resolved:
         """Return the results of a market's outcomes, and its windows of cancelled bets."""
         withdrawn = self._deductions.withdrawn(slot)
-        return Resolved(self._results_of(slot), self._windows.of(slot), withdrawn)
+        return Resolved(self._partial.standing(slot), self._windows.of(slot), withdrawn)
 
     def decided(self, slot: int) -> Mapping[int, OutcomeResult]:
         """Return the outcomes of a market that have a result while others have none."""
@@ -481,7 +470,7 @@ class Resolutions:
                 raise ValueError("partial: market_no: all its results stand")
         self._deductions.load(deductions, slots)
         for slot in self._deductions.slots():
-            if not self._results_of(slot):
+            if not self._partial.standing(slot):
                 raise ValueError("deductions: market_no: no results stand")
 
     def check(self) -> None:
@@ -491,7 +480,7 @@ class Resolutions:
         self._deductions.check()
         self._early.check()
         assert not any(self._book.has_flag(slot, MARKET_RESULTS) for slot in self._partial.slots())
-        assert all(self._results_of(slot) for slot in self._deductions.slots())
+        assert all(self._partial.standing(slot) for slot in self._deductions.slots())
 
 
 def _named(command: CancelBets | RollBackCancel | RollBackSettlement) -> tuple[int, ...]:

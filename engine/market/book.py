@@ -5,6 +5,7 @@ field: bets read markets in random order among thousands, and a row is one or tw
 processor's cache where ten arrays would be ten lines. Never decides a bet: the kernels do.
 """
 
+from copy import copy
 from typing import Any, Final
 
 import numpy as np
@@ -242,6 +243,13 @@ class Book:
     @outcomes.setter
     def outcomes(self, outcomes: Rows) -> None:
         self._outcomes, self._outcome_fields = outcomes, _OutcomeFields(outcomes)
+
+    def fork(self) -> "Book":
+        """Return a book with copies of the markets' and outcomes' rows, that shares the bets."""
+        twin = copy(self)
+        twin.markets, twin.outcomes = self.markets.copy(), self.outcomes.copy()
+        twin.members, twin.returned = self.members.copy(), self.returned.copy()
+        return twin
 
     def make_room_for_bets(self, count: int) -> None:
         """Make room for `count` more bets in the arrays and the hash table."""

@@ -59,6 +59,12 @@ class CancelWindows:
         self._final: dict[int, I32s] = {}
         """The bets of final windows, by the numbers of their records, rising."""
 
+    def fork(self, book: Book) -> "CancelWindows":
+        """Return a copy over a copy of the book."""
+        twin = CancelWindows(book)
+        twin._windows, twin._final = dict(self._windows), dict(self._final)
+        return twin
+
     def count(self, slot: int) -> int:
         """Return how many windows a market has."""
         return len(self._windows.get(slot, ()))

@@ -24,11 +24,12 @@ from engine.common.commands import (
     OutcomeResult,
     Quote,
     ResetSource,
+    RollBackCancel,
     SettleMarket,
 )
 from engine.common.early import LEAD_MAX, BeginPlay, EarlyCommand
 from engine.common.events import Refused
-from engine.common.ids import MARKET_NO_MAX
+from engine.common.ids import MARKET_NO_MAX, MarketNo
 from engine.common.lifecycle import Action, Status
 from engine.common.payoff_codes import payoffs_fault
 from engine.common.reasons import Reason
@@ -55,6 +56,19 @@ _LIMIT_BOUNDS: Final = {
 def out_of_bounds(field: str, message: str) -> Refused:
     """Return the refusal of a field outside its bounds."""
     return Refused(reason=Reason.FIELD_OUT_OF_BOUNDS, field=field, message=message)
+
+
+def market_unknown(market_no: MarketNo) -> Refused:
+    """Return the refusal of a command to a market that is not here."""
+    message = f"no market {market_no} here"
+    return Refused(reason=Reason.MARKET_UNKNOWN, field="market_no", message=message)
+
+
+def rolls_back_market(command: object) -> bool:
+    """Return whether a command rolls back the cancellation of a whole market."""
+    if not isinstance(command, RollBackCancel):
+        return False
+    return command.from_ns is None and command.until_ns is None
 
 
 def not_allowed(status: Status, action: Action) -> Refused:

@@ -69,6 +69,12 @@ class Deductions:
         self._deductions: dict[int, tuple[Deduction, ...]] = {}
         self._withdrawn: dict[int, dict[int, Withdrawal]] = {}
 
+    def fork(self, book: Book) -> "Deductions":
+        """Return a copy over a copy of the book."""
+        twin = Deductions(book)
+        twin._deductions, twin._withdrawn = dict(self._deductions), dict(self._withdrawn)
+        return twin
+
     def of(self, slot: int) -> tuple[Deduction, ...]:
         """Return a market's deductions by rising time."""
         return self._deductions.get(slot, ())

@@ -47,6 +47,12 @@ class EarlyPayouts:
         self._marks: Rows = np.zeros(0, MARKED)
         self._play_ns: dict[int, int] = {}
 
+    def fork(self, book: Book) -> "EarlyPayouts":
+        """Return a copy over a copy of the book."""
+        twin = EarlyPayouts(book)
+        twin._marks, twin._play_ns = self._marks.copy(), dict(self._play_ns)
+        return twin
+
     def apply(
         self,
         command: EarlyCommand,

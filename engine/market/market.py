@@ -16,19 +16,16 @@ import numpy as np
 
 from engine.common.commands import (
     AckOutbox,
-    CancelMarket,
     CreateMarket,
     FeedStep,
     FeedUpdate,
     MarketCommand,
     ResetSource,
     ResumeWithAll,
-    RollBackCancel,
     SetLimits,
     SetOdds,
     SetPhaseLimits,
     SetStatus,
-    SettleMarket,
     SuspendWithAll,
 )
 from engine.common.events import (
@@ -46,6 +43,7 @@ from engine.common.ids import (
     parse_market_key,
 )
 from engine.common.lifecycle import Status
+from engine.common.previews import PreviewAnswer, PreviewCommand
 from engine.common.reasons import Reason
 from engine.common.rows import BET, DECISION, Rows, U64s
 from engine.common.rules import RULES
@@ -57,13 +55,17 @@ from engine.market.bet_resolution import Resolutions, Resolved, ResolvingCommand
 from engine.market.book import (
     MARKET_AWAITS_FEED,
     MARKET_FEED_STOPPED,
-    MARKET_HELD,
-    MARKET_HELD_WITH_ALL,
     MARKET_RESULTS,
     MARKET_VOIDED,
     Book,
 )
-from engine.market.command_checks import create_fault, limits_fault, out_of_bounds
+from engine.market.command_checks import (
+    create_fault,
+    limits_fault,
+    market_unknown,
+    out_of_bounds,
+    rolls_back_market,
+)
 from engine.market.feed_positions import FeedPositions
 from engine.market.feed_updates import apply_feed_update, reset_source
 from engine.market.fixture_grid import FixtureGrids
@@ -71,7 +73,12 @@ from engine.market.odds_guards import created_fault
 from engine.market.offer import set_limits, set_odds, set_phase_limits, write_offer
 from engine.market.outbox import Outbox
 from engine.market.place_nb import decide_all_nb, find_rows_nb
-from engine.market.status_transitions import StatusTransitions, market_held
+from engine.market.preview import preview
+from engine.market.status_transitions import (
+    StatusTransitions,
+    market_held,
+    note_trader_resolution,
+)
 from engine.market.views import book_image, price_delta, price_image
 
 
@@ -247,11 +254,7 @@ class MarketMachine:
             return self._ack(command)
         slot = self._slot_of.get(command.market_no)
         if slot is None:
-            return Refused(
-                reason=Reason.MARKET_UNKNOWN,
-                field="market_no",
-                message=f"no market {command.market_no} here",
-            )
+            return market_unknown(command.market_no)
         if isinstance(command, SetLimits):
             return set_limits(command, slot, book=self._book, grids=self._grids)
         if isinstance(command, FeedUpdate):
@@ -277,7 +280,7 @@ class MarketMachine:
             return StatusTransitions(self._book).apply(
                 command, slot, at_ns, by_feed=by_feed, has_feed=self._has_feed(slot)
             )
-        if by_feed and self._book.has_flag(slot, MARKET_VOIDED) and _rolls_back_market(command):
+        if by_feed and self._book.has_flag(slot, MARKET_VOIDED) and rolls_back_market(command):
             return market_held("market_no")
         before = self._book.status(slot)
         with self._grids.moving([slot]):
@@ -286,25 +289,20 @@ class MarketMachine:
             # The feed rolled something back: the market stays stopped until the feed opens it.
             self._book.set_flag(slot, MARKET_FEED_STOPPED, on=True)
         if not by_feed and not isinstance(event, Refused):
-            self._note_trader_resolution(command, slot)
+            note_trader_resolution(command, slot, book=self._book)
         return event
+
+    def preview(self, command: PreviewCommand, at_ns: Nanos) -> PreviewAnswer:
+        """Return what a command would do to its market's bets, and change nothing."""
+        slot = self._slot_of.get(command.market_no)
+        if slot is None:
+            return market_unknown(command.market_no)
+        return preview(self._resolutions, command, slot, at_ns)
 
     def _has_feed(self, slot: int) -> bool:
         """Return whether a feed has sent this market a message, or it was created for a feed."""
         number = self._book.market_no(slot)
         return self._positions.has_feed(number) or self._book.has_flag(slot, MARKET_AWAITS_FEED)
-
-    def _note_trader_resolution(self, command: ResolvingCommand, slot: int) -> None:
-        """Record that a trader ended betting or voided the market, or rolled the voiding back."""
-        book = self._book
-        ended = book.status(slot) in (Status.SETTLED, Status.CANCELLED)
-        if isinstance(command, SettleMarket | CancelMarket) and ended:
-            book.set_flag(slot, MARKET_HELD, on=True)
-            book.set_flag(slot, MARKET_HELD_WITH_ALL, on=False)
-        if isinstance(command, CancelMarket):
-            book.set_flag(slot, MARKET_VOIDED, on=True)
-        elif book.status(slot) != Status.CANCELLED:
-            book.set_flag(slot, MARKET_VOIDED, on=False)
 
     def _apply_feed_update(self, command: FeedUpdate, slot: int, at_ns: Nanos) -> MarketEvent:
         return apply_feed_update(
@@ -489,10 +487,3 @@ class MarketMachine:
             self._names,
             self._rules,
         )
-
-
-def _rolls_back_market(command: ResolvingCommand) -> bool:
-    """Return whether a command rolls back the cancellation of a whole market."""
-    if not isinstance(command, RollBackCancel):
-        return False
-    return command.from_ns is None and command.until_ns is None

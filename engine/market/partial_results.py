@@ -1,4 +1,4 @@
-"""Results of some outcomes of a market while others are undecided.
+"""Results of some outcomes of a market while others are undecided, and which results stand.
 
 Owns these results until every outcome of the market has one; then they stand in the book and none
 is left here. Never sends a settlement.
@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec import UnsetType
 
-from engine.common.commands import OutcomeResult
+from engine.common.commands import OutcomeResult, SettleMarket
 from engine.common.ids import MARKET_NO_MAX
 from engine.common.state_hash import Reader
 from engine.common.units import DEAD_HEAT_DEN_MAX
-from engine.market.book import OUTCOME_ACTIVE, Book
-from engine.market.settlement import canonical_result
+from engine.market.book import MARKET_RESULTS, OUTCOME_ACTIVE, Book
+from engine.market.settlement import canonical_result, erase_results, results_of, write_results
 
 _FIELDS = ("market_no", "outcome", "won", "void_halves", "dead_heat_num", "dead_heat_den")
 
@@ -25,7 +26,8 @@ class PartialResults:
     Parameters
     ----------
     book : Book
-        Outcomes with results are offered no more; nothing else is written.
+        Outcomes with results are offered no more; where every outcome has one, the results are
+        written into it.
     """
 
     def __init__(self, book: Book) -> None:
@@ -47,6 +49,38 @@ class PartialResults:
             self._results[slot] = {outcome: results[outcome] for outcome in sorted(results)}
             flags = self._book.outcomes_of(slot)["flags"]
             flags[list(results)] &= ~np.uint8(OUTCOME_ACTIVE)
+
+    def fork(self, book: Book) -> "PartialResults":
+        """Return a copy over a copy of the book."""
+        twin = PartialResults(book)
+        twin._results = dict(self._results)
+        return twin
+
+    # --- the results that stand -------------------------------------------------------------------
+
+    def standing(self, slot: int) -> dict[int, OutcomeResult]:
+        """Return the results of a market's outcomes that have one, in the book or here."""
+        if self._book.has_flag(slot, MARKET_RESULTS):
+            return dict(enumerate(results_of(self._book, slot)))
+        return dict(self.of(slot))
+
+    def settled(self, slot: int, command: SettleMarket) -> dict[int, OutcomeResult]:
+        """Return a market's results with those of a settlement, in canonical form."""
+        results = [canonical_result(result) for result in command.results]
+        if isinstance(command.outcomes, UnsetType):
+            return dict(enumerate(results))
+        return self.standing(slot) | dict(zip(command.outcomes, results, strict=True))
+
+    def replace(self, slot: int, results: dict[int, OutcomeResult]) -> None:
+        """Have these results stand: in the book where every outcome has one."""
+        count = len(self._book.outcomes_of(slot))
+        if len(results) == count:
+            self.set(slot, {})
+            write_results(self._book, slot, tuple(results[outcome] for outcome in range(count)))
+            return
+        if self._book.has_flag(slot, MARKET_RESULTS):
+            erase_results(self._book, slot)
+        self.set(slot, results)
 
     # --- state as a document ----------------------------------------------------------------------
 

@@ -9,12 +9,14 @@ held when the settlement is rolled back. Never resolves a bet.
 from typing import Any, Final, TypeVar
 
 from engine.common.commands import (
+    CancelMarket,
     CloseMarket,
     HandOverMarket,
     OpenMarket,
     ResumeMarket,
     ResumeWithAll,
     SetStatus,
+    SettleMarket,
     SuspendMarket,
     SuspendWithAll,
 )
@@ -31,7 +33,13 @@ from engine.common.events import (
 from engine.common.lifecycle import SET_ACTIONS, Action, Status, next_status
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Nanos
-from engine.market.book import MARKET_FEED_STOPPED, MARKET_HELD, MARKET_HELD_WITH_ALL, Book
+from engine.market.book import (
+    MARKET_FEED_STOPPED,
+    MARKET_HELD,
+    MARKET_HELD_WITH_ALL,
+    MARKET_VOIDED,
+    Book,
+)
 from engine.market.command_checks import not_allowed
 
 C = TypeVar("C")
@@ -232,3 +240,15 @@ def without_opening(command: C) -> C | SetStatus:
 def market_held(field: str) -> Refused:
     """Return the refusal of a feed's command on a market that a trader holds or voided."""
     return Refused(reason=Reason.MARKET_HELD, field=field, message=MESSAGES[Reason.MARKET_HELD])
+
+
+def note_trader_resolution(command: object, slot: int, *, book: Book) -> None:
+    """Record that a trader ended betting or voided the market, or rolled the voiding back."""
+    ended = book.status(slot) in (Status.SETTLED, Status.CANCELLED)
+    if isinstance(command, SettleMarket | CancelMarket) and ended:
+        book.set_flag(slot, MARKET_HELD, on=True)
+        book.set_flag(slot, MARKET_HELD_WITH_ALL, on=False)
+    if isinstance(command, CancelMarket):
+        book.set_flag(slot, MARKET_VOIDED, on=True)
+    elif book.status(slot) != Status.CANCELLED:
+        book.set_flag(slot, MARKET_VOIDED, on=False)

@@ -35,6 +35,7 @@ from engine.common.events import MarketEvent
 from engine.common.ids import AccountNo, MarketNo
 from engine.common.offers import OfferRule
 from engine.common.units import Minor, Nanos
+from gateway.client.corrections import CorrectionRequests
 from gateway.client.errors import ConnectionLostError
 from gateway.client.session import Session
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
@@ -74,7 +75,7 @@ from gateway.messages.trader import (
 )
 
 
-class ControlSession(Session):
+class ControlSession(CorrectionRequests):
     """A trader's, feed's or quant's session: markets, books and commands.
 
     Each command method returns the market's event, or `Refused` with its reason.

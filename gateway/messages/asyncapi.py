@@ -40,6 +40,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.builders import BuildBet, Builder
+from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.each_way import AskEachWay, EachWay
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
@@ -107,6 +108,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     GiveFreeBet: (FreeBetGiven, Error),
     ListOffers: (Offers, Error),
     BoundAccount: (AccountBounded, Error),
+    AskPreview: (Previewed, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

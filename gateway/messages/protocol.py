@@ -25,6 +25,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.builders import BuildBet, Builder
+from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.each_way import AskEachWay, EachWay
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
@@ -89,6 +90,7 @@ ClientMessage = (
     | PutOffer
     | GiveFreeBet
     | BoundAccount
+    | AskPreview
     | ListOffers
     | FeedPush
     | FeedAttach
@@ -125,6 +127,7 @@ ServerMessage = (
     | OfferPut
     | FreeBetGiven
     | AccountBounded
+    | Previewed
     | Offers
     | FeedPushed
     | FeedAttached

@@ -36,6 +36,7 @@ from gateway.counters import Counters
 from gateway.market_limits import LimitRules
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.base import Error
+from gateway.messages.corrections import AskPreview
 from gateway.messages.exposure import AskExposure
 from gateway.messages.market import STATUS_NAMES
 from gateway.messages.protocol import ServerMessage
@@ -58,6 +59,7 @@ from gateway.messages.trader import (
 from gateway.net.odd_stops import OddControl, OddReprice, OddStop, OddSuspendAll
 from gateway.services.arbitrage import ArbitrageService
 from gateway.services.exposure import ExposureService
+from gateway.services.previews import PreviewService
 from gateway.services.price_fanout import Fanout
 from gateway.services.race_results import race_settlements
 from gateway.settings import GatewaySettings
@@ -102,6 +104,7 @@ class ControlService:
         self._counters = counters
         self._exposures = ExposureService(routes=routes, timeout_s=self._timeout_s)
         self._arbitrage = ArbitrageService(fanout=fanout)
+        self._previews = PreviewService(routes=routes, timeout_s=self._timeout_s)
 
     async def control(self, by: str, request: Control) -> ServerMessage:
         """Run commands; the answer holds one event per command, in their order."""
@@ -297,6 +300,10 @@ class ControlService:
     async def arbitrage(self, request: AskArbitrage) -> ServerMessage:
         """Return stakes on a fixture's outcomes that profit at every score, if there are any."""
         return await self._arbitrage.arbitrage(request)
+
+    async def preview(self, request: AskPreview) -> ServerMessage:
+        """Return what a command would do to its market's bets."""
+        return await self._previews.answer(request)
 
     def markets(self, request: ListMarkets) -> ServerMessage:
         """Return a page of markets, ascending by number."""

@@ -36,6 +36,7 @@ from gateway.messages.bettor import (
     WatchAccount,
 )
 from gateway.messages.builders import BuildBet
+from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
@@ -80,7 +81,7 @@ _READ: Final = _FOLLOW | {ListMarkets, AskBook}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
 _FLOOR: Final = _ASSESS | {AskFeedStats}
 """What everyone on the trading floor reads."""
-_TRADE: Final = _FLOOR | {Control, SuspendAll, ResumeAll, Reprice, SettleRace}
+_TRADE: Final = _FLOOR | {Control, SuspendAll, ResumeAll, Reprice, SettleRace, AskPreview}
 _BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutOffer})
 _PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
@@ -103,10 +104,10 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("control", Role.VIEWER): _FLOOR,
     ("control", Role.TRADER): _TRADE,
     ("control", Role.HEAD_TRADER): _TRADE | _BOUND | _PAY,
-    ("control", Role.SETTLER): _FLOOR | {Control, SuspendAll, SettleRace},
-    ("control", Role.RISK): _FLOOR | _BOUND | {Control, SuspendAll},
+    ("control", Role.SETTLER): _FLOOR | {Control, SuspendAll, SettleRace, AskPreview},
+    ("control", Role.RISK): _FLOOR | _BOUND | {Control, SuspendAll, AskPreview},
     ("control", Role.CASHIER): _FLOOR | _PAY,
-    ("control", Role.AUDITOR): _FLOOR,
+    ("control", Role.AUDITOR): _FLOOR | {AskPreview},
     ("feed", Role.FEED): frozenset(
         {FeedPush, FeedAttach, FeedRequestDone, AskFeedStats, AskFeedFacts}
     ),

@@ -12,6 +12,7 @@ from gateway.messages.account_bounds import BoundAccount
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.bettor import AccountRequest
 from gateway.messages.builders import BuildBet
+from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
 from gateway.messages.offers import OfferRequest
@@ -70,6 +71,10 @@ def _bound_account(services: Services, claims: Claims, request: BoundAccount) ->
     return services.account_bounds.put(claims.identity, request)
 
 
+def _preview(services: Services, _: Claims, request: AskPreview) -> Work:
+    return services.control.preview(request)
+
+
 def _offers(services: Services, claims: Claims, request: OfferRequest) -> Work:
     return services.offers.answer(claims.identity, request)
 
@@ -85,6 +90,7 @@ QUERIES: Final[dict[type, Query]] = {
     AskExposure: _exposure,
     AskArbitrage: _arbitrage,
     BoundAccount: _bound_account,
+    AskPreview: _preview,
     **dict.fromkeys(get_args(AccountRequest), _ask_account),
     **dict.fromkeys(get_args(OfferRequest), _offers),
 }

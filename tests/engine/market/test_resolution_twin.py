@@ -158,6 +158,11 @@ def figures(event: MarketEvent) -> tuple[int, int]:
     return getattr(event, "bets", 0), getattr(event, "payouts_check", 0)
 
 
+def account_of(serial: int) -> int:
+    """Return whose bet a serial is."""
+    return 7 + serial % 3
+
+
 class Pair:
     """A machine and its twin, given the same bets and commands."""
 
@@ -172,6 +177,7 @@ class Pair:
         for outcome, stake, rate, flags in stakes:
             self.serial += 1
             fields = {"policy": Policy.ANY, "rate": rate, "flags": flags}
+            fields["account"] = account_of(self.serial)
             bets.append(bet(self.serial, stake=stake, outcome=outcome, **fields))
             odds, leg = ODDS[outcome], flags == LEG
             self.twin.place(Placed(self.serial, at_ns, outcome, stake, odds, rate, leg))

@@ -93,6 +93,7 @@ from gateway.messages.trader import (
     SuspendedAll,
 )
 from gateway.net.codec import CODECS
+from tests.gateway.messages.correction_samples import CORRECTION_ANSWERS, CORRECTION_REQUESTS
 from tests.gateway.messages.derived_samples import DERIVED_ANSWERS, DERIVED_REQUESTS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wire_v1.json"
@@ -185,6 +186,7 @@ FROM_CLIENT: list[ClientMessage] = [
         bets=(Selection(ref="a2", market=42, outcome=0, stake_minor=1, odds_milli=1_001),),
     ),
     *DERIVED_REQUESTS,
+    *CORRECTION_REQUESTS,
     PlaceSlip(
         ref="s1",
         legs=(
@@ -304,6 +306,7 @@ FROM_GATEWAY: list[ServerMessage] = [
         stake_max_minor=10_000,
     ),
     *DERIVED_ANSWERS,
+    *CORRECTION_ANSWERS,
     SlipBet(
         ref="s1",
         state="rejected",

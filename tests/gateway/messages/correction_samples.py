@@ -1,0 +1,47 @@
+"""Samples of messages about bets that are accepted already: what a command would do to them."""
+
+from engine.common.commands import CancelBets
+from engine.common.previews import AccountPreview, OutcomePreview, Preview
+from gateway.messages.corrections import AskPreview, Previewed
+
+CORRECTION_REQUESTS = (
+    AskPreview(id=30, command=CancelBets(market_no=101, from_ns=5, why="odds of 21 for 2.1")),
+)
+CORRECTION_ANSWERS = (
+    Previewed(
+        id=30,
+        seq=4_200,
+        preview=Preview(
+            market_no=101,
+            version=9,
+            settlement_no=0,
+            market_bets=3,
+            bets=2,
+            legs=1,
+            accounts=2,
+            stake_minor=600,
+            payout_now_minor=0,
+            payout_after_minor=600,
+            open_now_minor=12_600,
+            open_after_minor=0,
+            house_now_minor=0,
+            house_after_minor=0,
+            change_minor_max=10_500,
+            outcomes=(
+                OutcomePreview(
+                    bets=3,
+                    changed=2,
+                    stake_minor=700,
+                    payout_after_minor=600,
+                    liability_now_minor=11_900,
+                    liability_after_minor=2_000,
+                ),
+                OutcomePreview(liability_now_minor=-700, liability_after_minor=-100),
+            ),
+            touched=(
+                AccountPreview(account_no=7, bets=1, change_minor=500, open_change_minor=-10_500),
+                AccountPreview(account_no=9, bets=1, change_minor=100, open_change_minor=-2_100),
+            ),
+        ),
+    ),
+)
