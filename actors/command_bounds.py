@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from engine.common.commands import CreateMarket, FeedUpdate, MarketCommand, OddsGuard, SetOdds
+from engine.common.commands import CreateMarket, FeedUpdate, MarketCommand, SetOdds
 from engine.common.ids import MarketNo
+from engine.common.odds_guard import OddsGuard
+from engine.common.outcome_marks import OverrideOdds, ReleaseOdds
 
 
 def with_bounds(
@@ -16,8 +18,8 @@ def with_bounds(
 ) -> MarketCommand:
     """Write into a command what it is checked against, so that a replay needs no clock or settings.
 
-    A feed's command gets how far its position may be; odds get their guard, and a new market what
-    its outcomes pay by score.
+    A feed's command gets how far its position may be; odds and releases of odds get their guard,
+    and a new market what its outcomes pay by score.
     """
     if isinstance(command, FeedUpdate):
         steps = tuple(
@@ -29,7 +31,7 @@ def with_bounds(
             ]
         )
         return msgspec.structs.replace(command, position_max=position_max, steps=steps)
-    if isinstance(command, SetOdds):
+    if isinstance(command, SetOdds | OverrideOdds | ReleaseOdds):
         return msgspec.structs.replace(command, guard=guard_of(command.market_no))
     if isinstance(command, CreateMarket):
         from engine.pricing.football.score_payoffs import score_payoffs  # noqa: PLC0415 - see MarketShell._load_kernels

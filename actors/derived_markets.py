@@ -211,6 +211,8 @@ class DerivedMarkets:
                 return _refusal(Reason.LEGS_NOT_JOINED, at)
             if image.status is not Status.ACTIVE or not image.active[outcome]:
                 return _refusal(Reason.OUTCOME_INACTIVE, at)
+            if outcome in machine.overridden_outcomes(market_no):
+                return _refusal(Reason.LEGS_NOT_JOINED, at)  # its model does not know these odds
             fixtures[read[0]] = None
             legs.setdefault(read[1], (market_no, outcome))
         if len(fixtures) != 1:
@@ -228,7 +230,7 @@ class DerivedMarkets:
         image = machine.price_image(market_no)
         key = parse_market_key(image.key)
         request = self._repriced.get(key.fixture)
-        if request is None or key.type != BUILDER or image.active != (False,):
+        if request is None or key.type != BUILDER or machine.given_delta(market_no).active[0]:
             return None
         board = SportBoard(FOOTBALL, (image.key,))
         (quotes,) = board.quotes(request.model, request.state, request.margin).values()

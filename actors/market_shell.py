@@ -15,9 +15,9 @@ import numpy as np
 
 from actors.command_bounds import with_bounds
 from actors.failstop import ExitProcess, exit_at_once
+from actors.known_markets import known_markets
 from actors.messages import (
     AUDIT_ROWS_MAX,
-    KnownMarket,
     ShellPreview,
     decode_derived_request,
     decode_market_control,
@@ -31,10 +31,11 @@ from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
 from actors.stated_results import BETS_MAX
 from actors.unrecorded_bets import UnrecordedBets
-from engine.common.commands import MarketCommand, OddsGuard
+from engine.common.commands import MarketCommand
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
 from engine.common.ids import BetId, MarketNo, ShardNo
 from engine.common.lifecycle import Status
+from engine.common.odds_guard import OddsGuard
 from engine.common.previews import PreviewCommand
 from engine.common.reasons import Reason
 from engine.common.rows import BET, CHARGE, Rows
@@ -435,20 +436,7 @@ class MarketShell(Shell[DurableMarkets]):
 
     def positions(self) -> bytes:
         """Return list[KnownMarket] of the markets that a feed has updated."""
-        machine = self._machine()
-        known = []
-        for number in machine.market_nos():
-            if positions := machine.feed_positions(number):
-                book = machine.book_image(number)
-                known.append(
-                    KnownMarket(
-                        image=book.prices,
-                        positions=positions,
-                        results_stand=book.results_stand,
-                        decided=machine.decided_outcomes(number),
-                    )
-                )
-        return encode(known)
+        return encode(known_markets(self._machine()))
 
     def book_images(self, market_nos: list[MarketNo] | None = None) -> bytes:
         """Return list[BookImage] of those of the given markets that are hosted here, or of all."""

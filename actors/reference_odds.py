@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from engine.common.commands import FeedUpdate, MarketCommand, OddsGuard, SetOdds
+from engine.common.commands import FeedUpdate, MarketCommand, SetOdds
 from engine.common.events import FeedApplied, MarketEvent, OddsSet
 from engine.common.ids import MarketNo
+from engine.common.odds_guard import OddsGuard
 from engine.common.units import NS_PER_MS, Nanos
 
 MODEL: Final = "model"

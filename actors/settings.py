@@ -10,8 +10,8 @@ from typing import Annotated, Literal, TypeVar
 from msgspec import Meta, Struct
 
 from actors.scheduling import SLICE_US_MAX, SLICE_US_MIN
-from engine.common.commands import GUARD_MILLI_MAX
 from engine.common.ids import SHARD_NO_MAX
+from engine.common.odds_guard import GUARD_MILLI_MAX
 from engine.common.units import MARKETS_MAX
 from engine.pricing.race.terms import DeductionTable, EachWayTable, read_deductions, read_table
 

@@ -23,7 +23,9 @@ from engine.common.ids import (
     ShardNo,
 )
 from engine.common.lifecycle import Status
+from engine.common.odds_guard import OddsGuard
 from engine.common.offers import GrantFreeBet, SetOffer
+from engine.common.outcome_marks import OutcomeCommand
 from engine.common.payoffs import Payoffs
 from engine.common.payout_bounds import SetBound
 from engine.common.units import (
@@ -50,7 +52,6 @@ DEDUCTIONS_MAX: Final = 16
 """Deductions in one settlement: one for each time at which an outcome was withdrawn."""
 STEPS_MAX: Final = 16
 """Commands that one feed message may carry for one market."""
-GUARD_MILLI_MAX: Final = 100_000
 DIGEST_MAX: Final = (1 << 32) - 1
 CANCEL_WINDOWS_MAX: Final = 64
 """Different times of cancelled windows in one market; past it those that end first are final."""
@@ -121,26 +122,6 @@ class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=Fa
     outcome: Annotated[int, Meta(ge=0, lt=OUTCOMES_MAX)]
     odds_milli: OddsField
     active: bool = True
-
-
-class OddsGuard(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
-):
-    """Bounds, in thousandths, past which odds are refused as a mistake; 0 switches a bound off.
-
-    `book_milli_min` bounds a market's book sum, the sum of ``1 / odds`` over its outcomes: 990
-    allows a sum of 0.99. `step_milli_max` bounds the change of an outcome's odds while bets are
-    taken, the higher odds divided by the lower: 3000 allows from 2.0 to 6.0.
-    `model_step_milli_max` bounds in the same way how far odds are from `model_odds_milli`, which a
-    model or another source gave (0 for an outcome without any). `decided` names outcomes that are
-    decided to it, or as good as that, for which no odds are taken.
-    """
-
-    book_milli_min: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 0
-    step_milli_max: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 0
-    model_step_milli_max: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 0
-    model_odds_milli: Annotated[tuple[int, ...], Meta(max_length=OUTCOMES_MAX)] = ()
-    decided: Annotated[tuple[int, ...], Meta(max_length=OUTCOMES_MAX)] = ()
 
 
 class OutcomeResult(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -464,6 +445,7 @@ MarketCommand = (
     | ResumeWithAll
     | SetPhaseLimits
     | EarlyCommand
+    | OutcomeCommand
 )
 
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from engine.common.commands import Deduction, Limits, OutcomeResult, Quote
 from engine.common.ids import AccountNo, MarketNo, ShardNo
 from engine.common.lifecycle import Status
+from engine.common.outcome_marks import StandingOdds
 from engine.common.reasons import Reason
 from engine.common.units import Minor, Nanos
 
@@ -43,9 +44,38 @@ class MarketOpened(_MarketEvent, frozen=True, tag="market_opened"):
 
 
 class OddsSet(_MarketEvent, frozen=True, tag="odds_set"):
-    """The quotes apply from now on."""
+    """The quotes apply from now on.
+
+    Where a trader's mark stands, `quotes` has what holds: overridden odds, or no offer.
+    """
 
     quotes: tuple[Quote, ...]
+
+
+class OutcomesSuspended(_MarketEvent, frozen=True, tag="outcomes_suspended"):
+    """These outcomes are held: no bet on them is taken until a trader resumes them."""
+
+    outcomes: tuple[int, ...]
+    why: str = ""
+
+
+class OutcomesResumed(_MarketEvent, frozen=True, tag="outcomes_resumed"):
+    """These outcomes were held, and are no longer."""
+
+    outcomes: tuple[int, ...]
+
+
+class OddsOverridden(_MarketEvent, frozen=True, tag="odds_overridden"):
+    """These odds stand from now on, until a trader releases them."""
+
+    quotes: tuple[StandingOdds, ...]
+    why: str = ""
+
+
+class OddsReleased(_MarketEvent, frozen=True, tag="odds_released"):
+    """The odds of these outcomes were overridden; they have the odds that were given last."""
+
+    quotes: tuple[StandingOdds, ...]
 
 
 class LimitsSet(_MarketEvent, frozen=True, tag="limits_set"):
@@ -304,6 +334,10 @@ MarketEvent = (
     | SettlementRolledBack
     | PlayBegun
     | EarlyPaid
+    | OutcomesSuspended
+    | OutcomesResumed
+    | OddsOverridden
+    | OddsReleased
     | FeedApplied
     | FeedRefused
     | SourceReset

@@ -50,6 +50,8 @@ class BookImage(Struct, frozen=True, kw_only=True):
     `results_stand` is true also for a market cancelled after its settlement. `windows` counts the
     windows of cancelled bets. `fixture_worst_minor` is what the house loses on the market's whole
     fixture at the worst score, as its limit counts it; None while no market of it has that limit.
+    A trader holds the outcomes of `outcome_held`, and the odds of those of `overridden` stand;
+    `due_odds_milli` are the odds that a release would give.
     """
 
     prices: PriceImage
@@ -66,6 +68,9 @@ class BookImage(Struct, frozen=True, kw_only=True):
     results: tuple[BookResult, ...] = ()
     result: BookResult = BookResult()
     fixture_worst_minor: Minor | None = None
+    outcome_held: tuple[bool, ...] = ()
+    overridden: tuple[bool, ...] = ()
+    due_odds_milli: tuple[OddsMilli, ...] = ()
 
 
 class GridImage(Struct, frozen=True, kw_only=True, gc=False):

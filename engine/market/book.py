@@ -80,9 +80,15 @@ RETURNED: Final = row_dtype(
 refunds, stakes of bets that the results refund, and the other payouts of settled bets."""
 
 OUTCOME_ACTIVE: Final = 1
-"""On an outcome's flags: bets on it are offered."""
+"""On an outcome's flags: bets on it are offered, by what was said of it last."""
 OUTCOME_WON: Final = 2
 """On an outcome's flags: it won, by the results that stand."""
+OUTCOME_HELD: Final = 4
+"""On an outcome's flags: a trader stopped it, and no bet on it is taken."""
+OUTCOME_OVERRIDDEN: Final = 8
+"""On an outcome's flags: a trader's odds stand; `Book.due_milli` has those given since."""
+OUTCOME_MARKS: Final = OUTCOME_HELD | OUTCOME_OVERRIDDEN
+"""The flags that only a trader sets, and that stand until a trader clears them."""
 
 BET_RECORD: Final = row_dtype(
     64,
@@ -202,6 +208,9 @@ class Book:
     charges : Rows
         CHARGED rows, of which the first `charges_len` are in use, by the time of a leg's first
         charge. They are few beside the bets, so singles have no memory and no time for them.
+    due_milli : dict of int to OddsMilli
+        The odds that were given last to outcomes whose odds a trader overrides, by row of the
+        outcome. They are few.
     market_table, bet_table, charge_table : U64s
         Hash tables by market number, by bet id, and of charges by record number (see index_nb).
     """
@@ -218,6 +227,7 @@ class Book:
         self.records: Rows = np.zeros(BETS_ROOM_MIN, BET_RECORD)
         self.earlier: I32s = np.zeros(BETS_ROOM_MIN, np.int32)
         self.charges: Rows = np.zeros(CHARGES_ROOM_MIN, CHARGED)
+        self.due_milli: dict[int, OddsMilli] = {}
         self.market_table = empty_table(MARKETS_ROOM_MIN)
         self.bet_table = empty_table(BETS_ROOM_MIN)
         self.charge_table = empty_table(CHARGES_ROOM_MIN)
@@ -249,6 +259,7 @@ class Book:
         twin = copy(self)
         twin.markets, twin.outcomes = self.markets.copy(), self.outcomes.copy()
         twin.members, twin.returned = self.members.copy(), self.returned.copy()
+        twin.due_milli = dict(self.due_milli)
         return twin
 
     def make_room_for_bets(self, count: int) -> None:
@@ -309,21 +320,62 @@ class Book:
         return list(self._outcome_fields.odds_milli[self.range_of(slot)])
 
     def offered(self, slot: int) -> list[bool]:
-        """Return for each of one market's outcomes whether bets on it are offered."""
-        flags = self._outcome_fields.flags[self.range_of(slot)].tolist()
-        return [each & OUTCOME_ACTIVE > 0 for each in flags]
+        """Return for each of one market's outcomes whether bets on it are taken."""
+        offered = OUTCOME_ACTIVE | OUTCOME_HELD
+        return [each & offered == OUTCOME_ACTIVE for each in self.outcome_flags(slot)]
+
+    def outcome_flags(self, slot: int) -> list[int]:
+        """Return the flags of one market's outcomes."""
+        return self._outcome_fields.flags[self.range_of(slot)].tolist()
 
     def set_offer(self, slot: int, outcome: int, *, odds_milli: OddsMilli, offered: bool) -> bool:
-        """Set an outcome's odds and whether bets on it are offered; return whether that changed it.
+        """Set an outcome's odds and whether bets on it are offered; return whether that is seen.
 
-        An outcome that has a result loses it.
+        An outcome that has a result loses it. A trader's marks stand: overridden odds stay, and
+        the new ones are due at their release; a held outcome takes no bet.
         """
         fields, row = self._outcome_fields, self._fields.first_outcome[slot] + outcome
-        flags = OUTCOME_ACTIVE if offered else 0
-        if fields.flags[row] == flags and fields.odds_milli[row] == odds_milli:
+        before = fields.flags[row]
+        marks = before & OUTCOME_MARKS
+        if marks & OUTCOME_OVERRIDDEN:
+            self.due_milli[row] = odds_milli
+            odds_milli = fields.odds_milli[row]
+        flags = marks | (OUTCOME_ACTIVE if offered else 0)
+        if before == flags and fields.odds_milli[row] == odds_milli:
             return False
         fields.flags[row], fields.odds_milli[row] = flags, odds_milli
         return True
+
+    def set_outcome_flag(self, slot: int, outcome: int, flag: int, *, on: bool) -> bool:
+        """Set or clear a flag of an outcome; return whether that changed it."""
+        fields, row = self._outcome_fields, self._fields.first_outcome[slot] + outcome
+        before = fields.flags[row]
+        fields.flags[row] = before | flag if on else before & ~flag
+        return fields.flags[row] != before
+
+    def override(self, slot: int, outcome: int, odds_milli: OddsMilli) -> bool:
+        """Set odds that stand, and keep those that were given last; return whether that is new."""
+        fields, row = self._outcome_fields, self._fields.first_outcome[slot] + outcome
+        self.due_milli.setdefault(row, fields.odds_milli[row])
+        marked = self.set_outcome_flag(slot, outcome, OUTCOME_OVERRIDDEN, on=True)
+        moved = fields.odds_milli[row] != odds_milli
+        fields.odds_milli[row] = odds_milli
+        return marked or moved
+
+    def release(self, slot: int, outcome: int) -> OddsMilli:
+        """Give an outcome whose odds are overridden those that were given last; return them."""
+        row = self._fields.first_outcome[slot] + outcome
+        due_milli = self.due_milli.pop(row)
+        self.set_outcome_flag(slot, outcome, OUTCOME_OVERRIDDEN, on=False)
+        self._outcome_fields.odds_milli[row] = due_milli
+        return due_milli
+
+    def given_milli(self, slot: int) -> list[OddsMilli]:
+        """Return the odds that one market's outcomes were given last, overridden or not."""
+        odds, due, first = self.odds_milli(slot), self.due_milli, self._fields.first_outcome[slot]
+        if due:
+            odds = [due.get(first + at, milli) for at, milli in enumerate(odds)]
+        return odds
 
     def returned_of(self, slot: int) -> Rows:
         """Return a view of what went back to the bettors of one market's outcomes."""

@@ -4,6 +4,7 @@ Owns the bounds of the fields. Decoding checks them too, but a command built in 
 decoder. Never reads a market.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import UnsetType
@@ -30,7 +31,8 @@ from engine.common.commands import (
 from engine.common.early import LEAD_MAX, BeginPlay, EarlyCommand
 from engine.common.events import Refused
 from engine.common.ids import MARKET_NO_MAX, MarketNo
-from engine.common.lifecycle import Action, Status
+from engine.common.lifecycle import Action, Status, next_status
+from engine.common.outcome_marks import StandingOdds
 from engine.common.payoff_codes import payoffs_fault
 from engine.common.reasons import Reason
 from engine.common.units import (
@@ -80,6 +82,17 @@ def not_allowed(status: Status, action: Action) -> Refused:
     )
 
 
+def after_close_fault(status: Status) -> Refused | None:
+    """Refuse a command that is allowed only while a market can still be closed."""
+    if next_status(status, Action.CLOSE) is not None:
+        return None
+    return Refused(
+        reason=Reason.TRANSITION_NOT_ALLOWED,
+        field="market_no",
+        message=f"the market is {status.name}",
+    )
+
+
 def create_fault(command: CreateMarket) -> Refused | None:
     """Return why the command's fields refuse it, apart from key and limits; None if they fit."""
     if not 0 <= command.market_no <= MARKET_NO_MAX:
@@ -121,7 +134,7 @@ def patch_fault(patch: LimitsPatch, limits: Limits) -> Refused | None:
     return limits_fault(limits)
 
 
-def quotes_fault(quotes: tuple[Quote, ...], *, outcomes: int) -> Refused | None:
+def quotes_fault(quotes: Sequence[Quote | StandingOdds], *, outcomes: int) -> Refused | None:
     """Return why quotes are refused for a market with so many outcomes."""
     quoted: dict[int, None] = {}
     for at, quote in enumerate(quotes):

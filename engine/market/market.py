@@ -32,7 +32,6 @@ from engine.common.events import (
     FeedStepEvent,
     MarketCreated,
     MarketEvent,
-    OutboxAcked,
     Refused,
 )
 from engine.common.ids import (
@@ -43,6 +42,7 @@ from engine.common.ids import (
     parse_market_key,
 )
 from engine.common.lifecycle import Status
+from engine.common.outcome_marks import OutcomeCommand
 from engine.common.previews import PreviewAnswer, PreviewCommand
 from engine.common.reasons import Reason
 from engine.common.rows import BET, DECISION, Rows, U64s
@@ -57,13 +57,13 @@ from engine.market.book import (
     MARKET_FEED_STOPPED,
     MARKET_RESULTS,
     MARKET_VOIDED,
+    OUTCOME_OVERRIDDEN,
     Book,
 )
 from engine.market.command_checks import (
     create_fault,
     limits_fault,
     market_unknown,
-    out_of_bounds,
     rolls_back_market,
 )
 from engine.market.feed_positions import FeedPositions
@@ -71,7 +71,8 @@ from engine.market.feed_updates import apply_feed_update, reset_source
 from engine.market.fixture_grid import FixtureGrids
 from engine.market.odds_guards import created_fault
 from engine.market.offer import set_limits, set_odds, set_phase_limits, write_offer
-from engine.market.outbox import Outbox
+from engine.market.outbox import Outbox, ack_outbox
+from engine.market.outcome_marks import apply_mark
 from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.preview import preview
 from engine.market.status_transitions import (
@@ -79,7 +80,7 @@ from engine.market.status_transitions import (
     market_held,
     note_trader_resolution,
 )
-from engine.market.views import book_image, price_delta, price_image
+from engine.market.views import book_image, given_delta, price_delta, price_image
 
 
 class MarketMachine:
@@ -251,7 +252,7 @@ class MarketMachine:
         if isinstance(command, CreateMarket):
             return self._create(command, at_ns)
         if isinstance(command, AckOutbox):
-            return self._ack(command)
+            return ack_outbox(command, self._outbox)
         slot = self._slot_of.get(command.market_no)
         if slot is None:
             return market_unknown(command.market_no)
@@ -264,6 +265,9 @@ class MarketMachine:
         if isinstance(command, SuspendWithAll | ResumeWithAll):
             transitions = StatusTransitions(self._book)
             return transitions.apply_with_all(command, slot, at_ns, has_feed=self._has_feed(slot))
+        if isinstance(command, OutcomeCommand):
+            decided = self._resolutions.decided(slot)
+            return apply_mark(command, slot, book=self._book, decided=decided)
         return self._apply_step(command, slot, at_ns, by_feed=False)
 
     def _apply_step(
@@ -340,13 +344,6 @@ class MarketMachine:
         self._names.append(tuple(command.outcomes))
         return MarketCreated(market_no=command.market_no, version=1, key=key)
 
-    def _ack(self, command: AckOutbox) -> MarketEvent:
-        last = self._outbox.last_seq(command.shard)
-        if not 0 <= command.upto <= last:
-            return out_of_bounds("upto", f"shard {command.shard} was sent 1 to {last}")
-        forgotten = self._outbox.ack(shard=command.shard, upto=command.upto)
-        return OutboxAcked(shard=command.shard, upto=command.upto, forgotten=forgotten)
-
     def present_resolutions(self, market_no: MarketNo) -> Rows:
         """Return what now stands for each accepted bet of a market: SETTLEMENT rows.
 
@@ -378,6 +375,10 @@ class MarketMachine:
     def price_delta(self, market_no: MarketNo) -> PriceDelta:
         """Return the part of a market that changes; KeyError when there is no such market."""
         return price_delta(self._book, self._slot_of[market_no])
+
+    def given_delta(self, market_no: MarketNo) -> PriceDelta:
+        """Return a market's odds and offers as given last, whatever a trader's marks say."""
+        return given_delta(self._book, self._slot_of[market_no])
 
     def book_image(self, market_no: MarketNo) -> BookImage:
         """Return a market as a trader sees it; KeyError when there is no such market."""
@@ -412,6 +413,11 @@ class MarketMachine:
         KeyError when there is no such market.
         """
         return tuple(self._resolutions.decided(self._slot_of[market_no]))
+
+    def overridden_outcomes(self, market_no: MarketNo) -> tuple[int, ...]:
+        """Return the outcomes whose odds a trader overrides; KeyError: there is no such market."""
+        flags = self._book.outcome_flags(self._slot_of[market_no])
+        return tuple(at for at, each in enumerate(flags) if each & OUTCOME_OVERRIDDEN)
 
     def resolved(self, market_no: MarketNo) -> Resolved:
         """Return the results and windows that stand; KeyError when there is no such market."""

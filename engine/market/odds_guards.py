@@ -9,9 +9,10 @@ from typing import Final
 
 from msgspec import UnsetType
 
-from engine.common.commands import CreateMarket, OddsGuard, Quote, SetOdds
+from engine.common.commands import CreateMarket, Quote, SetOdds
 from engine.common.events import Refused
 from engine.common.lifecycle import Status
+from engine.common.odds_guard import OddsGuard
 from engine.common.reasons import Reason
 from engine.common.units import ODDS_MILLI_ONE, OddsMilli
 
@@ -48,8 +49,9 @@ def guard_fault(
     command : SetOdds
         The new odds and their guard.
     odds, active : list
-        The present odds of the market's outcomes in thousandths, and whether bets on them are
-        offered; the new ones are written into them.
+        The last odds given to the market's outcomes in thousandths, and whether bets on them are
+        offered by what was said last; the new ones are written into them. So a feed's mistake is
+        found as well under a trader's marks as without.
     status : Status
         The market's status: it takes bets while it is ACTIVE.
     """
@@ -76,6 +78,15 @@ def guard_fault(
             if refusal is not None:
                 return refusal
     return _sum_fault(odds, guard, field="quotes") if all(active) else None
+
+
+def book_fault(
+    guard: OddsGuard | UnsetType, odds: list[OddsMilli], active: list[bool], *, field: str
+) -> Refused | None:
+    """Return why the odds of a whole market are refused; none while a part is not on offer."""
+    if isinstance(guard, UnsetType) or not all(active):
+        return None
+    return _sum_fault(odds, guard, field=field)
 
 
 def _sum_fault(odds_milli: Sequence[int], guard: OddsGuard, *, field: str) -> Refused | None:

@@ -10,13 +10,18 @@ from msgspec.structs import replace
 
 from engine.common.commands import CreateMarket, Limits, SetLimits, SetOdds, SetPhaseLimits
 from engine.common.events import LimitsSet, OddsSet, Refused
-from engine.common.lifecycle import Action, Status, next_status
-from engine.common.reasons import Reason
+from engine.common.lifecycle import Status
 from engine.common.units import Nanos
-from engine.market.book import MARKET_AWAITS_FEED, OUTCOME_ACTIVE, Book
-from engine.market.command_checks import limits_fault, patch_fault, quotes_fault
+from engine.market.book import (
+    MARKET_AWAITS_FEED,
+    OUTCOME_ACTIVE,
+    OUTCOME_MARKS,
+    OUTCOME_OVERRIDDEN,
+    Book,
+)
+from engine.market.command_checks import after_close_fault, limits_fault, patch_fault, quotes_fault
 from engine.market.fixture_grid import FixtureGrids
-from engine.market.odds_guards import guard_fault
+from engine.market.odds_guards import book_fault, guard_fault
 from engine.market.views import limits_of
 
 
@@ -25,25 +30,42 @@ def set_odds(
 ) -> OddsSet | Refused:
     """Set odds and offers of outcomes; the version rises if one of them changes.
 
-    Outcomes of `decided` have a result, and are not offered whatever the command says.
+    Outcomes of `decided` have a result, and are not offered whatever the command says. A trader's
+    marks stand; the guard checks the odds as they were without, and the sum as it is offered.
     """
-    refusal = _refuse_after_close(book, slot)
+    refusal = after_close_fault(book.status(slot))
     if refusal is not None:
         return refusal
-    odds = book.odds_milli(slot)
+    odds, flags = book.given_milli(slot), book.outcome_flags(slot)
     refusal = quotes_fault(command.quotes, outcomes=len(odds))
-    refusal = refusal or guard_fault(command, odds, book.offered(slot), status=book.status(slot))
+    active = [each & OUTCOME_ACTIVE > 0 for each in flags]
+    refusal = refusal or guard_fault(command, odds, active, status=book.status(slot))
     if refusal is not None:
         return refusal
-    changed = False
     quotes = command.quotes
     if decided:
         quotes = tuple(
             replace(quote, active=quote.active and quote.outcome not in decided) for quote in quotes
         )
+    marked = any(each & OUTCOME_MARKS for each in flags)
+    if marked and not command.override:
+        stands = book.odds_milli(slot)
+        offered = [
+            stands[at] if flags[at] & OUTCOME_OVERRIDDEN else milli for at, milli in enumerate(odds)
+        ]
+        refusal = book_fault(command.guard, offered, active, field="quotes")
+        if refusal is not None:
+            return refusal
+    changed = False
     for quote in quotes:
         changed |= book.set_offer(
             slot, quote.outcome, odds_milli=quote.odds_milli, offered=quote.active
+        )
+    if marked:
+        odds, active = book.odds_milli(slot), book.offered(slot)
+        quotes = tuple(
+            replace(quote, odds_milli=odds[quote.outcome], active=active[quote.outcome])
+            for quote in quotes
         )
     version = book.raise_version(slot) if changed else book.version(slot)
     return OddsSet(market_no=command.market_no, version=version, quotes=quotes)
@@ -54,7 +76,7 @@ def set_limits(
 ) -> LimitsSet | Refused:
     """Set the limits that a command names; the others stay."""
     limits = command.limits.applied_to(limits_of(book, slot))
-    refusal = _refuse_after_close(book, slot) or patch_fault(command.limits, limits)
+    refusal = after_close_fault(book.status(slot)) or patch_fault(command.limits, limits)
     if refusal is not None:
         return refusal
     write_limits(book, slot, limits)
@@ -69,7 +91,7 @@ def set_phase_limits(
 
     The event states the limits that apply now.
     """
-    refusal = _refuse_after_close(book, slot) or limits_fault(command.limits)
+    refusal = after_close_fault(book.status(slot)) or limits_fault(command.limits)
     if refusal is not None:
         return refusal
     limits = limits_of(book, slot)
@@ -100,15 +122,3 @@ def write_limits(book: Book, slot: int, limits: Limits) -> None:
         for name in row.dtype.names:
             if name in Limits.__struct_fields__:
                 row[name] = getattr(limits, name)
-
-
-def _refuse_after_close(book: Book, slot: int) -> Refused | None:
-    """Refuse a command that is allowed only while the market can still be closed."""
-    status = book.status(slot)
-    if next_status(status, Action.CLOSE) is not None:
-        return None
-    return Refused(
-        reason=Reason.TRANSITION_NOT_ALLOWED,
-        field="market_no",
-        message=f"the market is {status.name}",
-    )

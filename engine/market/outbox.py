@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.common.commands import AckOutbox
+from engine.common.events import MarketEvent, OutboxAcked
 from engine.common.ids import SHARD_BITS, SHARD_NO_MAX, ShardNo
 from engine.common.rows import (
     SETTLEMENT,
@@ -25,6 +27,7 @@ from engine.common.rows import (
     settlements_from_2,
 )
 from engine.common.state_hash import Reader, pack_rows
+from engine.market.command_checks import out_of_bounds
 
 SEQ_MAX: Final = (1 << 63) - 1
 ROWS_PER_BET_MAX: Final = 2
@@ -178,3 +181,12 @@ def _rise_to(numbers: U64s, next_seq: int, *, by_one: bool) -> bool:
     steps = np.diff(numbers.astype(np.int64))
     rise = bool(np.all(steps == 1) if by_one else np.all(steps >= 1))
     return rise and int(numbers[0]) >= 1 and int(numbers[-1]) == next_seq - 1
+
+
+def ack_outbox(command: AckOutbox, outbox: Outbox) -> MarketEvent:
+    """Drop the settlements that a shard has applied, or refuse a number that it was not sent."""
+    last = outbox.last_seq(command.shard)
+    if not 0 <= command.upto <= last:
+        return out_of_bounds("upto", f"shard {command.shard} was sent 1 to {last}")
+    forgotten = outbox.ack(shard=command.shard, upto=command.upto)
+    return OutboxAcked(shard=command.shard, upto=command.upto, forgotten=forgotten)

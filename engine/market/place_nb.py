@@ -47,7 +47,7 @@ from engine.common.units_nb import (
     payout_minor_nb,
     payout_stake_minor_max_nb,
 )
-from engine.market.book import BET_RECORD, MARKET, OUTCOME, OUTCOME_ACTIVE
+from engine.market.book import BET_RECORD, MARKET, OUTCOME, OUTCOME_ACTIVE, OUTCOME_HELD
 from engine.market.figures_nb import book_payout_nb
 from engine.market.fixture_grid_nb import GRID_ARRAYS, GridArrays, room_nb, take_bet_nb
 from engine.market.lookup_nb import find_record_nb
@@ -84,6 +84,8 @@ _REFUSALS: Final = tuple(
 _ID_SHIFT: Final = np.uint64(SHARD_BITS)
 _ID_SERIAL: Final = np.uint64((1 << SHARD_BITS) - 1)
 _ID_SHARD_MAX: Final = np.uint64(SHARD_NO_MAX)
+
+_OFFER_FLAGS: Final = OUTCOME_ACTIVE | OUTCOME_HELD
 
 _NO_BOUND: Final = 1 << 62
 """The room of a bet on a fixture without a limit."""
@@ -267,7 +269,7 @@ def decide_nb(
     outcome = outcomes[np.int64(market.first_outcome) + np.int64(row.outcome)]
     odds = int(np.int64(outcome.odds_milli))
     record.odds_milli = odds
-    if reason == _ACCEPTED and outcome.flags & OUTCOME_ACTIVE == 0:
+    if reason == _ACCEPTED and outcome.flags & _OFFER_FLAGS != OUTCOME_ACTIVE:
         reason = _OUTCOME_INACTIVE
     stake, rate_micro = row.stake_minor, int(np.int64(row.rate_micro))
     base = base_minor_nb(stake, rate_micro)

@@ -14,7 +14,7 @@ import numpy as np
 from engine.common.commands import Deduction, OutcomeResult
 from engine.common.rows import SETTLEMENT, BetResult, Bools, I32s, Rows, U8s
 from engine.common.units import DEAD_HEAT_DEN_MAX
-from engine.market.book import MARKET_RESULTS, OUTCOME_ACTIVE, OUTCOME_WON, Book
+from engine.market.book import MARKET_RESULTS, OUTCOME_WON, Book
 from engine.market.charges_nb import released_nb
 from engine.market.settle_nb import collect_nb, deduct_nb, settle_nb
 
@@ -87,8 +87,8 @@ def _write(outcomes: Rows, results: Mapping[int, OutcomeResult]) -> None:
     """Write canonical results into rows of outcomes."""
     for at, result in results.items():
         outcome = outcomes[at]
-        active = int(outcome["flags"]) & OUTCOME_ACTIVE
-        outcome["flags"] = active | (OUTCOME_WON if result.won else 0)
+        kept = int(outcome["flags"]) & ~OUTCOME_WON
+        outcome["flags"] = kept | (OUTCOME_WON if result.won else 0)
         outcome["void_halves"] = result.void_halves
         outcome["dead_heat_num"] = result.dead_heat_num
         outcome["dead_heat_den"] = result.dead_heat_den

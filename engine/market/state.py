@@ -5,7 +5,8 @@ from others, and loading compares them: a dump that contradicts itself is refuse
 
 Layout 1 had no feed positions, windows, deductions or stakes per outcome. Layout 2 had no rules and
 no odds in the outbox, and its figures are those of the first rules. Layout 3 had no charges, no
-marks of early payouts, no withdrawals, no payoffs and no limits of fixtures. Every field that an
+marks of early payouts, no withdrawals, no payoffs, no
+limits of fixtures and no traders' marks on outcomes. Every field that an
 older layout lacks follows from those it has, so a machine loaded from a dump of an older layout
 equals the machine that its journal replays to.
 """
@@ -46,6 +47,7 @@ from engine.market.book import (
     MEMBER,
     OUTCOME,
     OUTCOME_ACTIVE,
+    OUTCOME_MARKS,
     OUTCOME_WON,
     RETURNED,
     Book,
@@ -57,6 +59,7 @@ from engine.market.figures_nb import audit_nb
 from engine.market.fixture_grid import FixtureGrids
 from engine.market.lookup import recall
 from engine.market.outbox import Outbox
+from engine.market.outcome_marks import due_fault, dump_due, load_due
 
 LAYOUT: Final = 4
 """Version of the dump; older versions are loaded, a newer version is refused."""
@@ -85,6 +88,7 @@ _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 _FIELDS_3: Final = (*_FIELDS_2, "rules", "partial", "final")
 _FIELDS_4: Final = (
     *_FIELDS_3, "charges", "early", "play", "withdrawn", "payoffs", "places", "fixture_limits",
+    "due",
 )  # fmt: skip
 _FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: _FIELDS_3, 4: _FIELDS_4}
 """The fields of each layout."""
@@ -107,6 +111,7 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     """Return the canonical document; `bets` may replace the bytes of all bets by their digest."""
     book = parts.book
     assert layout > 3 or book.charges_len == 0, "no older layout holds charges"
+    assert layout > 3 or not book.due_milli, "no older layout holds odds that stand"
     markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
     if layout < 3 and parts.rules > RULES_FIRST:
         markets, outcomes = _by_first_rules(book)
@@ -142,7 +147,7 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     if layout == 3:
         return common
     early, grids = parts.resolutions.dump_early(), parts.grids.dump()
-    return common | {"charges": charges.dump(book)} | early | grids
+    return common | {"charges": charges.dump(book), "due": dump_due(book)} | early | grids
 
 
 def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
@@ -170,6 +175,10 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     _read_bets(reader, book, bets_max=bets_max)
     if layout > 3:
         charges.load(reader, book)
+        book.due_milli = load_due(book, reader.items("due"))
+    fault = due_fault(book, outcomes)
+    if fault:
+        raise reader.fail("due", fault)
     sums, fault = _sums(book, book.earlier, rules=rules)
     if fault:
         raise reader.fail("bets", fault)
@@ -329,7 +338,7 @@ def _markets_fault(markets: Rows, outcomes_len: int) -> str:
 def _outcomes_fault(outcomes: Rows, markets: Rows) -> str:
     if not _within(outcomes["odds_milli"], ODDS_MILLI_MIN, ODDS_MILLI_MAX):
         return f"odds_milli: {ODDS_MILLI_MIN} to {ODDS_MILLI_MAX}"
-    if not _within(outcomes["flags"], 0, OUTCOME_ACTIVE | OUTCOME_WON):
+    if not _within(outcomes["flags"], 0, OUTCOME_ACTIVE | OUTCOME_WON | OUTCOME_MARKS):
         return "flags: no such flag"
     if not _within(outcomes["void_halves"], 0, 2):
         return "void_halves: 0 to 2"
@@ -443,6 +452,7 @@ def check(parts: Parts) -> None:
     markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
     assert not _markets_fault(markets, len(outcomes)), _markets_fault(markets, len(outcomes))
     assert not _outcomes_fault(outcomes, markets), _outcomes_fault(outcomes, markets)
+    assert not due_fault(book, outcomes), due_fault(book, outcomes)
     earlier = np.zeros(book.bets_len, np.int32)
     sums, fault = _sums(book, earlier, rules=parts.rules)
     assert not fault, fault

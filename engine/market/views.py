@@ -3,12 +3,21 @@
 Owns how the book's rows become what bettors and traders see. Never changes a row.
 """
 
+from msgspec.structs import replace
+
 from engine.common.book_result import BookResult
 from engine.common.commands import Limits
 from engine.common.rules import RULES_FIRST
 from engine.common.units import Minor
 from engine.common.views import BookImage, PriceDelta, PriceImage
-from engine.market.book import MARKET_HELD, MARKET_RESULTS, Book
+from engine.market.book import (
+    MARKET_HELD,
+    MARKET_RESULTS,
+    OUTCOME_ACTIVE,
+    OUTCOME_HELD,
+    OUTCOME_OVERRIDDEN,
+    Book,
+)
 
 
 def price_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> PriceImage:
@@ -35,6 +44,12 @@ def price_delta(book: Book, slot: int) -> PriceDelta:
     )
 
 
+def given_delta(book: Book, slot: int) -> PriceDelta:
+    """Return the same with the odds and offers that were given last, without a trader's marks."""
+    given = tuple(each & OUTCOME_ACTIVE > 0 for each in book.outcome_flags(slot))
+    return replace(price_delta(book, slot), odds_milli=tuple(book.given_milli(slot)), active=given)
+
+
 def book_image(
     book: Book,
     slot: int,
@@ -47,7 +62,7 @@ def book_image(
 ) -> BookImage:
     """Return a market as a trader sees it."""
     market, outcomes = book.markets[slot], book.outcomes_of(slot)
-    results = _results(book, slot, rules=rules)
+    results, flags = _results(book, slot, rules=rules), book.outcome_flags(slot)
     return BookImage(
         prices=price_image(book, slot, key=key, names=names),
         limits=limits_of(book, slot),
@@ -63,6 +78,9 @@ def book_image(
         results=results,
         result=_sum_of(results),
         fixture_worst_minor=fixture_worst_minor,
+        outcome_held=tuple(each & OUTCOME_HELD > 0 for each in flags),
+        overridden=tuple(each & OUTCOME_OVERRIDDEN > 0 for each in flags),
+        due_odds_milli=tuple(book.given_milli(slot)),
     )
 
 

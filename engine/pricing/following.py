@@ -115,7 +115,7 @@ class _PricedMarket:
         self.index = index
         self.market_no = market_no
         self.fair = fair
-        self.odds_milli = image.odds_milli
+        self.odds_milli = machine.given_delta(market_no).odds_milli
         self.type = parse_market_key(image.key).type
         self.quoted: list[int] = []
         self.fault = ""
@@ -130,7 +130,7 @@ class _PricedMarket:
             self.quoted = [i for i in range(count) if fair.active[i] and fair.probabilities[i] > 0]
 
     def unchanged_quotes(self) -> list[Quote]:
-        """Return a quote for each outcome at its present odds, not offered."""
+        """Return a quote for each outcome at the odds that it was given last, not offered."""
         return [
             Quote(outcome=i, odds_milli=milli, active=False)
             for i, milli in enumerate(self.odds_milli)

@@ -25,6 +25,13 @@ from engine.common.commands import (
 )
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import Refused
+from engine.common.outcome_marks import (
+    OverrideOdds,
+    ReleaseOdds,
+    ResumeOutcomes,
+    StandingOdds,
+    SuspendOutcomes,
+)
 
 __all__ = [
     "BeginPlay",
@@ -36,15 +43,20 @@ __all__ = [
     "LimitsPatch",
     "OpenMarket",
     "OutcomeResult",
+    "OverrideOdds",
     "PayEarly",
     "Quote",
     "Refused",
+    "ReleaseOdds",
     "ResetSource",
     "ResumeMarket",
+    "ResumeOutcomes",
     "RollBackCancel",
     "RollBackSettlement",
     "SetLimits",
     "SetOdds",
     "SettleMarket",
+    "StandingOdds",
     "SuspendMarket",
+    "SuspendOutcomes",
 ]

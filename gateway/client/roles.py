@@ -38,6 +38,7 @@ from engine.common.units import Minor, Nanos
 from gateway.client.corrections import CorrectionRequests
 from gateway.client.errors import ConnectionLostError
 from gateway.client.session import Session
+from gateway.client.stops import StopRequests
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.exposure import AskExposure, Exposure
@@ -75,7 +76,7 @@ from gateway.messages.trader import (
 )
 
 
-class ControlSession(CorrectionRequests):
+class ControlSession(CorrectionRequests, StopRequests):
     """A trader's, feed's or quant's session: markets, books and commands.
 
     Each command method returns the market's event, or `Refused` with its reason.

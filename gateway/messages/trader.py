@@ -29,6 +29,7 @@ from engine.common.commands import (
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import MarketEvent
 from engine.common.ids import MarketNo
+from engine.common.outcome_marks import OutcomeCommand
 from engine.common.units import Minor
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField, Stale, enumerated
 from gateway.messages.market import STATUS_NAMES, StatusWord
@@ -50,6 +51,7 @@ TraderCommand = (
     | BeginPlay
     | PayEarly
     | ResetSource
+    | OutcomeCommand
 )
 """The commands of a control session; it cannot create markets, the directory does."""
 
@@ -59,9 +61,10 @@ class Control(FromClient, frozen=True, kw_only=True, tag="control"):
 
     Commands on markets of one shell are applied in order and journaled with the token's identity;
     commands on different shells run concurrently. Of a message that breaks this schema, what stops
-    betting (`suspend_market`, `hand_over_market`, `close_market`, `cancel_market`) is obeyed when
-    its market can be read, with `why` shortened, and `controlled` refuses every other command of
-    it; a `close_market` or `cancel_market` with an unknown field suspends its market.
+    betting (`suspend_market`, `suspend_outcomes`, `hand_over_market`, `close_market`,
+    `cancel_market`) is obeyed when its market can be read, with `why` shortened, and `controlled`
+    refuses every other command of it. A `close_market` or `cancel_market` with an unknown field
+    suspends its market, and so does a `suspend_outcomes` whose outcomes cannot be read.
     """
 
     id: IdField = 0
@@ -183,7 +186,9 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     i wins, less all stakes taken. Cancelled bets count in none of these figures; `bets` counts
     them, and `windows` the windows in which bets are cancelled. `results[i]` is what outcome i has
     brought (staked, refunded, paid, profit) and `result` their sum. Only a trader can resume a
-    market that is `held`. `results_stand` says that bets are settled, also where the market was
+    market that is `held`. A trader holds the outcomes of `outcome_held`, and the odds of those of
+    `overridden` stand until they are released; `due_odds_milli` are the odds that each outcome
+    would then have. `results_stand` says that bets are settled, also where the market was
     cancelled later. `fixture_worst_minor` is what the house loses on the whole fixture at its worst
     score, as `fixture_liability_minor_max` counts it; missing where no market of it has that limit.
     A `stale` book is what the market's damaged journal still gives: bets may be
@@ -212,3 +217,6 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     results: tuple[BookResult, ...] = ()
     result: BookResult = BookResult()
     fixture_worst_minor: int | None = None
+    outcome_held: tuple[bool, ...] = ()
+    overridden: tuple[bool, ...] = ()
+    due_odds_milli: tuple[int, ...] = ()

@@ -6,10 +6,10 @@ is refused. It never runs a command.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from engine.common.commands import (
     WHY_CHARS_MAX,
@@ -20,16 +20,19 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.events import Refused
+from engine.common.outcome_marks import OutcomeField, SuspendOutcomes
+from engine.common.units import OUTCOMES_MAX
 from gateway.messages.base import FixtureField, IdField
 from gateway.messages.trader import Control, Reprice, SuspendAll
 from gateway.net.codec import CODECS, OP_BINARY, Codec, Complaint
 
-Stop = SuspendMarket | HandOverMarket | CloseMarket | CancelMarket
+Stop = SuspendMarket | SuspendOutcomes | HandOverMarket | CloseMarket | CancelMarket
 _Fields = Mapping[str, Raw]
+_OutcomesField = Annotated[tuple[Raw, ...], Meta(max_length=OUTCOMES_MAX)]
 
 _STOPS: Final[dict[str, type[Stop]]] = {
     str(kind.__struct_config__.tag): kind
-    for kind in (SuspendMarket, HandOverMarket, CloseMarket, CancelMarket)
+    for kind in (SuspendMarket, SuspendOutcomes, HandOverMarket, CloseMarket, CancelMarket)
 }
 _FINAL: Final = (CloseMarket, CancelMarket)
 """Stops that no later command undoes. One with a field that it does not have may mean less than a
@@ -124,9 +127,22 @@ class OddStops:
         why = self._why(fields, "why")
         if kind in _FINAL and not fields.keys() <= {"do", "market_no", "why"}:
             return SuspendMarket(market_no=number, why=why)
+        if kind is SuspendOutcomes:
+            outcomes = self._outcomes(fields)
+            if not outcomes:  # which ones is not known: all of them
+                return SuspendMarket(market_no=number, why=why)
+            return SuspendOutcomes(market_no=number, outcomes=outcomes, why=why)
         if kind is SuspendMarket or kind is CancelMarket:
             return kind(market_no=number, why=why)
-        return kind(market_no=number)
+        if kind is CloseMarket:
+            return CloseMarket(market_no=number)
+        return HandOverMarket(market_no=number)
+
+    def _outcomes(self, fields: _Fields) -> tuple[int, ...]:
+        """Return the outcomes that a stop names; none where one of them cannot be read."""
+        raws = self._value(fields, "outcomes", _OutcomesField) or ()
+        found = [self._value({"at": raw}, "at", OutcomeField) for raw in raws]
+        return () if None in found else tuple(dict.fromkeys(found))
 
     def _fields(self, payload: bytes | Raw) -> _Fields:
         """Return the fields of a map, undecoded; none where it cannot be read."""

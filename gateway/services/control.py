@@ -291,6 +291,9 @@ class ControlService:
             results=image.results,
             result=image.result,
             fixture_worst_minor=image.fixture_worst_minor,
+            outcome_held=image.outcome_held,
+            overridden=image.overridden,
+            due_odds_milli=image.due_odds_milli,
         )
 
     async def exposure(self, request: AskExposure) -> ServerMessage:

@@ -22,6 +22,12 @@ from engine.common.commands import (
 )
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import Refused
+from engine.common.outcome_marks import (
+    OverrideOdds,
+    ReleaseOdds,
+    ResumeOutcomes,
+    SuspendOutcomes,
+)
 from engine.common.reasons import MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import BoundAccount
@@ -49,7 +55,7 @@ from gateway.net.odd_stops import OddControl, OddStop
 from gateway.session.tokens import Role
 
 STOPPING_COMMANDS: Final[frozenset[type]] = frozenset(
-    {SuspendMarket, HandOverMarket, CloseMarket, CancelMarket}
+    {SuspendMarket, SuspendOutcomes, HandOverMarket, CloseMarket, CancelMarket}
 )
 """Commands that only stop betting."""
 
@@ -62,13 +68,17 @@ _RESULTS: Final[frozenset[type]] = frozenset(
 """Commands that decide what bets are paid."""
 _LIMITS: Final[frozenset[type]] = frozenset({SetLimits})
 _FEED: Final[frozenset[type]] = _STATUS | _RESULTS | {SetOdds}
-_TRADER: Final[frozenset[type]] = _FEED | _LIMITS | {ResetSource}
+_MARKS: Final[frozenset[type]] = frozenset(
+    {SuspendOutcomes, ResumeOutcomes, OverrideOdds, ReleaseOdds}
+)
+"""A trader's marks on outcomes, which stand whatever a feed says: so no feed sets one."""
+_TRADER: Final[frozenset[type]] = _FEED | _LIMITS | _MARKS | {ResetSource}
 COMMANDS: Final[dict[Role, frozenset[type]]] = {
     Role.FEED: _FEED,
     Role.TRADER: _TRADER,
     Role.HEAD_TRADER: _TRADER,
-    Role.SETTLER: _RESULTS | {SuspendMarket, CloseMarket},
-    Role.RISK: _LIMITS | {SuspendMarket, HandOverMarket},
+    Role.SETTLER: _RESULTS | {SuspendMarket, SuspendOutcomes, CloseMarket},
+    Role.RISK: _LIMITS | {SuspendMarket, SuspendOutcomes, HandOverMarket},
 }
 """The commands that each role may give in `control`: a feed's are those of a fixture except limits,
 a settler's decide results, and whoever looks at risk sets limits and stops."""

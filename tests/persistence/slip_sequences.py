@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from engine.common.commands import AckOutbox, Deposit, SettleMarket, Withdraw
+from engine.common.commands import AckOutbox, Deposit, Quote, SetOdds, SettleMarket, Withdraw
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.ids import bet_id
 from engine.common.offers import EarlyPayoutRule, FreeBetRule, GrantFreeBet, InsuranceRule, SetOffer
+from engine.common.outcome_marks import (
+    OverrideOdds,
+    ReleaseOdds,
+    ResumeOutcomes,
+    StandingOdds,
+    SuspendOutcomes,
+)
 from engine.common.payout_bounds import SetAccountBound, SetCombinationBound, SetPayoutBound
 from engine.common.rows import (
     CHARGE,
@@ -227,9 +234,29 @@ SLIP_SEQUENCES = {
 """Short sequences of slips of several legs: the legs at their markets, the slips at their shard."""
 CRASHED = {**SEQUENCES, **SLIP_SEQUENCES}
 """Sequences that are killed at every call and byte."""
+_STANDING = tuple(
+    StandingOdds(outcome=at, odds_milli=milli) for at, milli in ((0, 2_600), (5, 2_000))
+)
+MARK_STEPS = [
+    by_trader(
+        market(6),
+        opened(6),
+        OverrideOdds(market_no=6, quotes=_STANDING, why="team news"),
+        OverrideOdds(market_no=6, quotes=_STANDING[:1]),
+        SuspendOutcomes(market_no=6, outcomes=(1,), why="injury"),
+    ),
+    by_trader(SetOdds(market_no=6, quotes=(Quote(outcome=0, odds_milli=2_400),))),
+    Step("place", (bets(50, 51, 52, market_no=6, stake_minor=100),)),
+]
+"""Outcomes of market 6 are held, or have odds that stand; one command is refused."""
+UNMARK_STEPS = [
+    by_trader(ReleaseOdds(market_no=6), ResumeOutcomes(market_no=6)),
+    Step("place", (bets(60, 61, 62, market_no=6, stake_minor=100),)),
+]
 SEQUENCES_4 = {
     "markets": CommandSequence(
-        [*MARKET_STEPS_2, *leg_steps(first=30, market_nos=(4, 5))], DurableMarkets
+        [*MARKET_STEPS_2, *MARK_STEPS, *leg_steps(first=30, market_nos=(4, 5)), *UNMARK_STEPS],
+        DurableMarkets,
     ),
     "ledger": CommandSequence(
         [
@@ -243,5 +270,6 @@ SEQUENCES_4 = {
         DurableLedger,
     ),
 }
-"""The sequences of layout 2, continued with slips of several legs and offers, which layout 4 added.
+"""The sequences of layout 2, continued with what layout 4 added: slips of several legs, offers, and
+traders' marks on outcomes.
 """

@@ -257,7 +257,7 @@ def _steps(
     machine: MarketMachine, win: MarketNo, number: MarketNo, terms: EachWayTerms, *, in_force: bool
 ) -> list[FeedStep]:
     """Return the steps that bring a place market where its win market is."""
-    lead, place = machine.price_delta(win), machine.price_delta(number)
+    lead, place = machine.price_delta(win), machine.given_delta(number)
     void, own = _void(machine.resolved(win)), machine.resolved(number).results
     decided = {**own, **dict.fromkeys(void, _VOID)}
     if place.status not in _BETTING or len(decided) == len(place.active):

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from engine.common.commands import (
     FeedStep,
     FeedUpdate,
-    OddsGuard,
     Quote,
     SetOdds,
     SetStatus,
@@ -19,6 +18,7 @@ from engine.common.commands import (
 )
 from engine.common.events import FeedApplied, OddsSet, Refused
 from engine.common.lifecycle import Status
+from engine.common.odds_guard import OddsGuard
 from engine.common.reasons import Reason
 from engine.market.market import MarketMachine
 from tests.engine.market.builders import AT_NS, create, do, open_machine

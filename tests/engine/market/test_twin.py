@@ -1,7 +1,7 @@
 """The market machine against its plain twin: any stream of bets and commands, step by step."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -25,8 +25,18 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.events import Refused
+from engine.common.ids import MarketNo
+from engine.common.outcome_marks import (
+    OutcomeCommand,
+    OverrideOdds,
+    ReleaseOdds,
+    ResumeOutcomes,
+    StandingOdds,
+    SuspendOutcomes,
+)
 from engine.common.reasons import Reason
 from engine.common.rows import Policy
+from engine.common.units import OddsMilli
 from engine.market.market import MarketMachine
 from tests.engine.common.stated_rules import REASON_NUMBERS
 from tests.engine.market.builders import (
@@ -51,6 +61,16 @@ STATUS_COMMANDS = {
     "CLOSE": CloseMarket,
     "HAND_OVER": HandOverMarket,
     "CANCEL": CancelMarket,
+}
+
+MARKS: dict[str, Callable[[MarketNo, dict[int, OddsMilli]], OutcomeCommand]] = {
+    "hold": lambda no, given: SuspendOutcomes(market_no=no, outcomes=tuple(given)),
+    "resume": lambda no, given: ResumeOutcomes(market_no=no, outcomes=tuple(given)[1:]),
+    "override": lambda no, given: OverrideOdds(
+        market_no=no,
+        quotes=tuple(StandingOdds(outcome=at, odds_milli=milli) for at, milli in given.items()),
+    ),
+    "release": lambda no, given: ReleaseOdds(market_no=no, outcomes=tuple(given)[1:]),
 }
 
 Drawn = tuple[int | str, int, int, str]
@@ -120,6 +140,7 @@ quotes = st.lists(
     unique_by=lambda quote: quote.outcome,
 ).map(tuple)
 market_nos = st.sampled_from(MARKETS)
+standing = st.dictionaries(st.integers(0, OUTCOMES - 1), odds_values, min_size=1)
 commands = st.one_of(
     st.builds(
         lambda action, number: STATUS_COMMANDS[action](market_no=number),
@@ -128,6 +149,12 @@ commands = st.one_of(
     ),
     st.builds(SetOdds, market_no=market_nos, quotes=quotes),
     st.builds(SetLimits, market_no=market_nos, limits=patches),
+    st.builds(
+        lambda what, number, given: MARKS[what](number, given),
+        st.sampled_from(("hold", "hold", "resume", "override", "override", "release")),
+        market_nos,
+        standing,
+    ),
     st.builds(
         lambda number, won: SettleMarket(
             market_no=number, results=tuple(OutcomeResult(won=one) for one in won)
@@ -139,11 +166,23 @@ commands = st.one_of(
 steps = st.one_of(st.lists(bets, max_size=12), charged, charged, commands)
 
 
+def marked(command: OutcomeCommand) -> tuple[str, dict[int, int]]:
+    """Return what a command does to marks, and the outcomes that it names, with their odds."""
+    if isinstance(command, OverrideOdds):
+        return "override", {quote.outcome: quote.odds_milli for quote in command.quotes}
+    named = dict.fromkeys(command.outcomes, 0)
+    if isinstance(command, ReleaseOdds):
+        return "release", named
+    return ("hold" if isinstance(command, SuspendOutcomes) else "resume"), named
+
+
 def apply(twin: MarketsTwin, command: MarketCommand) -> str:
     """Apply a command to the twin; return the name of the reason."""
     if isinstance(command, SetOdds):
         quoted = [(quote.outcome, quote.odds_milli, quote.active) for quote in command.quotes]
         return twin.set_odds(command.market_no, quoted)
+    if isinstance(command, OutcomeCommand):
+        return twin.mark(command.market_no, *marked(command))
     if isinstance(command, SetLimits):
         return twin.set_limits(command.market_no, msgspec.to_builtins(command.limits))
     if isinstance(command, SettleMarket):
@@ -165,6 +204,9 @@ def assert_equal(machine: MarketMachine, twin: MarketsTwin) -> None:
             "version": image.prices.version,
             "odds": image.prices.odds_milli,
             "active": image.prices.active,
+            "held": image.outcome_held,
+            "overridden": image.overridden,
+            "due": image.due_odds_milli,
             "limits": image.limits,
             "bets": image.bets,
             "stake_taken": image.stake_taken_minor,

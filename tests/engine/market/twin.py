@@ -101,6 +101,14 @@ class MarketTwin:
     active: list[bool] = field(default_factory=list)
     accepted: list[tuple[Bet, int]] = field(default_factory=list)
     charges: Charges = field(default_factory=Charges)
+    held: set[int] = field(default_factory=set)
+    standing: dict[int, int] = field(default_factory=dict)
+    """Odds that a trader's override gave; `odds` and `active` are those given last by others."""
+
+    def shown(self) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+        """Return the odds that count, and which outcomes take bets."""
+        odds = tuple(self.standing.get(at, given) for at, given in enumerate(self.odds))
+        return odds, tuple(at not in self.held and on for at, on in enumerate(self.active))
 
     def base_of(self, bet: Bet) -> int:
         return bet[1] * bet[5] // 1_000_000
@@ -236,12 +244,13 @@ class MarketsTwin:
         market = self.markets.get(market_no)
         if market is None:
             return ("MARKET_UNKNOWN", 0, 0)
-        odds = market.odds[outcome] if outcome < len(market.odds) else 0
+        shown, taken = market.shown()
+        odds = shown[outcome] if outcome < len(shown) else 0
         if market.status != "ACTIVE":
             return (BET_REASONS[market.status], odds, 0)
         if outcome >= len(market.odds):
             return ("OUTCOME_UNKNOWN", 0, 0)
-        if not market.active[outcome]:
+        if not taken[outcome]:
             return ("OUTCOME_INACTIVE", odds, 0)
         if not 1_001 <= seen <= 10_000_000:
             return ("ODDS_OUT_OF_BOUNDS", odds, 0)
@@ -290,11 +299,31 @@ class MarketsTwin:
             return "MARKET_UNKNOWN"
         if market.status in ENDED:
             return "TRANSITION_NOT_ALLOWED"
-        before = (list(market.odds), list(market.active))
+        before = (market.shown()[0], list(market.active))
         for outcome, odds, active in quotes:
             market.odds[outcome] = odds
             market.active[outcome] = active
-        market.version += before != (market.odds, market.active)
+        market.version += before != (market.shown()[0], market.active)
+        return "ACCEPTED"
+
+    def mark(self, market_no: int, what: str, named: dict[int, int]) -> str:
+        """Hold, resume, override or release outcomes; `named` has the odds of an override."""
+        market = self.markets.get(market_no)
+        if market is None:
+            return "MARKET_UNKNOWN"
+        if market.status in ENDED:
+            return "TRANSITION_NOT_ALLOWED"
+        before = (set(market.held), dict(market.standing))
+        every = named or dict.fromkeys(range(len(market.odds)), 0)
+        if what == "hold":
+            market.held |= set(named)
+        elif what == "resume":
+            market.held -= set(every)
+        elif what == "override":
+            market.standing |= named
+        else:
+            market.standing = {at: of for at, of in market.standing.items() if at not in every}
+        market.version += before != (market.held, market.standing)
         return "ACCEPTED"
 
     def set_limits(self, market_no: int, patch: dict[str, int]) -> str:
@@ -313,12 +342,16 @@ class MarketsTwin:
 
     def view(self, market_no: int) -> dict[str, Any]:
         market = self.markets[market_no]
+        odds, active = market.shown()
         taken, payouts = market.stake_taken(), market.payouts()
         return {
             "status": STATUS_NUMBERS[market.status],
             "version": market.version,
-            "odds": tuple(market.odds),
-            "active": tuple(market.active),
+            "odds": odds,
+            "active": active,
+            "held": tuple(at in market.held for at in range(len(odds))),
+            "overridden": tuple(at in market.standing for at in range(len(odds))),
+            "due": tuple(market.odds),
             "limits": market.limits,
             "bets": len(market.accepted),
             "stake_taken": taken,

@@ -18,6 +18,13 @@ from engine.common.commands import (
 )
 from engine.common.events import FeedApplied, OddsSet, Refused, StatusSet
 from engine.common.lifecycle import Status
+from engine.common.outcome_marks import (
+    OverrideOdds,
+    ReleaseOdds,
+    ResumeOutcomes,
+    StandingOdds,
+    SuspendOutcomes,
+)
 from engine.common.reasons import Reason
 from engine.common.views import PriceImage
 from engine.pricing.fair_probabilities import Fair, Mark
@@ -115,6 +122,34 @@ def test_an_outcome_that_is_not_active_keeps_its_odds_and_is_not_offered(
     assert image_now.active == (True, False, True)
     assert image_now.odds_milli[1] == before[1]
     assert book_sum(image_now) == pytest.approx(1.05, abs=0.01)
+
+
+def test_a_traders_odds_and_hold_stand_and_a_feed_that_begins_again_hears_of_neither(
+    shell: MarketShell,
+) -> None:
+    follow(shell, update(1, ACTIVE))
+    before = image(shell)
+    standing = (
+        StandingOdds(outcome=0, odds_milli=1_500),
+        StandingOdds(outcome=1, odds_milli=2_000),
+    )
+    shell.control(
+        market_control(
+            OverrideOdds(market_no=1, quotes=standing), SuspendOutcomes(market_no=1, outcomes=(2,))
+        )
+    )
+    follow(shell, update(2, fair=Fair(probabilities=(0.6, 0.0, 0.4), active=(True, False, True))))
+    now = image(shell)
+    assert (now.odds_milli[:2], now.active) == ((1_500, 2_000), (True, False, False))
+    (known,) = decode_known_markets(shell.positions())
+    assert known.image.odds_milli[1] == before.odds_milli[1], "odds that the feed gave none for"
+    assert known.image.active == (True, False, True)
+    shell.control(market_control(ReleaseOdds(market_no=1), ResumeOutcomes(market_no=1)))
+    assert (image(shell).odds_milli, image(shell).active) == (
+        known.image.odds_milli,
+        known.image.active,
+    )
+    assert image(shell).odds_milli[0] < before.odds_milli[0], "those of the feed's last message"
 
 
 def test_a_market_without_active_outcomes_offers_none(shell: MarketShell) -> None:

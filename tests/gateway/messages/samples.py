@@ -8,15 +8,8 @@ from pathlib import Path
 
 from engine.common.commands import (
     Limits,
-    OutcomeResult,
-    Quote,
-    SetOdds,
-    SettleMarket,
-    SuspendMarket,
 )
-from engine.common.events import MarketSettled, MarketSuspended, Refused
 from engine.common.offers import BoostRule, FreeBetRule, LadderStep
-from engine.common.reasons import Reason
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import (
     Arbitrage,
@@ -81,20 +74,15 @@ from gateway.messages.slips import BetLines, Leg, LegAnswer, PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
     Book,
-    Control,
-    Controlled,
     ListMarkets,
     MarketLine,
     Markets,
     Reprice,
-    ResumeAll,
-    ResumedAll,
-    SuspendAll,
-    SuspendedAll,
 )
 from gateway.net.codec import CODECS
 from tests.gateway.messages.correction_samples import CORRECTION_ANSWERS, CORRECTION_REQUESTS
 from tests.gateway.messages.derived_samples import DERIVED_ANSWERS, DERIVED_REQUESTS
+from tests.gateway.messages.stop_samples import STOP_ANSWERS, STOP_REQUESTS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wire_v1.json"
 
@@ -186,6 +174,7 @@ FROM_CLIENT: list[ClientMessage] = [
         bets=(Selection(ref="a2", market=42, outcome=0, stake_minor=1, odds_milli=1_001),),
     ),
     *DERIVED_REQUESTS,
+    *STOP_REQUESTS,
     *CORRECTION_REQUESTS,
     PlaceSlip(
         ref="s1",
@@ -216,22 +205,6 @@ FROM_CLIENT: list[ClientMessage] = [
         seen=(Seen(market=42, version=7),),
     ),
     Unsubscribe(id=7, markets=(42,), all=True),
-    Control(
-        id=8,
-        commands=(
-            SuspendMarket(market_no=42, why="goal"),
-            SetOdds(market_no=42, quotes=(Quote(outcome=0, odds_milli=1_950),)),
-            SettleMarket(
-                market_no=42,
-                results=(
-                    OutcomeResult(won=True, dead_heat_den=2),
-                    OutcomeResult(won=False, void_halves=1),
-                ),
-            ),
-        ),
-    ),
-    SuspendAll(id=9, fixture="wc22-64", why="VAR"),
-    ResumeAll(id=9, fixture="wc22-64"),
     Reprice(
         id=12,
         fixture="wc22-64",
@@ -306,6 +279,7 @@ FROM_GATEWAY: list[ServerMessage] = [
         stake_max_minor=10_000,
     ),
     *DERIVED_ANSWERS,
+    *STOP_ANSWERS,
     *CORRECTION_ANSWERS,
     SlipBet(
         ref="s1",
@@ -346,23 +320,6 @@ FROM_GATEWAY: list[ServerMessage] = [
     BetEvent(event="posted", slip=OF_LEGS),
     MoneyEvent(event="deposited", amount_minor=100, available_minor=9_600, ref="d1"),
     FreeBetEvent(event="granted", free_bet=FREE_BET),
-    Controlled(
-        id=8,
-        events=(
-            MarketSuspended(market_no=42, version=9, why="goal"),
-            Refused(reason=Reason.MARKET_UNKNOWN, field="market_no", message="no such market"),
-            MarketSettled(
-                market_no=42,
-                version=10,
-                settlement_no=1,
-                results=(OutcomeResult(won=True),),
-                bets=3,
-                payouts_check=1_250,
-            ),
-        ),
-    ),
-    SuspendedAll(id=9, suspended=13, unchanged=1, failed=(42,)),
-    ResumedAll(id=9, resumed=11, released=2, unchanged=1, failed=(42,)),
     Markets(id=10, markets=(MarketLine(market=42, key="wc22-64/1x2", shell="market-00001"),)),
     Book(
         id=11,
@@ -373,6 +330,9 @@ FROM_GATEWAY: list[ServerMessage] = [
         payout_minor=(2_850, 0),
         liability_minor=(1_350, -1_500),
         stake_minor=(1_500, 0),
+        outcome_held=(False, True),
+        overridden=(True, False),
+        due_odds_milli=(1_950, 2_050),
     ),
     Exposure(
         id=12,

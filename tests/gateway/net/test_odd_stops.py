@@ -89,6 +89,9 @@ async def open_markets(
     [
         ({"do": "suspend_market", "why": LONG}, SUSPENDED),
         ({"do": "suspend_market", "why": 17, "until": {"minute": 45}}, SUSPENDED),
+        ({"do": "suspend_outcomes", "why": LONG}, SUSPENDED),
+        ({"do": "suspend_outcomes", "outcomes": [0, "away"]}, SUSPENDED),
+        ({"do": "suspend_outcomes", "outcomes": [*range(513)]}, SUSPENDED),
         ({"do": "hand_over_market", "why": LONG}, "HANDED_OVER"),
         ({"do": "close_market", "why": LONG}, CLOSED),
         ({"do": "cancel_market", "why": LONG}, CANCELLED),
@@ -101,6 +104,21 @@ async def test_odd_stop_is_obeyed(command: dict[str, Any], status: str, role: Ro
         (event,) = await markets.control(command | {"market_no": "1"})
         assert "reason" not in event
         assert markets.statuses() == [status, ACTIVE, ACTIVE]
+
+
+async def test_an_odd_stop_of_outcomes_that_can_be_read_stops_these_alone() -> None:
+    command = {"do": "suspend_outcomes", "market_no": 1, "outcomes": ["1", 1], "why": LONG, "x": 1}
+    async with open_markets() as markets:
+        (event,) = await markets.control(command)
+        assert (event["ev"], event["outcomes"]) == ("outcomes_suspended", [1])
+        assert markets.statuses() == [ACTIVE] * 3
+
+
+async def test_a_feed_holds_no_outcome_by_an_odd_message_either() -> None:
+    command = {"do": "suspend_outcomes", "market_no": 1, "outcomes": [1], "why": LONG}
+    async with open_markets(Role.FEED) as markets:
+        (event, other) = await markets.control(command, SUSPEND | {"why": LONG})
+        assert (event["reason"], other["ev"]) == (int(Reason.NOT_PERMITTED), "status_set")
 
 
 async def test_stops_of_an_odd_message_are_obeyed_and_its_other_commands_are_refused() -> None:

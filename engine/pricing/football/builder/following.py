@@ -2,7 +2,8 @@
 
 A builder takes bets exactly while each of its legs does, is limited as its closest limited leg is,
 and settles by its legs' results; whoever commands a leg so commands the builder. A trader's hold,
-cancellation or settlement of a builder itself stands. When a leg gets odds and the builder does
+odds, cancellation or settlement of a builder itself stand, and a leg at a trader's odds is not sold
+in one. When a leg gets odds and the builder does
 not, its own are those of a moment that is over: it is off offer until its fixture is repriced. Owns
 which commands a shell's builders need after a change; never a price (builders are repriced with
 their fixture) and never applies a command.
@@ -232,7 +233,7 @@ class BuilderMarkets:
         """Return what takes builders off offer until they have odds again."""
         commands: list[MarketCommand] = []
         for number in sorted(numbers):
-            image = machine.price_delta(number)
+            image = machine.given_delta(number)
             if image.active[0] and image.status not in _ENDED:
                 quote = Quote(outcome=0, odds_milli=image.odds_milli[0], active=False)
                 steps = [SetOdds(market_no=number, quotes=(quote,))]
@@ -390,7 +391,7 @@ def _steps(
     result: OutcomeResult | None,
 ) -> list[FeedStep]:
     """Return the steps that bring one builder to a result and to its legs' offer."""
-    image, resolved = machine.price_delta(number), machine.resolved(number)
+    image, resolved = machine.given_delta(number), machine.resolved(number)
     if image.status is Status.CANCELLED:
         return []
     steps: list[FeedStep] = []

@@ -40,12 +40,18 @@ class Standing(NamedTuple):
 
 
 def standing(machine: MarketMachine, leg: MarketLeg) -> Standing:
-    """Return what stands for a leg; in a cancelled market it is void."""
+    """Return what stands for a leg; in a cancelled market it is void.
+
+    A leg at odds that a trader overrides is not offered: the model that prices its builders does
+    not know what the trader does.
+    """
     market_no, outcome = leg
     image, resolved = machine.price_delta(market_no), machine.resolved(market_no)
     cancelled = image.status is Status.CANCELLED
     return Standing(
-        offered=image.status is Status.ACTIVE and image.active[outcome],
+        offered=image.status is Status.ACTIVE
+        and image.active[outcome]
+        and outcome not in machine.overridden_outcomes(market_no),
         result=VOID if cancelled else resolved.results.get(outcome),
         windows=tuple(
             window

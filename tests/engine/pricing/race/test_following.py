@@ -23,6 +23,13 @@ from engine.common.commands import (
 )
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
+from engine.common.outcome_marks import (
+    OverrideOdds,
+    ReleaseOdds,
+    ResumeOutcomes,
+    StandingOdds,
+    SuspendOutcomes,
+)
 from engine.market.market import MarketMachine
 from engine.pricing.race.following import PlaceMarkets
 from engine.pricing.race.terms import STANDARD, each_way_terms
@@ -48,6 +55,15 @@ COMMANDS = st.one_of(
         st.integers(1_001, 1_000_000),
         st.booleans(),
     ),
+    st.builds(
+        lambda outcome, odds: OverrideOdds(
+            market_no=WIN, quotes=(StandingOdds(outcome=outcome, odds_milli=odds),)
+        ),
+        OUTCOMES,
+        st.integers(1_001, 1_000_000),
+    ),
+    st.builds(lambda outcome: SuspendOutcomes(market_no=WIN, outcomes=(outcome,)), OUTCOMES),
+    st.sampled_from([ReleaseOdds(market_no=WIN), ResumeOutcomes(market_no=WIN)]),
     st.builds(
         lambda outcome: SettleMarket(market_no=WIN, results=(VOID,), outcomes=(outcome,)), OUTCOMES
     ),

@@ -23,6 +23,13 @@ from engine.common.commands import (
 from engine.common.events import FeedApplied, Refused
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
+from engine.common.outcome_marks import (
+    OverrideOdds,
+    ReleaseOdds,
+    ResumeOutcomes,
+    StandingOdds,
+    SuspendOutcomes,
+)
 from engine.common.reasons import Reason
 from engine.common.rows import BetResult
 from engine.market.market import MarketMachine
@@ -99,6 +106,33 @@ def test_a_feeds_message_to_a_leg_stops_and_starts_its_builders() -> None:
     off = SetOdds(market_no=3, quotes=(Quote(outcome=0, odds_milli=3_000, active=False),))
     it.do(fed(3, off, at=3))
     assert (it.status(4), it.status(5)) == (Status.ACTIVE, Status.SUSPENDED)
+
+
+def test_a_leg_that_a_trader_holds_or_gives_odds_to_is_sold_in_no_builder() -> None:
+    it = Followed()
+    standing = (StandingOdds(outcome=0, odds_milli=1_500),)
+    it.do(OverrideOdds(market_no=MarketNo(3), quotes=standing))
+    assert (it.status(4), it.status(5)) == (Status.ACTIVE, Status.SUSPENDED)
+    it.do(ReleaseOdds(market_no=MarketNo(3)))
+    assert (it.status(4), it.status(5)) == (Status.ACTIVE, Status.ACTIVE)
+    it.do(SuspendOutcomes(market_no=MarketNo(2), outcomes=(1,)))
+    assert (it.status(4), it.status(5)) == (Status.ACTIVE, Status.ACTIVE)
+    it.do(SuspendOutcomes(market_no=MarketNo(2), outcomes=(0,)))
+    assert (it.status(4), it.status(5)) == (Status.SUSPENDED, Status.SUSPENDED)
+    it.do(ResumeOutcomes(market_no=MarketNo(2)))
+    assert (it.status(4), it.status(5)) == (Status.ACTIVE, Status.ACTIVE)
+
+
+def test_a_traders_hold_and_odds_of_a_builder_stand() -> None:
+    it = Followed()
+    it.do(SuspendOutcomes(market_no=MarketNo(4), outcomes=(0,)))
+    it.do(OverrideOdds(market_no=MarketNo(4), quotes=(StandingOdds(outcome=0, odds_milli=2_000),)))
+    it.do(fed(1, SuspendMarket(market_no=1), at=1))
+    it.do(fed(1, ResumeMarket(market_no=1), at=2))
+    it.do(SetOdds(market_no=2, quotes=(Quote(outcome=0, odds_milli=1_500),)))
+    image = it.machine.price_image(MarketNo(4))
+    assert (image.odds_milli, image.active) == ((2_000,), (False,))
+    assert it.machine.given_delta(MarketNo(4)).odds_milli == (3_000,), "its last odds are kept"
 
 
 def test_a_builder_is_off_offer_from_a_legs_new_odds_until_it_has_its_own() -> None:

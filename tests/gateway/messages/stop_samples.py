@@ -1,0 +1,87 @@
+"""Samples of commands, of messages that stop betting on many markets, and of odds that stand."""
+
+from engine.common.commands import OutcomeResult, Quote, SetOdds, SettleMarket, SuspendMarket
+from engine.common.events import (
+    MarketSettled,
+    MarketSuspended,
+    OddsOverridden,
+    OddsReleased,
+    OutcomesResumed,
+    OutcomesSuspended,
+    Refused,
+)
+from engine.common.outcome_marks import (
+    OverrideOdds,
+    ReleaseOdds,
+    ResumeOutcomes,
+    StandingOdds,
+    SuspendOutcomes,
+)
+from engine.common.reasons import Reason
+from gateway.messages.trader import (
+    Control,
+    Controlled,
+    ResumeAll,
+    ResumedAll,
+    SuspendAll,
+    SuspendedAll,
+)
+
+OVERRIDDEN = (StandingOdds(outcome=0, odds_milli=2_050),)
+RELEASED = (StandingOdds(outcome=0, odds_milli=1_950),)
+
+STOP_REQUESTS = (
+    Control(
+        id=8,
+        commands=(
+            SuspendMarket(market_no=42, why="goal"),
+            SetOdds(market_no=42, quotes=(Quote(outcome=0, odds_milli=1_950),)),
+            SettleMarket(
+                market_no=42,
+                results=(
+                    OutcomeResult(won=True, dead_heat_den=2),
+                    OutcomeResult(won=False, void_halves=1),
+                ),
+            ),
+        ),
+    ),
+    SuspendAll(id=9, fixture="wc22-64", why="VAR"),
+    ResumeAll(id=9, fixture="wc22-64"),
+    Control(
+        id=8,
+        commands=(
+            SuspendOutcomes(market_no=42, outcomes=(1,), why="injury"),
+            ResumeOutcomes(market_no=42),
+            OverrideOdds(market_no=42, quotes=OVERRIDDEN, why="team news", override=True),
+            ReleaseOdds(market_no=42, outcomes=(0,)),
+        ),
+    ),
+)
+STOP_ANSWERS = (
+    Controlled(
+        id=8,
+        events=(
+            MarketSuspended(market_no=42, version=9, why="goal"),
+            Refused(reason=Reason.MARKET_UNKNOWN, field="market_no", message="no such market"),
+            MarketSettled(
+                market_no=42,
+                version=10,
+                settlement_no=1,
+                results=(OutcomeResult(won=True),),
+                bets=3,
+                payouts_check=1_250,
+            ),
+        ),
+    ),
+    SuspendedAll(id=9, suspended=13, unchanged=1, failed=(42,)),
+    ResumedAll(id=9, resumed=11, released=2, unchanged=1, failed=(42,)),
+    Controlled(
+        id=8,
+        events=(
+            OutcomesSuspended(market_no=42, version=9, outcomes=(1,), why="injury"),
+            OutcomesResumed(market_no=42, version=9, outcomes=(1,)),
+            OddsOverridden(market_no=42, version=9, quotes=OVERRIDDEN),
+            OddsReleased(market_no=42, version=9, quotes=RELEASED),
+        ),
+    ),
+)
