@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from engine.common.commands import CreateMarket
 from engine.common.events import Refused
+from engine.common.fixtures import Fixture
 from engine.common.ids import (
     BUILDER,
     MARKET_NO_MAX,
@@ -94,7 +95,14 @@ class JournalsEnded(Struct, frozen=True, kw_only=True, tag_field="doc", tag="jou
     last_seqs: dict[str, int]
 
 
-Document = Founded | MarketsPlaced | MarketsWithdrawn | ProcessBegun | JournalsEnded
+class FixturesPut(Struct, frozen=True, kw_only=True, tag_field="doc", tag="fixtures_put"):
+    """Fixtures as they are after a change, and whose change it was."""
+
+    by: str
+    fixtures: tuple[Fixture, ...]
+
+
+Document = Founded | MarketsPlaced | MarketsWithdrawn | ProcessBegun | JournalsEnded | FixturesPut
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Document).decode
@@ -132,6 +140,10 @@ class Directory:
         """The record at which each shell's journal last ended in order."""
         self.builders: dict[MarketNo, Built] = {}
         """The bet builders."""
+        self.fixtures: dict[str, Fixture] = {}
+        """What is known of fixtures, by id; one that was never described is not among them."""
+        self.fixture_markets: dict[str, int] = {}
+        """How many markets each fixture has, by the prefix of their keys."""
         self._withdrawn: dict[MarketNo, str] = {}
         """The keys that withdrawn markets had."""
         self._highest_no = 0
@@ -254,6 +266,10 @@ class Directory:
         """Withdraw markets that their shell refused with a reason no retry would change."""
         self._write([MarketsWithdrawn(market_nos=tuple(market_nos))], at_ns=at_ns)
 
+    def put_fixtures(self, fixtures: Sequence[Fixture], *, by: str, at_ns: Nanos) -> None:
+        """Write what is known of fixtures after a change: one record."""
+        self._write([FixturesPut(by=by, fixtures=tuple(fixtures))], at_ns=at_ns)
+
     def begin_process(self, part: str, *, at_ns: Nanos) -> int:
         """Return the generation of a part's next process.
 
@@ -321,6 +337,7 @@ class Directory:
                     self.no_by_key[market.key] = market.market_no
                     self.shells[shell] = None
                     parsed = parse_market_key(market.key)
+                    self._count_market(parsed.fixture, 1)
                     if parsed.type == BUILDER:
                         built = Built(parsed.fixture, document.account_no)
                         self.builders[market.market_no] = built
@@ -330,8 +347,16 @@ class Directory:
                     placed = self.markets.pop(market_no)
                     del self.no_by_key[placed.command.key]
                     self._withdrawn[market_no] = placed.command.key
+                    self._count_market(placed.command.key.partition("/")[0], -1)
                     self.builders.pop(market_no, None)
             case ProcessBegun():
                 self.generations[document.part] = document.generation
             case JournalsEnded():
                 self.last_seqs.update(document.last_seqs)
+            case FixturesPut():
+                self.fixtures.update((each.fixture, each) for each in document.fixtures)
+
+    def _count_market(self, fixture: str, step: int) -> None:
+        count = self.fixture_markets.pop(fixture, 0) + step
+        if count:
+            self.fixture_markets[fixture] = count

@@ -5,13 +5,14 @@ All parts run the same release, so internal messages carry no version.
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from engine.common.commands import CreateMarket, LedgerCommand, Limits, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent, Refused
+from engine.common.fixtures import Fixture, FixtureChange
 from engine.common.ids import AccountNo, MarketNo, ShardNo
 from engine.common.previews import Preview, PreviewCommand
 from engine.common.reasons import Reason
@@ -231,6 +232,25 @@ class CreateMarkets(Struct, frozen=True, kw_only=True):
     account_no: AccountNo | None = None
 
 
+FIXTURES_IN_CALL_MAX: Final = 256
+"""Changes of one PutFixtures, and fixtures of one page to a gateway; more go in several calls."""
+
+
+class PutFixtures(Struct, frozen=True, kw_only=True):
+    """Changes of fixtures, applied in order and journaled together; `by` is whose they are."""
+
+    by: str
+    changes: Annotated[tuple[FixtureChange, ...], Meta(max_length=FIXTURES_IN_CALL_MAX)]
+
+
+class FixtureAnswer(Struct, frozen=True, kw_only=True):
+    """The fixture after a change, and the fields that it could not set; or why it was refused."""
+
+    fixture: Fixture | None = None
+    kept: tuple[str, ...] = ()
+    refused: Refused | None = None
+
+
 class BuilderRequest(Struct, frozen=True, kw_only=True, tag_field="of", tag="builder"):
     """Ask a market shell for the bet builder of some legs: its hosted markets and their outcomes.
 
@@ -370,6 +390,9 @@ decode_shell_statuses = msgspec.msgpack.Decoder(list[ShellStatus]).decode
 decode_create_markets = msgspec.msgpack.Decoder(CreateMarkets).decode
 decode_derived_request = msgspec.msgpack.Decoder(DerivedRequest).decode
 decode_derived_answer = msgspec.msgpack.Decoder(DerivedAnswer).decode
+decode_put_fixtures = msgspec.msgpack.Decoder(PutFixtures).decode
+decode_fixture_answers = msgspec.msgpack.Decoder(list[FixtureAnswer]).decode
+decode_fixtures = msgspec.msgpack.Decoder(list[Fixture]).decode
 decode_market_answers = msgspec.msgpack.Decoder(list[MarketAnswer]).decode
 decode_slips = msgspec.msgpack.Decoder(list[Slip]).decode
 decode_slip = msgspec.msgpack.Decoder(Slip | None).decode

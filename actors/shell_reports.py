@@ -5,7 +5,9 @@ Owns the translation and nothing else.
 
 from collections.abc import Iterable
 
-from actors.messages import ShellRoute, ShellStatus
+from msgspec.structs import replace
+
+from actors.messages import ShellRoute, ShellStatus, decode_reconciler_status, encode
 from actors.peer import Peer
 from actors.process_keeper import ShellProcess, clock_trouble
 
@@ -41,3 +43,16 @@ def shell_status(shell: ShellProcess) -> ShellStatus:
         why=shell.why,
         health=shell.health,
     )
+
+
+def with_healths(payload: bytes, shells: Iterable[ShellProcess]) -> bytes:
+    """Return a reconciler's status with what the shells' ticks said: ReconcilerStatus."""
+    healths = [shell.health for shell in shells if shell.health is not None]
+    status = replace(
+        decode_reconciler_status(payload),
+        disputes=sum(health.disputes for health in healths),
+        ids_reused=sum(health.ids_reused for health in healths),
+        charges_unfit=sum(health.charges_unfit for health in healths),
+        road_strangers=sum(health.road_strangers for health in healths),
+    )
+    return encode(status)

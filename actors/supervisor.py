@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
 from actors.account_shell import AccountShell
 from actors.builder_counts import BuilderCounts
 from actors.directory import MARKETS_IN_RECORD_MAX, Directory, record_bounds
 from actors.failstop import ExitProcess, FailStop, exit_at_once
+from actors.fixture_changes import fixture_pages, put_fixtures
 from actors.market_requests import check_markets, meets_builder_bound
 from actors.market_shell import MarketShell
 from actors.messages import (
@@ -29,7 +28,7 @@ from actors.messages import (
     ShellState,
     decode_create_markets,
     decode_market_events,
-    decode_reconciler_status,
+    decode_put_fixtures,
     encode,
 )
 from actors.peer import Peer, PeerDiedError, PeerError
@@ -39,7 +38,7 @@ from actors.process_keeper import ProcessKeeper, ShellProcess
 from actors.recovery_progress import PROGRESS_NAME
 from actors.routes import account_shell_name
 from actors.settings import MarketShellSettings, SupervisorSettings
-from actors.shell_reports import peers_of, shell_route, shell_status
+from actors.shell_reports import peers_of, shell_route, shell_status, with_healths
 from actors.tail_check import TailCheck
 from engine.common.events import Refused
 from engine.common.ids import MarketNo, ShardNo
@@ -355,6 +354,28 @@ class Supervisor:
             for each in placed:
                 self._placement.withdraw(each.command.key, each.shell)
 
+    # --- fixtures --------------------------------------------------------------------------------
+    async def put_fixtures(self, payload: bytes) -> bytes:
+        """Change what is known of fixtures: a PutFixtures; answer list[FixtureAnswer], in order.
+
+        What has changed is on disk before it is answered, and sent to every gateway.
+
+        Raises
+        ------
+        PeerDiedError
+            Once the supervisor stops; the same request may be sent to its successor.
+        """
+        if self._stopping:
+            raise PeerDiedError("the supervisor stops")
+        assert self._directory is not None, "started"
+        request = decode_put_fixtures(payload)
+        with self._fail_stop:
+            answers, changed = put_fixtures(request, self._directory, at_ns=Nanos(self._clock_ns()))
+        for page in fixture_pages(changed):
+            for gateway in self._gateways.values():
+                gateway.notify("on_fixtures", page)
+        return encode(answers)
+
     # --- routes, gateways and feeds --------------------------------------------------------------
     async def subscribe_routes(self, name: str, peer: Peer, process_no: int = 0) -> None:
         """Send a part all routes, now and at every change; the part has them at the return.
@@ -369,7 +390,7 @@ class Supervisor:
         await peer.ask("on_routes", *self.routes())
 
     async def add_gateway(self, name: str, peer: Peer, process_no: int = 0) -> None:
-        """Send a gateway all routes and feeds, and announce the gateway to shells and feeds.
+        """Send a gateway all routes, fixtures and feeds; announce it to shells and feeds.
 
         The highest process number counts, as in `subscribe_routes`.
         """
@@ -377,6 +398,9 @@ class Supervisor:
             return
         self._gateways[name] = peer
         await self.subscribe_routes(name, peer, process_no)
+        assert self._directory is not None, "started"
+        for page in fixture_pages(list(self._directory.fixtures.values())):
+            await peer.ask("on_fixtures", page)
         if self._feeds:
             await peer.ask("on_feeds", self._version, dict(self._feeds))
         if self._reconciliation:
@@ -399,15 +423,7 @@ class Supervisor:
 
     def on_reconciliation(self, payload: bytes) -> None:
         """Pass the reconciler's status on to every gateway, with what the shells' ticks said."""
-        healths = [shell.health for shell in self._shells.values() if shell.health is not None]
-        status = replace(
-            decode_reconciler_status(payload),
-            disputes=sum(health.disputes for health in healths),
-            ids_reused=sum(health.ids_reused for health in healths),
-            charges_unfit=sum(health.charges_unfit for health in healths),
-            road_strangers=sum(health.road_strangers for health in healths),
-        )
-        self._reconciliation = encode(status)
+        self._reconciliation = with_healths(payload, self._shells.values())
         for gateway in self._gateways.values():
             gateway.notify("on_reconciliation", self._reconciliation)
 

@@ -19,6 +19,7 @@ from actors.messages import (
     ReconcilerStatus,
     ShellRoute,
     ShellState,
+    decode_fixtures,
     decode_parts_status,
     decode_price_deltas,
     decode_price_images,
@@ -39,9 +40,11 @@ from gateway.net.work_shares import WorkQueue
 from gateway.services.account_bounds import AccountBoundService
 from gateway.services.accounts import Accounts
 from gateway.services.builders import BuilderService
+from gateway.services.catalogue import FixtureCatalogue
 from gateway.services.control import ControlService
 from gateway.services.derived_markets import DerivedMarkets
 from gateway.services.each_way import EachWayService
+from gateway.services.fixture_control import FixtureService
 from gateway.services.http_pages import Pages, Readiness
 from gateway.services.metrics import GatewayMetrics
 from gateway.services.offers import OfferService
@@ -99,7 +102,10 @@ class Gateway:
         self.settings = settings or GatewaySettings()
         self._limits = LimitRules(limits or LimitsSettings())
         self.counters = Counters()
-        self.fanout = Fanout(counters=self.counters, fetch_image=self._fetch_image)
+        self.catalogue = FixtureCatalogue()
+        self.fanout = Fanout(
+            counters=self.counters, fetch_image=self._fetch_image, catalogue=self.catalogue
+        )
         self.feeds = FeedIngress(settings=self.settings, counters=self.counters)
         self._key = TokenKey(secret)
         self._clock_s = clock_s
@@ -109,6 +115,11 @@ class Gateway:
             routes=self.routes,
             fanout=self.fanout,
             limits=self._limits,
+            supervisor=lambda: self._suspected.supervisor,
+            timeout_s=self.settings.control_timeout_ms / 1_000,
+        )
+        self._fixtures = FixtureService(
+            catalogue=self.catalogue,
             supervisor=lambda: self._suspected.supervisor,
             timeout_s=self.settings.control_timeout_ms / 1_000,
         )
@@ -125,33 +136,11 @@ class Gateway:
 
     async def start(self) -> dict[str, int]:
         """Open the listeners; return their ports by name: ``bets``, ``control`` and ``feed``."""
-        settings, routes = self.settings, self.routes
-        bets = BetPath(routes=routes, settings=settings, suspect=self._suspected.report)
-        accounts = Accounts(routes=routes, settings=settings, gateway=self.name)
-        control = ControlService(
-            routes=routes,
-            fanout=self.fanout,
-            settings=settings,
-            limits=self._limits,
-            counters=self.counters,
-        )
-        services = self._services = Services(
-            settings=settings,
-            counters=self.counters,
-            bets=bets,
-            slips=SlipReader(routes=routes, settings=settings, limits=self._limits),
-            fanout=self.fanout,
-            accounts=accounts,
-            builders=BuilderService(self._derived, a_minute=settings.builders_a_minute),
-            each_way=EachWayService(self._derived),
-            control=control,
-            offers=OfferService(routes=routes, settings=settings),
-            account_bounds=AccountBoundService(routes=routes, settings=settings),
-            feeds=self.feeds,
-        )
+        settings = self.settings
+        services = self._services = self._make_services()
         metrics = GatewayMetrics(
             counters=self.counters,
-            bets=bets.stats,
+            bets=services.bets.stats,
             gauges=self._gauges,
             feeds=self.feeds.metrics.collect,
         )
@@ -169,7 +158,7 @@ class Gateway:
         ):
             pages = Pages(
                 fanout=self.fanout,
-                control=control,
+                control=services.control,
                 metrics=metrics if shows_metrics else None,
                 readiness=self._readiness,
                 origins=settings.origins,
@@ -193,6 +182,34 @@ class Gateway:
             self._listeners.append(listener)
             self._ports[name] = await listener.start(host, port)
         return self._started()
+
+    def _make_services(self) -> Services:
+        """Return the services that all sessions share."""
+        settings, routes = self.settings, self.routes
+        bets = BetPath(routes=routes, settings=settings, suspect=self._suspected.report)
+        accounts = Accounts(routes=routes, settings=settings, gateway=self.name)
+        control = ControlService(
+            routes=routes,
+            fanout=self.fanout,
+            settings=settings,
+            limits=self._limits,
+            counters=self.counters,
+        )
+        return Services(
+            settings=settings,
+            counters=self.counters,
+            bets=bets,
+            slips=SlipReader(routes=routes, settings=settings, limits=self._limits),
+            fanout=self.fanout,
+            accounts=accounts,
+            builders=BuilderService(self._derived, a_minute=settings.builders_a_minute),
+            each_way=EachWayService(self._derived),
+            control=control,
+            offers=OfferService(routes=routes, settings=settings),
+            account_bounds=AccountBoundService(routes=routes, settings=settings),
+            feeds=self.feeds,
+            fixtures=self._fixtures,
+        )
 
     def _started(self) -> dict[str, int]:
         """Fetch the images that are missing; return the listeners' ports."""
@@ -269,6 +286,10 @@ class Gateway:
     def on_created(self, payload: bytes) -> None:
         """Take the images of new markets."""
         self.fanout.take_images(decode_price_images(payload))
+
+    def on_fixtures(self, payload: bytes) -> None:
+        """Take fixtures as the directory has them, in any order."""
+        self.catalogue.take(decode_fixtures(payload))
 
     def on_prices(self, payload: bytes) -> None:
         """Take changes of prices and states, and send them to their subscribers."""

@@ -38,6 +38,16 @@ FEED_FRAME_BYTES_MIN: Final = (FEED_BODY_BYTES_MAX + (1 << 20)) * 4 // 3 + 65_53
 """Smallest frame bound of the feed listener: a full push of a bridge, base64-encoded in JSON."""
 PAGE_MAX: Final = 1_000
 """Rows of one page of markets."""
+FIXTURES_PAGE_MAX: Final = 200
+"""Fixtures of one page; it ends before their sides are more than `FIXTURE_SIDES_MAX`."""
+FIXTURE_SIDES_MAX: Final = 1_024
+"""Sides of the fixtures of one page, so that it fits the buffer of a session's answers."""
+FIXTURES_EXAMINED_MAX: Final = 20_000
+"""Fixtures that one question examines; then its page ends, and says where to go on."""
+FIXTURES_RELEASED_MAX: Final = 32
+"""Held fields that one `set_fixture` may release."""
+COMPETITIONS_MAX: Final = 2_000
+"""Competitions of one answer to `catalogue`; it says where there are more."""
 OPEN_BETS_MAX: Final = 100
 """Rows of one page of open bets."""
 HISTORY_MAX: Final = 100

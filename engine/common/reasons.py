@@ -64,6 +64,8 @@ class Reason(IntEnum):
     NOT_SETTLED = 416
     FEED_POSITION_AHEAD = 417
     FEED_SOURCE_UNKNOWN = 418
+    FIXTURE_UNKNOWN = 421
+    FIXTURE_CLAIMED = 422
 
     # 43x odds moved
     ODDS_CHANGED = 431
@@ -198,6 +200,8 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.NOT_SETTLED: "the market has no results to roll back",
     Reason.FEED_POSITION_AHEAD: "the feed's position is too far ahead of the clock",
     Reason.FEED_SOURCE_UNKNOWN: "the market has applied no message of this feed source",
+    Reason.FIXTURE_UNKNOWN: "no such fixture",
+    Reason.FIXTURE_CLAIMED: "another trader holds the fixture",
     Reason.ODDS_CHANGED: "the odds have moved",
     Reason.ODDS_WORSE: "the odds have shortened",
     Reason.PAYOUT_OVER_CAP: "the payout is over the market's cap",

@@ -17,8 +17,9 @@ from engine.common.ids import BetId, MarketNo
 from engine.common.reasons import Reason
 from engine.common.units import Minor, OddsMilli
 from gateway.client.errors import BoundReachedError, RefusedError
+from gateway.client.fixtures import FixtureQueries
 from gateway.client.received import AccountEvent
-from gateway.client.session import BETS_OPEN_MAX, Session
+from gateway.client.session import BETS_OPEN_MAX
 from gateway.messages.bettor import (
     AskBalance,
     AskHistory,
@@ -44,7 +45,7 @@ from gateway.messages.slips import BetLines, Leg, PlaceSlip, PolicyOver, SlipBet
 _NO_BET: Final = BetId(0)
 
 
-class BettorSession(Session):
+class BettorSession(FixtureQueries):
     """A bettor's session: bets, balance and the account's events."""
 
     async def place(

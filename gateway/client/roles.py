@@ -37,6 +37,7 @@ from engine.common.offers import OfferRule
 from engine.common.units import Minor, Nanos
 from gateway.client.corrections import CorrectionRequests
 from gateway.client.errors import ConnectionLostError
+from gateway.client.fixtures import FixtureCommands
 from gateway.client.session import Session
 from gateway.client.stops import StopRequests
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
@@ -76,7 +77,7 @@ from gateway.messages.trader import (
 )
 
 
-class ControlSession(CorrectionRequests, StopRequests):
+class ControlSession(CorrectionRequests, StopRequests, FixtureCommands):
     """A trader's, feed's or quant's session: markets, books and commands.
 
     Each command method returns the market's event, or `Refused` with its reason.

@@ -55,6 +55,15 @@ from gateway.messages.feed import (
     FeedRequestDone,
     FeedStats,
 )
+from gateway.messages.fixtures import (
+    AskCatalogue,
+    AskFixtures,
+    Catalogue,
+    ClaimFixture,
+    Fixtures,
+    FixtureSet,
+    SetFixture,
+)
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
     FreeBetGiven,
@@ -101,6 +110,10 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     Reprice: (Controlled, Error),
     SettleRace: (Controlled, Error),
     ListMarkets: (Markets, Error),
+    SetFixture: (FixtureSet, Error),
+    ClaimFixture: (FixtureSet, Error),
+    AskFixtures: (Fixtures, Error),
+    AskCatalogue: (Catalogue, Error),
     AskBook: (Book, Error),
     AskExposure: (Exposure, Error),
     AskArbitrage: (Arbitrage, Error),

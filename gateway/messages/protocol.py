@@ -40,6 +40,15 @@ from gateway.messages.feed import (
     FeedRequestDone,
     FeedStats,
 )
+from gateway.messages.fixtures import (
+    AskCatalogue,
+    AskFixtures,
+    Catalogue,
+    ClaimFixture,
+    Fixtures,
+    FixtureSet,
+    SetFixture,
+)
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
     FreeBetGiven,
@@ -84,6 +93,10 @@ ClientMessage = (
     | Reprice
     | SettleRace
     | ListMarkets
+    | SetFixture
+    | ClaimFixture
+    | AskFixtures
+    | AskCatalogue
     | AskBook
     | AskExposure
     | AskArbitrage
@@ -121,6 +134,9 @@ ServerMessage = (
     | SuspendedAll
     | ResumedAll
     | Markets
+    | FixtureSet
+    | Fixtures
+    | Catalogue
     | Book
     | Exposure
     | Arbitrage

@@ -19,6 +19,7 @@ from gateway.messages.base import Stale
 from gateway.messages.market import STATUS_NAMES, Market, Odds, Subscribe, Unsubscribe
 from gateway.net.codec import JSON, MSGPACK, Codec
 from gateway.net.output import Output
+from gateway.services.catalogue import FixtureCatalogue
 
 _CODECS: Final = (MSGPACK, JSON)
 _A_STEP: Final = 64
@@ -157,9 +158,17 @@ class Fanout:
         Counts of prices received, sent and held back.
     fetch_image : callable
         Called with a market's number when its image is needed from its shell; must not block.
+    catalogue : FixtureCatalogue
+        Counts the markets of each fixture by status.
     """
 
-    def __init__(self, *, counters: Counters, fetch_image: Callable[[MarketNo], None]) -> None:
+    def __init__(
+        self,
+        *,
+        counters: Counters,
+        fetch_image: Callable[[MarketNo], None],
+        catalogue: FixtureCatalogue,
+    ) -> None:
         self.topics: dict[MarketNo, Topic] = {}
         self._numbers: dict[str, MarketNo] = {}
         self._fixtures: dict[str, dict[MarketNo, None]] = {}
@@ -167,6 +176,7 @@ class Fanout:
         self._all_followers: dict[Follower, None] = {}
         self._counters = counters
         self._fetch_image = fetch_image
+        self._catalogue = catalogue
 
     # --- called for the shells -------------------------------------------------------------------
 
@@ -177,6 +187,7 @@ class Fanout:
             topic = self.topics[market_no] = Topic(market_no=market_no, key=key)
             self._numbers[key] = market_no
             self._fixtures.setdefault(topic.fixture, {})[market_no] = None
+            self._catalogue.add_market(topic.fixture)
         return topic
 
     def take_images(self, images: Iterable[PriceImage]) -> None:
@@ -253,7 +264,9 @@ class Fanout:
         return [number for number, topic in self.topics.items() if topic.prices is None]
 
     def _publish(self, topic: Topic, *, image: bool) -> None:
-        number = topic.market_no
+        number, shown = topic.market_no, topic.shown
+        assert shown is not None, "a published market has prices"
+        self._catalogue.set_status(number, topic.fixture, shown.status)
         sent = held = 0
         for followers in (
             topic.followers,

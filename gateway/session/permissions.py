@@ -46,6 +46,7 @@ from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
+from gateway.messages.fixtures import AskCatalogue, AskFixtures, ClaimFixture, SetFixture
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.races import SettleRace
@@ -86,12 +87,15 @@ a settler's decide results, and whoever looks at risk sets limits and stops."""
 _NOT_PERMITTED: Final = Refused(reason=Reason.NOT_PERMITTED, message=MESSAGES[Reason.NOT_PERMITTED])
 
 _SUBSCRIBE: Final[frozenset[type]] = frozenset({Subscribe, Unsubscribe})
-_FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts}
+_FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts, AskFixtures, AskCatalogue}
 _READ: Final = _FOLLOW | {ListMarkets, AskBook}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
 _FLOOR: Final = _ASSESS | {AskFeedStats}
 """What everyone on the trading floor reads."""
-_TRADE: Final = _FLOOR | {Control, SuspendAll, ResumeAll, Reprice, SettleRace, AskPreview}
+_FIXTURES: Final[frozenset[type]] = frozenset({SetFixture, ClaimFixture})
+_TRADE: Final = (
+    _FLOOR | _FIXTURES | {Control, SuspendAll, ResumeAll, Reprice, SettleRace, AskPreview}
+)
 _BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutOffer})
 _PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {

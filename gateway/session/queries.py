@@ -15,6 +15,7 @@ from gateway.messages.builders import BuildBet
 from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
+from gateway.messages.fixtures import FixtureChangeRequest, FixtureQuestion
 from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.races import SettleRace
@@ -79,6 +80,14 @@ def _offers(services: Services, claims: Claims, request: OfferRequest) -> Work:
     return services.offers.answer(claims.identity, request)
 
 
+def _change_fixture(services: Services, claims: Claims, request: FixtureChangeRequest) -> Work:
+    return services.fixtures.change(claims.identity, request)
+
+
+def _fixtures(services: Services, claims: Claims, request: FixtureQuestion) -> Work:
+    return services.fixtures.answer(request, for_bettors=claims.role is Role.BETTOR)
+
+
 QUERIES: Final[dict[type, Query]] = {
     BuildBet: _build_bet,
     AskEachWay: _each_way,
@@ -93,5 +102,7 @@ QUERIES: Final[dict[type, Query]] = {
     AskPreview: _preview,
     **dict.fromkeys(get_args(AccountRequest), _ask_account),
     **dict.fromkeys(get_args(OfferRequest), _offers),
+    **dict.fromkeys(get_args(FixtureChangeRequest), _change_fixture),
+    **dict.fromkeys(get_args(FixtureQuestion), _fixtures),
 }
 """What answers each request."""

@@ -19,6 +19,7 @@ from gateway.services.accounts import Accounts
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
 from gateway.services.each_way import EachWayService
+from gateway.services.fixture_control import FixtureService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.settings import GatewaySettings
@@ -90,6 +91,8 @@ class Services:
         Answers traders who bound single accounts.
     feeds : FeedIngress
         Messages of feeds.
+    fixtures : FixtureService
+        Fixtures and the catalogue.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class Services:
         offers: OfferService,
         account_bounds: AccountBoundService,
         feeds: FeedIngress,
+        fixtures: FixtureService,
     ) -> None:
         self.settings = settings
         self.counters = counters
@@ -120,6 +124,7 @@ class Services:
         self.offers = offers
         self.account_bounds = account_bounds
         self.feeds = feeds
+        self.fixtures = fixtures
         self.tasks = TaskGroup()
         self.use_by_account: dict[int, ClientUse] = {}
 

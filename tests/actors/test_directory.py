@@ -12,8 +12,12 @@ from actors.directory import (
     NAME_BYTES_IN_RECORD_MAX,
     Directory,
     DirectoryMismatchError,
+    FixturesPut,
     record_bounds,
 )
+from actors.directory import _decode as decode_document
+from actors.directory import _encode as encode_document
+from engine.common.fixtures import Fixture, FixturePatch, FixtureState
 from engine.common.ids import MARKET_NO_MAX
 from engine.common.reasons import Reason
 from persistence.disk import LocalDisk, LockHeldError
@@ -166,3 +170,63 @@ def test_generations_rise_over_restarts(tmp_path: Path):
     reopened = open_directory(tmp_path)
     assert reopened.begin_process("x", at_ns=1) == 3
     reopened.close()
+
+
+def test_a_cold_start_finds_every_fixture_and_who_changed_it(tmp_path: Path) -> None:
+    directory = open_directory(tmp_path)
+    place(directory, "a/1x2", "a/total?total=2.5", "b/1x2")
+    final = Fixture(
+        fixture="a",
+        name="Final",
+        sport="football",
+        sides=("Argentina", "France"),
+        start_ms=1_671_375_600_000,
+        state=FixtureState.LIVE,
+        external_ids={"uof": "sr:match:1"},
+        owner="trader:anna",
+        by_hand=("start_ms",),
+        withheld=FixturePatch(fixture="a", start_ms=1),
+        positions={"uof": 7},
+        version=3,
+    )
+    directory.put_fixtures([final, Fixture(fixture="c", version=1)], by="trader:anna", at_ns=3)
+    directory.put_fixtures([Fixture(fixture="c", version=2)], by="feed:uof", at_ns=4)
+    directory.withdraw([2, 3], at_ns=5)
+    directory.close()
+    read = Directory.read(tmp_path, disk=LocalDisk())
+    assert read.fixtures == {"a": final, "c": Fixture(fixture="c", version=2)}
+    assert read.fixture_markets == {"a": 1}
+
+
+def test_the_bytes_of_a_record_of_fixtures_are_those_of_its_first_release() -> None:
+    """A record that was written once must be read for ever."""
+    written = bytes.fromhex(RECORD_OF_FIXTURES)
+    assert encode_document(RECORDED) == written
+    assert decode_document(written) == RECORDED
+
+
+RECORDED = FixturesPut(
+    by="trader:anna",
+    fixtures=(
+        Fixture(
+            fixture="a",
+            sides=("Argentina", "France"),
+            start_ms=1_671_375_600_000,
+            state=FixtureState.ENDED,
+            external_ids={"uof": "sr:match:1"},
+            by_hand=("start_ms",),
+            withheld=FixturePatch(fixture="a", start_ms=1),
+            positions={"uof": 7},
+            version=2,
+        ),
+        Fixture(fixture="b", version=1),
+    ),
+)
+RECORD_OF_FIXTURES = (
+    "83a3646f63ac66697874757265735f707574a26279ab7472616465723a616e6e61a866697874757265739289"
+    "a766697874757265a161a5736964657392a9417267656e74696e61a64672616e6365a873746172745f6d73cf"
+    "0000018525bfb980a57374617465a5656e646564ac65787465726e616c5f69647381a3756f66aa73723a6d61"
+    "7463683a31a762795f68616e6491a873746172745f6d73a87769746868656c6482a766697874757265a161a8"
+    "73746172745f6d7301a9706f736974696f6e7381a3756f6607a776657273696f6e0282a766697874757265a1"
+    "62a776657273696f6e01"
+)

@@ -17,6 +17,7 @@ from gateway.session.tokens import Role, TokenKey
 from gateway.settings import GatewaySettings
 
 SECRET = b"a secret of tests, thirty-two bytes and more"
+SHARDS = 2
 NOW_S = 1_800_000_000
 WAIT_S = 5.0
 
@@ -124,7 +125,7 @@ async def open_price_gateway(
     )
     gateway = Gateway(
         name="gateway-0",
-        shards=2,
+        shards=SHARDS,
         secret=SECRET,
         settings=settings,
         clock_s=clock_s,

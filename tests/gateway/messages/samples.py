@@ -48,15 +48,8 @@ from gateway.messages.feed import (
     AskFeedFacts,
     AskFeedStats,
     FeedAttach,
-    FeedAttached,
-    FeedFacts,
     FeedPush,
-    FeedPushed,
-    FeedRequest,
     FeedRequestDone,
-    FeedResult,
-    FeedStats,
-    MarketFacts,
 )
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
@@ -82,6 +75,8 @@ from gateway.messages.trader import (
 from gateway.net.codec import CODECS
 from tests.gateway.messages.correction_samples import CORRECTION_ANSWERS, CORRECTION_REQUESTS
 from tests.gateway.messages.derived_samples import DERIVED_ANSWERS, DERIVED_REQUESTS
+from tests.gateway.messages.feed_samples import FEED_ANSWERS
+from tests.gateway.messages.fixture_samples import FIXTURE_ANSWERS, FIXTURE_REQUESTS
 from tests.gateway.messages.stop_samples import STOP_ANSWERS, STOP_REQUESTS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wire_v1.json"
@@ -176,6 +171,7 @@ FROM_CLIENT: list[ClientMessage] = [
     *DERIVED_REQUESTS,
     *STOP_REQUESTS,
     *CORRECTION_REQUESTS,
+    *FIXTURE_REQUESTS,
     PlaceSlip(
         ref="s1",
         legs=(
@@ -281,6 +277,7 @@ FROM_GATEWAY: list[ServerMessage] = [
     *DERIVED_ANSWERS,
     *STOP_ANSWERS,
     *CORRECTION_ANSWERS,
+    *FIXTURE_ANSWERS,
     SlipBet(
         ref="s1",
         state="rejected",
@@ -400,45 +397,7 @@ FROM_GATEWAY: list[ServerMessage] = [
         ),
         missing=1,
     ),
-    FeedPushed(
-        id=20,
-        results=(
-            FeedResult(kind="alive"),
-            FeedResult(kind="bet_stop", refused="no product"),
-        ),
-    ),
-    FeedAttached(id=21, feed="uof"),
-    FeedRequest(feed="uof", producer=1, after_ms=1_800_000_000_000, request_id=7),
-    FeedStats(
-        id=23,
-        feed="uof",
-        kinds={"alive": 12, "odds_change": 340},
-        refused=1,
-        refusals=("bet_stop: no product",),
-        markets=64,
-        applied=900,
-        steps_refused={"feed_position_known": 3},
-        passed_over={"settlement refused": 1},
-        opened=60,
-        unopened={"sr:match:7/1x2": "no price"},
-        lost={"sr:match:8/1x2": "settlement refused: an outcome is missing"},
-    ),
-    FeedFacts(
-        id=24,
-        feed="uof",
-        fixture="sr:match:7",
-        markets=(
-            MarketFacts(
-                key="sr:match:7/uof_40",
-                favourite=True,
-                next_betstop_ms=1_800_000_000_000,
-                cashout=-1,
-                void_reason=12,
-                names={"sr:player:17": "Player, A"},
-            ),
-        ),
-        more=True,
-    ),
+    *FEED_ANSWERS,
 ]
 
 
