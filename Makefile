@@ -20,7 +20,7 @@ $(STAMP): setup.cfg pyproject.toml
 	@echo "setting up $(VENV): about a minute, once"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --upgrade pip "setuptools>=77"
-	@$(PIP) --editable ".[test,lint]"
+	@$(PIP) --editable ".[test,lint,console]"
 	@touch $@
 
 demo: $(STAMP)
@@ -41,7 +41,7 @@ $(LOWEST_STAMP): setup.cfg .ci/lowest.py
 	@test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
 	@$(LOWEST)/bin/python .ci/lowest.py setup.cfg >$(LOWEST)/constraints.txt
 	@$(LOWEST_PIP) --upgrade pip "setuptools>=77"
-	@$(LOWEST_PIP) --constraint $(LOWEST)/constraints.txt --editable ".[test]"
+	@$(LOWEST_PIP) --constraint $(LOWEST)/constraints.txt --editable ".[test,console]"
 	@touch $@
 
 # Properties on examples that no run has tried: make hunt ROUNDS=10 FIRST=200 begins at seed 200.

@@ -6,7 +6,8 @@ import sys
 
 config = configparser.ConfigParser()
 config.read(sys.argv[1], encoding="utf-8")
-lines = [config["options"]["install_requires"], config["options.extras_require"]["test"]]
+extras = config["options.extras_require"]
+lines = [config["options"]["install_requires"], extras["test"], extras["console"]]
 for requirement in "\n".join(lines).split():
     bound = re.fullmatch(r"([\w.-]+)>=([\d.]+)(?:,<[\d.]+)?", requirement)
     if bound is None:

@@ -220,3 +220,14 @@ LIMITS: Final[dict[str, str]] = {
     "market's state",
 }
 """What a client sees at each bound; docs/asyncapi.json and docs/operations.md repeat it."""
+
+
+class ConsoleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the traders' console listens, and how many users and screens it serves at once."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8490
+    users_max: Count = 64
+    """Tokens in use at once; a further login is refused."""
+    screens_max: Count = 256
+    """Open pages; a further one says so and shows nothing else."""

@@ -102,6 +102,7 @@ def _add_options(add: Callable[..., object]) -> None:
         help="bets listen here, control and feed on the next two ports (default: free ports)",
     )
     add("--data-dir", type=Path, metavar="DIR", help="folder of the runs (default: the settings')")
+    add("--no-console", action="store_false", dest="console", help="serve no traders' console")
     add("--resume", action="store_true", help="take up the newest run where its disk left it")
     add("--plain", action="store_true", help="plain lines, also in a terminal")
 
@@ -132,6 +133,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         data_dir=args.data_dir or Path(config.data_dir) / "demo",
         resume=args.resume,
         plain=args.plain,
+        console=args.console,
     )
     try:
         return uvloop.run(play(options, config, args.signals))

@@ -28,6 +28,7 @@ from gateway.configuration.config import Config, gateway_settings
 from gateway.configuration.opening import Opening, open_books
 from gateway.configuration.opening_file import load_opening
 from gateway.configuration.system import system_of
+from gateway.console.keeper import console_of
 from gateway.signals import TakenSignals
 from persistence.chain import JournalDamagedError
 from persistence.disk import LockHeldError
@@ -47,7 +48,9 @@ _START_ERRORS: Final = (
 """Errors of the surroundings, not of the code: one line on the terminal and exit code 1."""
 
 
-def serve(opening: Path | None, config: Config, signals: TakenSignals) -> int:
+def serve(
+    opening: Path | None, config: Config, signals: TakenSignals, *, console: bool = False
+) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code.
 
     Parameters
@@ -58,6 +61,8 @@ def serve(opening: Path | None, config: Config, signals: TakenSignals) -> int:
         All settings.
     signals : TakenSignals
         The signals of this process.
+    console : bool
+        Whether the traders' console is served too.
 
     Raises
     ------
@@ -67,14 +72,16 @@ def serve(opening: Path | None, config: Config, signals: TakenSignals) -> int:
     to_open = Opening() if opening is None else load_opening(opening, limits=config.limits)
     system = system_of(config)
     try:
-        return uvloop.run(_serve(system, to_open, config, signals))
+        return uvloop.run(_serve(system, to_open, config, signals, console=console))
     except _START_ERRORS as error:
         hint = "; `overround stop` ends it" if "is held by another" in str(error) else ""
         sys.stderr.write(f"overround: cannot serve: {error}{hint}\n")
         return EXIT_FAILED
 
 
-async def _serve(system: System, opening: Opening, config: Config, signals: TakenSignals) -> int:
+async def _serve(
+    system: System, opening: Opening, config: Config, signals: TakenSignals, *, console: bool
+) -> int:
     """Start, watch, and stop when a signal comes.
 
     A stop before the start is over kills what has been started and ends this process at once: a
@@ -82,6 +89,7 @@ async def _serve(system: System, opening: Opening, config: Config, signals: Take
     """
     stop, release = asyncio.Event(), asyncio.Event()
     stopping = asyncio.create_task(stop.wait())
+    keeper = console_of(system, config, say=say) if console else None
     handlers = {signal.SIGINT: stop.set, signal.SIGTERM: stop.set, signal.SIGHUP: release.set}
     with signals.handled(handlers):
         try:
@@ -92,6 +100,9 @@ async def _serve(system: System, opening: Opening, config: Config, signals: Take
                 system.end_at_once()
                 exit_at_once(EXIT_INTERRUPTED)
             starting.result()
+            if keeper is not None:
+                await keeper.start()
+                say(f"console {keeper.url}; log in with a token of `overround token`")
             say("serving; interrupt to stop")
             watching = asyncio.create_task(_watch(system, config, release))
             head_lost = asyncio.create_task(system.head_lost.wait())
@@ -108,6 +119,8 @@ async def _serve(system: System, opening: Opening, config: Config, signals: Take
             return EXIT_DONE
         finally:
             stopping.cancel()
+            if keeper is not None:
+                await keeper.stop()
             await system.stop()
 
 

@@ -39,7 +39,7 @@ from gateway.feeds.core.settings import (
 )
 from gateway.market_limits import LimitRuleError, LimitRules, LimitsSettings
 from gateway.session.tokens import TokenSettings
-from gateway.settings import FEED_FRAME_BYTES_MIN, GatewaySettings
+from gateway.settings import FEED_FRAME_BYTES_MIN, ConsoleSettings, GatewaySettings
 from persistence.journal import JournalOptions
 
 ENV_PREFIX: Final = "OVERROUND_"
@@ -83,6 +83,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
     reconciler: ReconcilerSettings = field(default_factory=ReconcilerSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
     feed_uof: UofFeedSettings = field(default_factory=UofFeedSettings)
     feed_exchange: ExchangeFeedSettings = field(default_factory=ExchangeFeedSettings)
     feed_lsports: LsportsFeedSettings = field(default_factory=LsportsFeedSettings)

@@ -29,6 +29,7 @@ from gateway.demo.closing import (
     refusal_lines,
     settled_and_paid,
 )
+from gateway.demo.console import open_console
 from gateway.demo.environment import (
     CURRENCY,
     FIRST_ACCOUNT,
@@ -128,6 +129,7 @@ class Demo:
         self._fixtures = programme(match, markets=progress.markets, beside=progress.beside)
         self._races = races_beside(progress.seed) if progress.slips else ()
         config = self._own(config)
+        self._config = config
         self._system = system_of(config)
         self._tokens = RunTokens(config, sub="trader")
         self._interrupted = asyncio.Event()
@@ -221,7 +223,14 @@ class Demo:
         control = connect_control(
             f"ws://127.0.0.1:{ports['control']}", token=self._tokens.of(Role.HEAD_TRADER)
         )
-        async with control as session:
+        console = open_console(
+            self._system,
+            self._config,
+            token=self._tokens.of(Role.HEAD_TRADER),
+            wanted=self._options.console,
+            log=self._show.log,
+        )
+        async with control as session, console:
             self._traders = Traders(self._fixtures, session, self._races)
             self._bettors = self._make_bettors(ports["bets"])
             try:

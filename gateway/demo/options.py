@@ -21,7 +21,7 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
 
     `beside` is how many matches are played beside the main one, `slips` the share of the bettors
     that place slips of several legs. `markets_per_actor` is 0 for as many as make `PROCESSES` at
-    most.
+    most. With `console` the traders' console is served, where its package is installed.
     """
 
     match: str
@@ -38,3 +38,4 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
     data_dir: Path
     resume: bool
     plain: bool
+    console: bool

@@ -104,7 +104,7 @@ def test_every_imported_package_is_declared() -> None:
 
 
 def test_what_a_user_runs_needs_no_extra() -> None:
-    """Product modules import packages of every installation only, tools and tests apart."""
+    """Product modules import packages of every installation only; the console its own too."""
     extras = {IMPORTED_AS.get(name, name) for name, extra in declared().items() if extra}
     used = {
         (name.split(".")[0], module.shown)
@@ -112,4 +112,11 @@ def test_what_a_user_runs_needs_no_extra() -> None:
         if not module.name.startswith("tests")
         for name in imported(module.tree)
     }
-    assert not [where for name, where in used if name in extras]
+    console = {
+        IMPORTED_AS.get(name, name) for name, extra in declared().items() if extra == "console"
+    }
+    assert not [
+        where
+        for name, where in used
+        if name in extras and not (name in console and where.startswith("gateway/console/"))
+    ]

@@ -34,7 +34,7 @@ class Run:
         self.data_dir = data_dir
         self.log = data_dir.parent / f"{time.monotonic_ns()}.log"
         start = "from gateway.cli.main import main; raise SystemExit(main())"
-        command = [sys.executable, "-c", start, "demo", "--plain"]
+        command = [sys.executable, "-c", start, "demo", "--plain", "--no-console"]
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
                 [*command, "--data-dir", str(data_dir), *arguments],

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
+from actors.settings import RaceTableError
 from gateway.configuration.config import (
     CONFIG_BYTES_MAX,
     NOT_SETTINGS,
@@ -20,6 +21,7 @@ from gateway.configuration.config import (
     load_config,
 )
 from gateway.configuration.config import settings as all_settings
+from gateway.market_limits import LimitRuleError, LimitRules
 from gateway.settings import FEED_FRAME_BYTES_MIN
 
 PRINTABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -108,7 +110,18 @@ def holds_together(config: Config) -> bool:
         and bool(config.cluster.road_certificate)
         == bool(config.cluster.road_key)
         == bool(config.cluster.road_authority)
+        and tables_are_read(config)
     )
+
+
+def tables_are_read(config: Config) -> bool:
+    try:
+        config.markets.place_tables()
+        config.markets.deduction_tables()
+        LimitRules(config.limits)
+    except (RaceTableError, LimitRuleError):
+        return False
+    return True
 
 
 # --- finding -------------------------------------------------------------------------------------

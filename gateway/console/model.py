@@ -1,0 +1,362 @@
+"""What all screens share: prices and books of every market, by fixture, as they change.
+
+Owns the console's own connection and what has arrived by it. Each change has a number, so that a
+screen asks only for what is newer than what it shows. It commands nothing.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from engine.common.ids import MalformedIdError, MarketNo, parse_market_key
+from gateway.client import (
+    ConnectionLostError,
+    ControlSession,
+    GatewayError,
+    ReconnectingClient,
+    ReconnectSettings,
+    RefusedError,
+    stay_connected_control,
+)
+from gateway.console.figures import (
+    NO_FAIR_TYPES,
+    WINNERS,
+    book_sum_milli,
+    expected_profit_minor,
+    fair_probabilities,
+    worst_minor,
+)
+from gateway.messages.market import Market
+from gateway.messages.trader import Book
+
+logger = logging.getLogger("overround.console")
+
+BOOKS_S: Final = 0.2
+"""Seconds between two requests for the books that a screen shows."""
+FLOOR_S: Final = 1.0
+ASKING_MAX: Final = 64
+POINTS_MAX: Final = 600
+"""Points of a chart that are kept for a market; past it the oldest go."""
+OPEN: Final = frozenset({"active", "suspended", "handed_over", "inactive", "closed"})
+_RETRY_S: Final = 1.0
+
+
+@dataclass
+class Line:
+    """One market: its last image, its last book, and its figures."""
+
+    number: MarketNo
+    key: str
+    fixture: str
+    type: str
+    name: str
+    image: Market
+    book: Book | None = None
+    changed: int = 0
+    fair: list[float] = field(default_factory=list)
+    sum_milli: int = 0
+    expected_minor: int | None = None
+    worst_minor: int = 0
+    asked: bool = False
+    odds_history: deque[tuple[float, tuple[int, ...]]] = field(
+        default_factory=lambda: deque(maxlen=POINTS_MAX)
+    )
+    """Time in seconds and odds, whenever they changed."""
+
+    @property
+    def has_fair(self) -> bool:
+        """Whether the odds tell fair probabilities."""
+        return self.type not in NO_FAIR_TYPES
+
+    @property
+    def held(self) -> bool:
+        """Whether only a trader can resume it."""
+        return self.book is not None and self.book.held
+
+    @property
+    def stake_minor(self) -> int:
+        """Stakes taken that no cancellation gave back."""
+        return 0 if self.book is None else self.book.stake_taken_minor
+
+    @property
+    def bets(self) -> int:
+        """Bets accepted."""
+        return 0 if self.book is None else self.book.bets
+
+    def work_out(self) -> None:
+        """Bring the figures up to date."""
+        winners = WINNERS.get(self.type, 1)
+        image = self.image
+        if self.has_fair:
+            self.fair = fair_probabilities(image.odds_milli, image.active, winners=winners)
+            self.sum_milli = book_sum_milli(image.odds_milli, image.active, winners=winners)
+        book = self.book
+        if book is None:
+            return
+        self.worst_minor = worst_minor(book.liability_minor)
+        self.expected_minor = None
+        if self.fair and sum(self.fair) > 0:
+            self.expected_minor = expected_profit_minor(
+                book.payout_minor, book.stake_taken_minor, self.fair
+            )
+
+
+@dataclass
+class FixtureView:
+    """One fixture: its markets, and sums of their figures."""
+
+    id: str
+    lines: dict[int, Line] = field(default_factory=dict)
+    changed: int = 0
+    bet_times: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=POINTS_MAX))
+    history: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=POINTS_MAX))
+    """Time in seconds, worst case and expected profit, whenever they changed."""
+    marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=200))
+    """Times at which the fixture was suspended or resumed."""
+    suspended: bool = False
+
+    def bets_a_minute(self, now_s: float) -> int:
+        """Return the bets accepted in the last minute."""
+        bets = sum(line.bets for line in self.lines.values())
+        before = bets
+        for at_s, count in reversed(self.bet_times):
+            before = count
+            if at_s <= now_s - 60:
+                break
+        return bets - before
+
+    @property
+    def main(self) -> Line | None:
+        """The market that a trader looks at first."""
+        for kind in ("1x2", "winner", "win"):
+            for line in self.lines.values():
+                if line.type == kind:
+                    return line
+        return next(iter(self.lines.values()), None)
+
+    def state(self) -> str:
+        """Return the state of its markets in one word."""
+        count: dict[str, int] = {}
+        for line in self.lines.values():
+            status = line.image.stale or line.image.status
+            count[status] = count.get(status, 0) + 1
+        for status in ("quarantined", "suspended", "active", "handed_over", "closed", "inactive"):
+            if status == "suspended" and count.get("active", 0) > count.get("suspended", 0):
+                continue
+            if count.get(status):
+                return status
+        return "settled" if count else "empty"
+
+
+class Model:
+    """Prices and books of every market, and the connection that they arrive by."""
+
+    def __init__(self) -> None:
+        self.fixtures: dict[str, FixtureView] = {}
+        self.lines: dict[int, Line] = {}
+        self.change_no = 0
+        self.state = "connecting"
+        self.why = ""
+        self.watched: dict[str, int] = {}
+        """Fixtures that screens show, and on how many."""
+        self.urls: tuple[str, ...] = ()
+        self.token = ""
+        self._client: ReconnectingClient[ControlSession] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._moved = asyncio.Event()
+
+    # --- the connection --------------------------------------------------------------------------
+
+    def brief(self, urls: Sequence[str], token: str) -> None:
+        """Take the gateways' addresses and a token; other addresses begin a new connection."""
+        self.token = token
+        if tuple(urls) != self.urls:
+            self.urls = tuple(urls)
+            self._moved.set()
+
+    @property
+    def session(self) -> ControlSession:
+        """The console's own session.
+
+        Raises
+        ------
+        ConnectionLostError
+            There is none now.
+        """
+        if self._client is None:
+            raise ConnectionLostError(1006, "not connected yet")
+        return self._client.session
+
+    async def follow(self) -> None:
+        """Follow all markets until cancelled, with one connection after another."""
+        while True:
+            self._moved.clear()
+            try:
+                await self._follow_once()
+            except GatewayError as error:
+                self.state, self.why = "lost", str(error)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _follow_once(self) -> None:
+        settings = ReconnectSettings(longest_s=2.0)
+        client = stay_connected_control(*self.urls, token=lambda: self.token, settings=settings)
+        async with client:
+            self._client = client
+            await client.subscribe(all_markets=True)
+            self.state, self.why = "connected", ""
+            work = [
+                asyncio.create_task(self._take_prices(client)),
+                asyncio.create_task(self._ask_watched()),
+                asyncio.create_task(self._ask_floor()),
+                asyncio.create_task(self._watch_state(client)),
+            ]
+            moved: asyncio.Task[object] = asyncio.create_task(self._moved.wait())
+            try:
+                await asyncio.wait((*work, moved), return_when=asyncio.FIRST_COMPLETED)
+                for one in work:
+                    if one.done():
+                        one.result()
+            finally:
+                self._client = None
+                moved.cancel()
+                for one in work:
+                    one.cancel()
+                await asyncio.gather(*work, moved, return_exceptions=True)
+
+    async def _watch_state(self, client: ReconnectingClient[ControlSession]) -> None:
+        while True:
+            state = client.state
+            self.state = state.phase
+            self.why = "" if state.error is None or state.phase == "connected" else str(state.error)
+            await asyncio.sleep(BOOKS_S)
+
+    async def _take_prices(self, client: ReconnectingClient[ControlSession]) -> None:
+        async for image in client.updates():
+            self._take_image(image)
+
+    # --- what arrives ----------------------------------------------------------------------------
+
+    def _take_image(self, image: Market) -> None:
+        line = self.lines.get(image.market)
+        if line is None:
+            line = self._new_line(image)
+        line.image = image
+        if not line.odds_history or line.odds_history[-1][1] != image.odds_milli:
+            line.odds_history.append((time.time(), image.odds_milli))
+        self._note(line)
+
+    def _new_line(self, image: Market) -> Line:
+        kind, name = _names(image.key)
+        fixture = image.key.partition("/")[0]
+        line = Line(
+            number=image.market, key=image.key, fixture=fixture, type=kind, name=name, image=image
+        )
+        self.lines[image.market] = line
+        self.fixtures.setdefault(fixture, FixtureView(fixture)).lines[image.market] = line
+        return line
+
+    def _take_book(self, book: Book) -> None:
+        line = self.lines.get(book.market)
+        if line is None or line.book == book:
+            return
+        line.book = book
+        self._note(line)
+
+    def _note(self, line: Line) -> None:
+        """Give a line and its fixture the next number, and keep the fixture's history."""
+        line.work_out()
+        self.change_no += 1
+        line.changed = self.change_no
+        fixture = self.fixtures[line.fixture]
+        fixture.changed = self.change_no
+        now_s = time.time()
+        bets = sum(one.bets for one in fixture.lines.values())
+        if not fixture.bet_times or fixture.bet_times[-1][1] != bets:
+            fixture.bet_times.append((now_s, bets))
+        main = fixture.main
+        if main is not line:
+            return
+        suspended = line.image.status == "suspended"
+        if suspended != fixture.suspended:
+            fixture.suspended = suspended
+            fixture.marks.append((now_s, "suspended" if suspended else "resumed"))
+        if line.book is not None:
+            point = (line.worst_minor, line.expected_minor or 0)
+            if not fixture.history or fixture.history[-1][1:] != point:
+                fixture.history.append((now_s, *point))
+
+    # --- books -----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def watching(self, fixture: str) -> Iterator[None]:
+        """Keep a fixture's books fresh while a screen shows it."""
+        self.watch(fixture)
+        try:
+            yield
+        finally:
+            self.unwatch(fixture)
+
+    def watch(self, fixture: str) -> None:
+        """Begin to keep a fixture's books fresh."""
+        self.watched[fixture] = self.watched.get(fixture, 0) + 1
+
+    def unwatch(self, fixture: str) -> None:
+        """End one `watch`."""
+        left = self.watched.get(fixture, 0) - 1
+        if left > 0:
+            self.watched[fixture] = left
+        else:
+            self.watched.pop(fixture, None)
+
+    async def _ask_watched(self) -> None:
+        while True:
+            await self._ask_books(
+                [
+                    line
+                    for name in list(self.watched)
+                    if name in self.fixtures
+                    for line in self.fixtures[name].lines.values()
+                ]
+            )
+            await asyncio.sleep(BOOKS_S)
+
+    async def _ask_floor(self) -> None:
+        while True:
+            await self._ask_books([one for one in self.lines.values() if _is_live(one)])
+            await asyncio.sleep(FLOOR_S)
+
+    async def _ask_books(self, lines: Sequence[Line]) -> None:
+        for start in range(0, len(lines), ASKING_MAX):
+            part = [line for line in lines[start : start + ASKING_MAX] if not line.asked]
+            await asyncio.gather(*(self._ask_book(line) for line in part))
+
+    async def _ask_book(self, line: Line) -> None:
+        line.asked = True
+        try:
+            self._take_book(await self.session.book(line.number))
+        except RefusedError:
+            pass  # its shell is down: the last book stays, and the price says that it is stale
+        except ConnectionLostError:
+            await asyncio.sleep(_RETRY_S)
+        finally:
+            line.asked = False
+
+
+def _is_live(line: Line) -> bool:
+    return line.book is None or line.image.status in OPEN
+
+
+def _names(key: str) -> tuple[str, str]:
+    """Return a market's type, and its name for people: the type in words, and its line."""
+    try:
+        parsed = parse_market_key(key)
+    except MalformedIdError:
+        rest = key.partition("/")[2]
+        return rest.partition("?")[0], rest
+    line = " ".join(value for _, value in parsed.specifiers)
+    return parsed.type, f"{parsed.type.replace('_', ' ')} {line}".rstrip()

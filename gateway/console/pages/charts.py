@@ -1,0 +1,196 @@
+"""The charts beside a fixture: profit by score, worst case and expected profit, odds through time.
+
+Owns their options and when they are asked for. ECharts draws them in the browser.
+"""
+
+import time
+from typing import Any, Final
+
+from nicegui import ui
+
+from gateway.client import GatewayError
+from gateway.console.model import FixtureView
+from gateway.console.pages.frame import Screen
+from gateway.console.pages.parts import Text, money_text
+from gateway.messages.exposure import Exposure
+
+GOALS: Final = 6
+_GRID: Final = {"left": 56, "right": 14, "top": 22, "bottom": 22}
+
+
+class Charts:
+    """Three charts, in a column or in two."""
+
+    def __init__(self, screen: Screen, view: FixtureView) -> None:
+        self._screen = screen
+        self._view = view
+        self._market = 0 if view.main is None else view.main.number
+        self._asking = False
+        self._points = (-1, -1)
+        with ui.element("div").classes("side"):
+            with ui.element("div"):
+                self._score_title = Text("h2", "profit by final score")
+                self._score = ui.echart(_heat_options(screen.ink))
+            with ui.element("div"):
+                Text("h2", "main market: worst (line), expected (dashes)")
+                self._profit = ui.echart(_time_options(2, screen.ink))
+            with ui.element("div"):
+                self._odds_title = Text("h2")
+                self._prices = ui.echart(_time_options(0, screen.ink))
+
+    def choose(self, market: int) -> None:
+        """Show another market's odds through time."""
+        if market != self._market:
+            self._market = market
+            self._draw_odds()
+
+    async def refresh(self) -> None:
+        """Ask for the exposure, and draw what has changed."""
+        self._draw_profit()
+        self._draw_odds()
+        if self._asking:
+            return
+        self._asking = True
+        try:
+            self._draw_score(await self._screen.model.session.exposure(self._view.id, goals=GOALS))
+        except GatewayError as error:
+            self._score_title.text = f"profit by final score: {error}"[:80]
+        finally:
+            self._asking = False
+
+    def _draw_score(self, exposure: Exposure) -> None:
+        home, away = exposure.score_from
+        rows = exposure.profit_minor
+        cells = [
+            [j, i, round(value / 100)] for i, row in enumerate(rows) for j, value in enumerate(row)
+        ]
+        most = max((abs(cell[2]) for cell in cells), default=1) or 1
+        worst = exposure.worst
+        self._score_title.text = (
+            f"by score, home down: worst {money_text(worst.profit_minor)} at "
+            f"{worst.score[0]}:{worst.score[1]}, beside it "
+            f"{money_text(-exposure.off_grid_worst_minor)}"
+        )
+        options = self._score.options
+        options["xAxis"]["data"] = [str(away + j) for j in range(len(rows[0]) if rows else 0)]
+        options["yAxis"]["data"] = [str(home + i) for i in range(len(rows))]
+        options["visualMap"].update(min=-most, max=most)
+        options["series"][0]["data"] = cells
+        self._score.update()
+
+    def _draw_profit(self) -> None:
+        history = self._view.history
+        points = (len(history), len(self._view.marks))
+        if not history or points == self._points:
+            return
+        self._points = points
+        options = self._profit.options
+        for number in (0, 1):
+            options["series"][number]["data"] = [
+                [round(at_s * 1_000), figures[number] / 100] for at_s, *figures in history
+            ]
+        options["series"][0]["markLine"] = {
+            "symbol": "none",
+            "silent": True,
+            "label": {"formatter": "{b}", "fontSize": 9},
+            "data": [
+                {
+                    "xAxis": round(at_s * 1_000),
+                    "name": "\u2016" if what == "suspended" else "\u25b6",
+                }
+                for at_s, what in self._view.marks
+            ],
+        }
+        self._profit.update()
+
+    def _draw_odds(self) -> None:
+        line = self._view.lines.get(self._market)
+        if line is None:
+            return
+        self._odds_title.text = f"odds: {line.name}"
+        options = self._prices.options
+        options["legend"] = {
+            "right": 8,
+            "top": 0,
+            "itemHeight": 6,
+            "itemWidth": 18,
+            "textStyle": {"color": self._screen.ink["text"], "fontSize": 11},
+        }
+        now_ms = round(time.time() * 1_000)
+        options["series"] = [
+            {
+                "name": name,
+                "type": "line",
+                "step": "end",
+                "showSymbol": False,
+                "lineStyle": {"width": 1.5, "type": ("solid", "dashed", "dotted")[number % 3]},
+                "data": [
+                    *(
+                        [round(at_s * 1_000), odds[number] / 1_000]
+                        for at_s, odds in line.odds_history
+                    ),
+                    [now_ms, line.image.odds_milli[number] / 1_000],
+                ],
+            }
+            for number, name in enumerate(line.image.outcomes[:8])
+        ]
+        self._prices.update()
+
+
+def _heat_options(ink: dict[str, str]) -> dict[str, Any]:
+    return {
+        "animation": False,
+        "textStyle": {"fontSize": 11, "color": ink["text"]},
+        "grid": {"left": 30, "right": 10, "top": 8, "bottom": 22},
+        "xAxis": {"type": "category", "data": [], "axisLabel": {"color": ink["text"]}},
+        "yAxis": {
+            "type": "category",
+            "data": [],
+            "inverse": True,
+            "axisLabel": {"color": ink["text"]},
+        },
+        "visualMap": {
+            "show": False,
+            "min": -1,
+            "max": 1,
+            "inRange": {"color": ["#b3261e", "#8f9aa5", "#1d7a3c"]},
+        },
+        "series": [
+            {
+                "type": "heatmap",
+                "data": [],
+                ":label": "{show: true, fontSize: 10.5, color: '#fff',"
+                " formatter: (p) => Overround.short(p.value[2])}",
+            }
+        ],
+    }
+
+
+def _time_options(series: int, ink: dict[str, str]) -> dict[str, Any]:
+    return {
+        "animation": False,
+        "textStyle": {"fontSize": 11, "color": ink["text"]},
+        "grid": dict(_GRID),
+        "tooltip": {"trigger": "axis", "transitionDuration": 0},
+        "color": [ink["one"], ink["two"], "#3fae74", "#c277d8", "#d85c5c", "#7f8c99"],
+        "xAxis": {
+            "type": "time",
+            "axisLabel": {"fontSize": 10, "hideOverlap": True, "color": ink["text"]},
+        },
+        "yAxis": {
+            "type": "value",
+            "scale": True,
+            "axisLabel": {"fontSize": 10, "color": ink["text"]},
+            "splitLine": {"lineStyle": {"color": ink["line"]}},
+        },
+        "series": [
+            {
+                "type": "line",
+                "step": "end",
+                "showSymbol": False,
+                "lineStyle": {"width": 1.5, "type": ("solid", "dashed")[number]},
+                "data": [],
+            }
+            for number in range(series)
+        ],
+    }

@@ -1,0 +1,184 @@
+"""The floor: every fixture with its state, odds, worst case, expected profit, turnover and pace.
+
+Owns the table's columns and what its keys do.
+"""
+
+import time
+from typing import Any, Final
+
+from nicegui import ui
+
+from gateway.console.model import FixtureView, Model
+from gateway.console.pages.frame import REFRESH_S, Screen, Table, Undo
+from gateway.console.pages.parts import Text, figures, keys_hint, money_text, tone
+
+STATE_NAMES: Final = {
+    "active": "\u25cf live",
+    "suspended": "\u2016 suspended",
+    "handed_over": "\u21c4 handed over",
+    "inactive": "\u25cb not open",
+    "closed": "\u25a0 closed",
+    "settled": "\u2713 settled",
+    "cancelled": "\u2715 cancelled",
+    "quarantined": "\u26a0 quarantined",
+    "empty": "",
+}
+"""Each state has a sign and a word, beside its colour."""
+_NEGATIVE: Final = {"neg": "x < 0"}
+_MONEY: Final[dict[str, Any]] = {
+    ":valueFormatter": "Overround.money",
+    "cellClass": "num",
+    "headerClass": "num",
+    "cellClassRules": _NEGATIVE,
+}
+_COUNT: Final[dict[str, Any]] = {
+    ":valueFormatter": "Overround.count",
+    "cellClass": "num",
+    "headerClass": "num",
+}
+_ODDS: Final[dict[str, Any]] = {
+    ":cellRenderer": "Overround.Odds",
+    "headerClass": "num",
+    "width": 78,
+}
+COLUMNS: Final[tuple[dict[str, Any], ...]] = (
+    {"headerName": "Fixture", "field": "fixture", "flex": 2, "minWidth": 170, "filter": True,
+     "cellClass": "strong"},
+    {"headerName": "State", "field": "state", "width": 112, "filter": True,
+     "cellClassRules": {"warn": "x.includes('susp') || x.includes('quar')",
+                        "dim": "x.includes('sett')"}},
+    {"headerName": "1", "field": "one", **_ODDS},
+    {"headerName": "X", "field": "draw", **_ODDS},
+    {"headerName": "2", "field": "two", **_ODDS},
+    {"headerName": "Markets", "field": "markets", "width": 78, **_COUNT},
+    {"headerName": "Susp.", "field": "suspended", "width": 66, **_COUNT,
+     "cellClassRules": {"warn": "x > 0"}},
+    {"headerName": "Bets/min", "field": "pace", "width": 82, **_COUNT},
+    {"headerName": "Bets", "field": "bets", "width": 84, **_COUNT},
+    {"headerName": "Turnover", "field": "turnover", "flex": 1, "minWidth": 92, **_MONEY},
+    {"headerName": "Worst", "field": "worst", "flex": 1, "minWidth": 92, "sort": "asc", **_MONEY,
+     "headerTooltip": "sum of each open market's worst outcome"},
+    {"headerName": "Expected", "field": "expected", "flex": 1, "minWidth": 92, **_MONEY,
+     "headerTooltip": "by odds without their margin, not by a model"},
+)  # fmt: skip
+
+
+def floor(screen: Screen) -> None:
+    """Build the page."""
+    model = screen.model
+    labels = _strip()
+    with ui.element("div").classes("fill"):
+        table = Table(screen, "floor", COLUMNS)
+    table.grid.on("rowDoubleClicked", lambda event: _open(event.args.get("rowId")))
+    rows = _Rows(model)
+    turn = 0
+
+    def refresh() -> None:
+        nonlocal turn
+        changed = rows.refresh()
+        turn += 1
+        if changed or turn % 10 == 1:
+            table.show(list(rows.rows.values()))
+            _show_sums(labels, list(rows.rows.values()))
+
+    async def on_key(key: str, row: str, _: str) -> None:
+        if row not in model.fixtures:
+            return
+        if key == "Enter":
+            _open(row)
+        elif key in ("s", "S"):
+            await suspend_fixture(screen, row)
+        elif key in ("r", "R"):
+            await resume_fixture(screen, row)
+
+    screen.on_key = on_key
+    ui.timer(REFRESH_S, refresh)
+
+
+async def suspend_fixture(screen: Screen, fixture: str, *, why: str = "by hand") -> None:
+    """Suspend all markets of a fixture; undo resumes what this has suspended."""
+    session = screen.user.session
+    undo = Undo(f"undo: resume {fixture}", lambda: screen.user.session.resume_all(fixture=fixture))
+    await screen.act(
+        f"suspend {fixture}", lambda: session.suspend_all(fixture=fixture, why=why), undo=undo
+    )
+
+
+async def resume_fixture(screen: Screen, fixture: str) -> None:
+    """Resume what a suspension of the whole fixture holds."""
+    session = screen.user.session
+    await screen.act(f"resume {fixture}", lambda: session.resume_all(fixture=fixture))
+
+
+def _open(fixture: Any) -> None:
+    if isinstance(fixture, str):
+        ui.navigate.to(f"/fixture/{fixture}")
+
+
+class _Rows:
+    """The rows of all fixtures; only those that changed are made anew."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._seen: dict[str, int] = {}
+        self._paced_s = 0.0
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def refresh(self) -> bool:
+        """Bring the rows up to date; say whether any changed."""
+        now_s = time.time()
+        pace = now_s - self._paced_s >= 1.0
+        if pace:
+            self._paced_s = now_s
+        changed = False
+        for name, fixture in self._model.fixtures.items():
+            if pace or self._seen.get(name) != fixture.changed:
+                self._seen[name] = fixture.changed
+                row = fixture_row(fixture, now_s)
+                changed |= self.rows.get(name) != row
+                self.rows[name] = row
+        return changed
+
+
+def fixture_row(fixture: FixtureView, now_s: float) -> dict[str, Any]:
+    """Return a fixture's row."""
+    lines = list(fixture.lines.values())
+    main = fixture.main
+    odds: dict[str, int] = {}
+    if main is not None and main.type == "1x2":
+        odds = dict(zip(main.image.outcomes, main.image.odds_milli, strict=True))
+    running = [line for line in lines if line.image.status not in ("settled", "cancelled")]
+    return {
+        "id": fixture.id,
+        "fixture": fixture.id,
+        "state": STATE_NAMES.get(fixture.state(), fixture.state()),
+        "one": odds.get("home"),
+        "draw": odds.get("draw"),
+        "two": odds.get("away"),
+        "markets": len(running),
+        "suspended": sum(line.image.status == "suspended" for line in running),
+        "pace": fixture.bets_a_minute(now_s),
+        "bets": sum(line.bets for line in lines),
+        "turnover": sum(line.stake_minor for line in lines),
+        "worst": sum(line.worst_minor for line in running),
+        "expected": sum(line.expected_minor or 0 for line in running),
+    }
+
+
+def _strip() -> dict[str, Text]:
+    with ui.element("div").classes("strip"):
+        Text("h1", "Floor")
+        labels = figures(("fixtures", "suspended", "bets/min", "turnover", "worst", "expected"))
+        ui.element("div").classes("grow")
+        keys_hint((("open", "Enter"), ("suspend", "s"), ("resume", "r"), ("undo", "u")))
+    return labels
+
+
+def _show_sums(labels: dict[str, Text], rows: list[dict[str, Any]]) -> None:
+    labels["fixtures"].text = f"{len(rows):,}"
+    labels["suspended"].text = f"{sum(row['suspended'] for row in rows):,}"
+    labels["bets/min"].text = f"{sum(row['pace'] for row in rows):,}"
+    for name in ("turnover", "worst", "expected"):
+        value = sum(row[name] for row in rows)
+        labels[name].text = money_text(value)
+        labels[name].classes(replace=tone(value))

@@ -1,0 +1,379 @@
+"""The frame of every page: the bar, the palette, keys, undo, and the user's own session.
+
+Owns one `Screen` for each open page. Pages give it their rows, keys and actions.
+"""
+
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from nicegui import ui
+
+from engine.common.events import Refused
+from gateway.client import GatewayError
+from gateway.console.guard import token_of
+from gateway.console.layouts import Layouts
+from gateway.console.model import Model
+from gateway.console.pages.parts import Text
+from gateway.console.users import User, Users, UsersFullError
+
+REFRESH_S: Final = 0.1
+"""At most ten updates a second of a screen; only what has changed since the last is sent."""
+UNDO_MAX: Final = 20
+TEXT_MAX: Final = 200
+HITS_MAX: Final = 12
+INK_DARK: Final = {"text": "#a9b7c4", "line": "#2b3947", "one": "#66b6ff", "two": "#ffc069"}
+INK_LIGHT: Final = {"text": "#45525e", "line": "#dde3e8", "one": "#0a5fb4", "two": "#a35200"}
+
+Action = Callable[[], Awaitable[Any]]
+KeyHandler = Callable[[str, str, str], Awaitable[None]]
+
+
+class Undo(NamedTuple):
+    """What can be taken back, and how."""
+
+    label: str
+    action: Action
+
+
+class Hit(NamedTuple):
+    """One result of the palette."""
+
+    kind: str
+    text: str
+    path: str
+
+
+class Screens:
+    """All open pages of the process, and what they share."""
+
+    def __init__(
+        self,
+        *,
+        model: Model,
+        users: Users,
+        layouts: Layouts,
+        screens_max: int,
+        routes: dict[str, Callable[..., Any]],
+        menu: Sequence[tuple[str, str]],
+    ) -> None:
+        self.routes = routes
+        self.menu = menu
+        self.model = model
+        self.users = users
+        self.layouts = layouts
+        self.screens_max = screens_max
+        self.open = 0
+
+
+class Screen:
+    """One open page of one user."""
+
+    def __init__(self, screens: Screens, user: User) -> None:
+        self.model = screens.model
+        self.user = user
+        self.layouts = screens.layouts
+        self.layout = screens.layouts.of(user.sub)
+        self.dark = ui.dark_mode(value=self.layout.dark is not False)
+        self.on_key: KeyHandler | None = None
+        self.undos: list[Undo] = []
+        self.last = ""
+        """What the last action did, in words."""
+
+    # --- actions ---------------------------------------------------------------------------------
+
+    async def act(self, label: str, action: Action, *, undo: Undo | None = None) -> bool:
+        """Run an action in the user's session and say what came of it; return whether it was done.
+
+        The gateway's refusals are shown as they are.
+        """
+        try:
+            answer = await action()
+        except GatewayError as error:
+            self.say(f"{label}: {error}", bad=True)
+            return False
+        refused = [one for one in _events(answer) if isinstance(one, Refused)]
+        for one in refused[:3]:
+            field = f" ({one.field})" if one.field else ""
+            self.say(f"{label}: {one.reason.name}{field}: {one.message}", bad=True)
+        if refused and len(refused) == len(_events(answer)):
+            return False
+        self.say(f"{label}{_outcome(answer)}")
+        if undo is not None:
+            self.undos.append(undo)
+            del self.undos[:-UNDO_MAX]
+        return True
+
+    async def undo(self) -> None:
+        """Take back the last action that can be."""
+        if not self.undos:
+            self.say("nothing to undo")
+            return
+        undo = self.undos.pop()
+        await self.act(undo.label, undo.action)
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """Show a line, as text."""
+        self.last = text[:TEXT_MAX]
+        ui.notify(
+            text[:TEXT_MAX],
+            type="negative" if bad else "info",
+            position="bottom-left",
+            timeout=6_000 if bad else 2_500,
+        )
+
+    # --- keys and palette ------------------------------------------------------------------------
+
+    async def key(self, arguments: Any) -> None:
+        """Handle a key that the browser sends: its name, the focused row, and what was typed."""
+        if not isinstance(arguments, dict):
+            return
+        key, row, text = (
+            str(arguments.get(name, ""))[:TEXT_MAX] for name in ("key", "row", "text")
+        )
+        if key == "u":
+            await self.undo()
+        elif self.on_key is not None:
+            await self.on_key(key, row, text)
+
+    def columns(self, arguments: Any) -> None:
+        """Keep how a user has arranged a table, within the layout's bounds."""
+        if not isinstance(arguments, dict):
+            return
+        name, state = arguments.get("name"), arguments.get("state")
+        if not isinstance(name, str) or not isinstance(state, list):
+            return
+        before = self.layout.grids.get(name)
+        self.layout.grids[name] = state
+        if not self.layouts.save(self.user.sub):
+            del self.layout.grids[name]
+            if before is not None:
+                self.layout.grids[name] = before
+
+    def toggle_dark(self) -> None:
+        """Change between dark and light, and keep it."""
+        self.dark.value = not self.dark.value
+        self.layout.dark = bool(self.dark.value)
+        self.layouts.save(self.user.sub)
+        ui.navigate.reload()  # charts are drawn in the colours that they began with
+
+    @property
+    def ink(self) -> dict[str, str]:
+        """Colours of charts in the screen's theme: text, lines, and series in turn."""
+        return INK_DARK if self.dark.value else INK_LIGHT
+
+
+class Palette:
+    """Search of pages, fixtures and markets, by words in any order.
+
+    Its field is the browser's own, so that what is typed after its key is never a command.
+    """
+
+    def __init__(self, model: Model, pages: Sequence[Hit]) -> None:
+        self._model = model
+        self._pages = pages
+
+    def find(self, text: Any) -> None:
+        """Send the browser what a text finds."""
+        wanted = str(text)[:TEXT_MAX].lower().split()
+        hits = msgspec.json.encode([self._hits(wanted), str(text)[:TEXT_MAX].strip()]).decode()
+        ui.run_javascript(f"(([hits, text]) => Overround.found(text, hits))({hits})")
+
+    def _hits(self, wanted: Sequence[str]) -> list[Hit]:
+        hits = [hit for hit in self._pages if _matches(wanted, hit.text)]
+        for fixture in self._model.fixtures:
+            if len(hits) >= HITS_MAX:
+                return hits
+            if _matches(wanted, fixture):
+                hits.append(Hit("fixture", fixture, f"/fixture/{fixture}"))
+        for line in self._model.lines.values() if wanted else ():
+            if len(hits) >= HITS_MAX:
+                return hits
+            if _matches(wanted, f"{line.fixture} {line.name}"):
+                path = f"/fixture/{line.fixture}?market={line.number}"
+                hits.append(Hit("market", f"{line.fixture} {line.name}", path))
+        return hits
+
+    def go(self, path: Any) -> None:
+        """Open a page of this console."""
+        if isinstance(path, str) and path.startswith("/") and not path.startswith("//"):
+            ui.navigate.to(path[:TEXT_MAX])
+
+
+def _matches(wanted: Sequence[str], text: str) -> bool:
+    lower = text.lower()
+    return all(word in lower for word in wanted)
+
+
+def _events(answer: Any) -> tuple[Any, ...]:
+    """Return the events of an answer: a tuple of them, one, or none."""
+    if isinstance(answer, tuple):
+        return answer
+    return (answer,) if isinstance(answer, Refused) else ()
+
+
+def _outcome(answer: Any) -> str:
+    """Return the counts of an answer that has some."""
+    parts = [
+        f"{getattr(answer, name)} {name}"
+        for name in ("suspended", "resumed", "released", "unchanged")
+        if isinstance(getattr(answer, name, None), int)
+    ]
+    failed = getattr(answer, "failed", ())
+    if failed:
+        parts.append(f"{len(failed)} FAILED")
+    return f": {', '.join(parts)}" if parts else ""
+
+
+# --- building ------------------------------------------------------------------------------------
+
+
+async def show(screens: Screens) -> None:
+    """Build a page for the request that this is called in."""
+    client = ui.context.client
+    ui.add_head_html('<link rel="stylesheet" href="/static/console.css">')
+    ui.add_head_html('<script src="/static/console.js"></script>')
+    token = token_of(client.request.headers.raw)
+    if screens.open >= screens.screens_max:
+        ui.label(f"console.screens_max: {screens.screens_max} pages are open").classes("note")
+        return
+    try:
+        user = await screens.users.of(token)
+    except (GatewayError, UsersFullError) as error:
+        with ui.element("div").classes("note"):
+            ui.label(str(error)[:TEXT_MAX])
+            ui.link("log in again", "/login")
+        return
+    screen = Screen(screens, user)
+    _count(screens, user, client)
+    _bar(screen, screens.menu)
+    palette = Palette(screen.model, [Hit("page", text, path) for text, path in screens.menu])
+    ui.on("find", lambda event: palette.find(event.args))
+    ui.on("go", lambda event: palette.go(event.args))
+    ui.on("key", lambda event: screen.key(event.args))
+    ui.on("columns", lambda event: screen.columns(event.args))
+    ui.sub_pages(screens.routes, data={"screen": screen})
+
+
+def _count(screens: Screens, user: User, client: Any) -> None:
+    """Count a page from its making to its end."""
+    screens.open += 1
+    user.screens += 1
+
+    def closed() -> None:
+        screens.open -= 1
+        user.screens -= 1
+
+    client.on_delete(closed)
+
+
+def _bar(screen: Screen, menu: Sequence[tuple[str, str]]) -> None:
+    model = screen.model
+    with ui.element("div").classes("bar"):
+        ui.link("Overround", "/").classes("brand")
+        for text, path in menu:
+            ui.link(text, path)
+        ui.element("div").classes("grow")
+        lost = ui.label("").classes("lost")
+        lost.set_visibility(False)
+        now = ui.label("").classes("say")
+        search = ui.element("button").classes("act")
+        search.on("click", js_handler="() => Overround.openPalette()")
+        with search:
+            Text("span", "search")
+            Text("kbd", "/")
+        Text("button", "theme", classes="act").on("click", screen.toggle_dark)
+        ui.label(f"{screen.user.role}:{screen.user.sub}").classes("say")
+        with ui.element("form").props("method=post action=/logout"):
+            Text("button", "log out", classes="act").props("type=submit")
+
+    def tick() -> None:
+        now.text = time.strftime("%H:%M:%S")
+        down = model.state != "connected"
+        lost.set_visibility(down)
+        if down:
+            lost.text = f"gateway {model.state} {model.why}"[:TEXT_MAX]
+
+    ui.timer(1.0, tick)
+
+
+class Table:
+    """A table of rows by id that sends only the rows that changed.
+
+    Parameters
+    ----------
+    screen : Screen
+        Whose it is.
+    name : str
+        Its name in the layout.
+    columns : sequence of dict
+        AG Grid's column definitions.
+    prompts : dict
+        By key: the field that the browser opens at it; `row` says that it is of the focused row.
+    options : dict
+        Further options of the grid.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        name: str,
+        columns: Sequence[dict[str, Any]],
+        prompts: dict[str, dict[str, Any]] | None = None,
+        **options: Any,
+    ) -> None:
+        self._sent: dict[str, dict[str, Any]] = {}
+        saved = screen.layout.grids.get(name)
+        initial = {"columnState": saved} if saved else {}
+        self.grid = ui.aggrid(
+            {
+                "columnDefs": list(columns),
+                "rowData": [],
+                ":getRowId": "(params) => params.data.id",
+                "rowHeight": 24,
+                "headerHeight": 26,
+                "animateRows": False,
+                "suppressMenuHide": True,
+                "suppressScrollOnNewData": True,
+                "defaultColDef": {"resizable": True, "sortable": True, "suppressMovable": False},
+                **options,
+            },
+            theme="balham",
+            auto_size_columns=False,
+        )
+        number = self.grid.id
+        if initial:
+            self.grid.options[":onFirstDataRendered"] = (
+                "(params) => params.api.applyColumnState({state: params.context?.saved ?? [],"
+                " applyOrder: true})"
+            )
+            self.grid.options["context"] = {"saved": saved}
+        for event in ("columnMoved", "columnResized", "sortChanged", "columnVisible"):
+            keep = f"(event) => Overround.columns({number}, '{name}', event)"
+            self.grid.on(event, js_handler=keep)
+        asks = msgspec.json.encode(prompts or {}).decode()
+        ui.run_javascript(f"Overround.use({number}, {asks})")
+
+    def show(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Show these rows: send those that are new or changed, and drop the others."""
+        add: list[dict[str, Any]] = []
+        update: list[dict[str, Any]] = []
+        seen: dict[str, dict[str, Any]] = {}
+        for row in rows:
+            name = row["id"]
+            seen[name] = row
+            before = self._sent.get(name)
+            if before is None:
+                add.append(row)
+            elif before != row:
+                update.append(row)
+        remove = [{"id": name} for name in self._sent if name not in seen]
+        self._sent = seen
+        if add or update or remove:
+            change = {"add": add, "update": update, "remove": remove}
+            with contextlib.suppress(RuntimeError):  # the page was closed meanwhile
+                ui.run_javascript(
+                    f"Overround.apply({self.grid.id}, {msgspec.json.encode(change).decode()})"
+                )

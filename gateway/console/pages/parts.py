@@ -1,0 +1,57 @@
+"""Small parts that pages are made of: texts in a tag, figures with a name, keys with a label.
+
+Owns no state. Every text is set as text, never as markup.
+"""
+
+from collections.abc import Sequence
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+
+class Text(TextElement):
+    """A text in a tag of its own."""
+
+    def __init__(self, tag: str, text: str = "", *, classes: str = "") -> None:
+        super().__init__(tag=tag, text=text)
+        if classes:
+            self.classes(classes)
+
+
+def figures(names: Sequence[str]) -> dict[str, Text]:
+    """Add a figure under each name, and return where its text goes."""
+    found: dict[str, Text] = {}
+    for name in names:
+        with ui.element("div").classes("fig"):
+            Text("small", name)
+            found[name] = Text("span")
+    return found
+
+
+def keys_hint(pairs: Sequence[tuple[str, str]]) -> None:
+    """Add what each key does."""
+    with ui.element("div").classes("hint"):
+        for text, key in pairs:
+            Text("span", text)
+            Text("kbd", key)
+
+
+def key_buttons(buttons: Sequence[tuple[str, str, bool]]) -> None:
+    """Add a button for each action, by its text, its key, and whether it stops betting."""
+    with ui.element("div").classes("keys"):
+        for text, key, stops in buttons:
+            button = ui.element("button").classes("act stop" if stops else "act")
+            button.on("click", js_handler=f"() => Overround.press({key!r})")
+            with button:
+                Text("span", text)
+                Text("kbd", key)
+
+
+def money_text(minor: int) -> str:
+    """Return an amount in whole units, with a true minus sign."""
+    return f"{round(minor / 100):,}".replace("-", "\u2212")
+
+
+def tone(value: int) -> str:
+    """Return the class that an amount's text has."""
+    return "neg" if value < 0 else ""

@@ -1,0 +1,173 @@
+// What runs in the browser: keys, number formats and cells of the tables. All text is set as text.
+"use strict";
+window.Overround = (() => {
+  const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+  const minus = (text) => text.replace("-", "\u2212");
+  const money = ({ value }) => (value == null ? "" : minus(whole.format(Math.round(value / 100))));
+  const count = ({ value }) => (value == null ? "" : minus(whole.format(value)));
+  const oddsText = (milli) => {
+    if (!milli) return "";
+    if (milli >= 100000) return whole.format(milli / 1000);
+    if (milli >= 20000) return (milli / 1000).toFixed(1);
+    return milli % 10 ? (milli / 1000).toFixed(3) : (milli / 1000).toFixed(2);
+  };
+  const odds = ({ value }) => oddsText(value);
+  const percent = ({ value }) => (value == null ? "" : minus((value / 10).toFixed(1)));
+  const clock = ({ value }) => {
+    if (!value) return "";
+    const at = new Date(value * 1000), two = (n) => String(n).padStart(2, "0");
+    return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  };
+
+  // A cell of odds: an arrow and a short tint say which way they moved; the arrow stays a while.
+  class Odds {
+    init(params) {
+      this.gui = document.createElement("span");
+      this.gui.className = "odds";
+      this.arrow = this.gui.appendChild(document.createElement("i"));
+      this.text = this.gui.appendChild(document.createElement("b"));
+      this.show(params.value);
+    }
+    getGui() { return this.gui; }
+    show(value) { this.value = value; this.text.textContent = oddsText(value); }
+    refresh(params) {
+      const before = this.value;
+      this.show(params.value);
+      if (before && params.value && before !== params.value) {
+        const way = params.value > before ? "up" : "down";
+        this.arrow.textContent = way === "up" ? "\u25b2" : "\u25bc";
+        this.gui.className = "odds " + way;
+        const cell = this.gui.parentElement;
+        cell?.animate?.(
+          [{ backgroundColor: `var(--${way}-tint)` }, { backgroundColor: "transparent" }],
+          { duration: 300 });
+        clearTimeout(this.timer);
+        this.timer = setTimeout(() => { this.arrow.textContent = ""; this.gui.className = "odds"; }, 4000);
+      }
+      return true;
+    }
+  }
+
+  const short = (value) => {
+    const size = Math.abs(value);
+    const text = size >= 1e6 ? (value / 1e6).toFixed(1) + "m" : size >= 1e4 ? (value / 1e3).toFixed(0) + "k" : whole.format(value);
+    return minus(text);
+  };
+
+  // A field over the page. It opens in the browser itself, so that no key typed after it is a command.
+  let field = null;
+  const close = () => { field?.box.remove(); field = null; };
+  const openField = ({ title, value = "", hint = "", onInput, onEnter }) => {
+    close();
+    const make = (tag, name, parent) => {
+      const made = document.createElement(tag);
+      made.className = name;
+      parent.append(made);
+      return made;
+    };
+    const box = make("div", "over", document.body), card = make("div", "palette", box);
+    if (title) make("b", "", card).textContent = title;
+    const input = make("input", "", card);
+    Object.assign(input, { value, placeholder: hint, maxLength: 200, spellcheck: false, autocomplete: "off" });
+    const list = make("div", "found", card);
+    field = { box, input, list, hits: [], at: 0 };
+    box.addEventListener("mousedown", (event) => { if (event.target === box) close(); });
+    input.addEventListener("input", () => onInput?.(input.value));
+    input.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") close();
+      else if (event.key === "Enter") { const text = input.value, at = field.at; onEnter(text, at); }
+      else if (step && field.hits.length) {
+        event.preventDefault();
+        field.at = (field.at + step + field.hits.length) % field.hits.length;
+        draw();
+      }
+    });
+    input.focus();
+    input.select();
+  };
+  const draw = () => {
+    field.list.replaceChildren(...field.hits.map(([kind, text], number) => {
+      const row = document.createElement("div");
+      row.className = number === field.at ? "hit on" : "hit";
+      row.append(Object.assign(document.createElement("small"), { textContent: kind }),
+        Object.assign(document.createElement("span"), { textContent: text }));
+      row.addEventListener("mousedown", (event) => { event.preventDefault(); field.at = number; go(); });
+      return row;
+    }));
+  };
+  let wanted = false;
+  const go = () => {
+    if (!field) return;
+    if (field.asked !== field.input.value.trim()) { wanted = true; return; }
+    const hit = field.hits[field.at];
+    close();
+    if (hit) emitEvent("go", hit[2]);
+  };
+  const find = (text) => emitEvent("find", text);
+  const openPalette = () => {
+    wanted = false;
+    openField({ hint: "fixture, market, page", onInput: find, onEnter: go });
+    find("");
+  };
+  // The answer to a search; Enter before it came goes where it leads.
+  const found = (text, hits) => {
+    if (!field || text !== field.input.value.trim()) return;
+    Object.assign(field, { hits, at: 0, asked: text });
+    draw();
+    if (wanted) go();
+  };
+
+  let main = null, prompts = {};
+  const api = (id) => (id == null ? null : getElement(id)?.api);
+  const focusedNode = () => {
+    const grid = api(main), cell = grid?.getFocusedCell();
+    return cell ? grid.getDisplayedRowAtIndex(cell.rowIndex) : null;
+  };
+  const focusFirst = (grid) => {
+    const column = grid.getAllDisplayedColumns()[0];
+    if (column && grid.getDisplayedRowCount() && !grid.getFocusedCell()) grid.setFocusedCell(0, column);
+  };
+  const use = (id, asks) => {
+    main = id;
+    prompts = asks;
+    const wait = () => { const grid = api(id); grid ? setTimeout(() => focusFirst(grid), 100) : setTimeout(wait, 50); };
+    wait();
+  };
+  const apply = (id, change, tries = 40) => {
+    const grid = api(id);
+    if (grid) {
+      grid.applyTransaction(change);
+      if (id === main && change.add) setTimeout(() => focusFirst(grid), 50);
+    } else if (tries) setTimeout(() => apply(id, change, tries - 1), 50);
+  };
+  // Only what a person arranged is kept, not what the table lays out by itself.
+  const columns = (id, name, event) => {
+    if (event.source?.startsWith("ui") && event.finished !== false)
+      emitEvent("columns", { name, state: api(id)?.getColumnState() ?? [] });
+  };
+
+  const send = (key, row, text) => emitEvent("key", { key, row, text });
+  const press = (key) => {
+    const node = focusedNode(), row = node?.id ?? "", ask = prompts[key];
+    if (!ask) return send(key, row, "");
+    if (!node && ask.row) return;
+    openField({
+      title: ask.row ? `${ask.title}: ${node.data.name ?? row}` : ask.title,
+      value: ask.fill ? oddsText(node.data[ask.fill]) : "",
+      onEnter: (text) => { close(); send(key, row, text); },
+    });
+  };
+  const typing = (target) => target.closest?.("input, textarea, select, [contenteditable=true]");
+  const keys = new Set(["Enter", "?", ..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"]);
+  window.addEventListener("keydown", (event) => {
+    const control = event.ctrlKey || event.metaKey;
+    const palette = control ? event.key.toLowerCase() === "k" : event.key === "/" && !typing(event.target);
+    if (!palette && (control || event.altKey || event.repeat || typing(event.target) || !keys.has(event.key))) return;
+    event.preventDefault();
+    event.stopPropagation();
+    palette ? openPalette() : press(event.key);
+  }, true);
+  return { short, press, found, openPalette, money, count, odds, percent, clock, Odds, use, apply, columns };
+})();

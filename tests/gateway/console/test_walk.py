@@ -1,0 +1,150 @@
+"""A person at the console, in a real browser, on a gateway with real shells."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.common.lifecycle import Status
+from gateway.session.tokens import Role
+from tests.gateway.bookmaker import Bookmaker, bettor, trader
+from tests.gateway.console.browser import (
+    WAIT_MS,
+    listening,
+    login_token,
+    open_browser,
+    open_console,
+    visit,
+)
+
+ODDS = 'div[row-id="1-0"] .odds b'
+STATE = 'div[row-id="1-0"] [col-id="state"]'
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(WAIT_MS / 1_000):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+def status(bookmaker: Bookmaker, market: int) -> Status:
+    """Return a market's status as its gateway shows it."""
+    shown = bookmaker.gateway.fanout.topics[market].shown
+    assert shown is not None
+    return shown.status
+
+
+async def test_a_trader_suspends_with_one_key_and_takes_it_back(
+    bookmaker: Bookmaker, tmp_path: Path
+) -> None:
+    async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
+        person = await visit(browser, keeper)
+        await person.log_in(login_token())
+        page = person.page
+        assert "token" not in page.url
+
+        # Deep into a fixture by the palette.
+        await page.wait_for_selector('div[row-id="cup-0"]')
+        await page.keyboard.press("Control+k")
+        await page.keyboard.type("cup-0 1x2")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/fixture/cup-0**")
+        await page.wait_for_selector(ODDS)
+        assert await page.inner_text(ODDS) == "2.50"
+
+        # One key stops betting, one takes it back; the gateway shows whose it was.
+        await page.wait_for_selector(".ag-cell-focus")
+        await page.keyboard.press("s")
+        await until(lambda: status(bookmaker, 1) is Status.SUSPENDED)
+        await page.wait_for_selector(f"{STATE}:has-text('suspended')")
+        await page.keyboard.press("u")
+        await until(lambda: status(bookmaker, 1) is Status.ACTIVE)
+        await page.keyboard.press("Shift+S")
+        await until(lambda: status(bookmaker, 2) is Status.SUSPENDED)
+        await page.keyboard.press("u")
+        await until(lambda: status(bookmaker, 2) is Status.ACTIVE)
+
+        # A price by hand.
+        await page.keyboard.press("o")
+        await page.keyboard.type("2.62")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(f"{ODDS}:has-text('2.62')")
+
+        # A bet is in the book, and what it may cost on the screen.
+        async with bettor(bookmaker) as session:
+            await session.place(ref="a", market=1, outcome=0, stake_minor=5_000, odds_milli=2_620)
+        await page.wait_for_selector('div[row-id="1-0"] [col-id="profit"]:has-text("\u221281")')
+
+        assert not person.errors
+        assert all(url.startswith(keeper.url) for url in person.requested)
+
+
+async def test_hostile_text_in_any_field_is_shown_as_text(
+    bookmaker: Bookmaker, tmp_path: Path
+) -> None:
+    script = "<img src=x onerror=document.title='taken'>"
+    async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
+        person = await visit(browser, keeper)
+        page = person.page
+        await person.page.goto(f"{keeper.url}/login?next=%22%3E{script}")
+        await page.fill("textarea", f"no.token.{script}")
+        await page.click("button[type=submit]")
+        await page.wait_for_selector(".why:not(:empty)")
+        await person.log_in(login_token(), path="//elsewhere.example/")
+        assert page.url == f"{keeper.url}/"
+        await person.open(f"/fixture/{script.replace('/', '')}")
+        await page.wait_for_selector(".note")
+        await page.keyboard.press("/")
+        await page.wait_for_selector(".palette input")
+        await page.keyboard.type(script)
+        await page.keyboard.press("Enter")
+        await person.open("/fixture/cup-0")
+        await page.wait_for_selector(".ag-cell-focus")
+        for odds in ("9" * 400, "1e9", "-2", script, "0.5"):
+            await page.keyboard.press("o")
+            # Longer than the field takes: what a program sends in its place.
+            await page.evaluate(
+                "(text) => { const at = document.querySelector('.over input');"
+                " at.removeAttribute('maxlength'); at.value = text; }",
+                odds,
+            )
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector(".q-notification:has-text('1.001 to 10000')")
+        assert await page.inner_text(ODDS) == "2.50"
+        assert await page.title() == "Overround"
+        assert all(url.startswith(keeper.url) for url in person.requested)
+
+
+async def test_a_viewer_is_refused_as_the_gateway_refuses(
+    bookmaker: Bookmaker, tmp_path: Path
+) -> None:
+    async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
+        person = await visit(browser, keeper)
+        await person.log_in(login_token(Role.VIEWER, sub="guest"), path="/fixture/cup-0")
+        await person.page.wait_for_selector(".ag-cell-focus")
+        await person.page.keyboard.press("s")
+        await person.page.wait_for_selector(".q-notification:has-text('suspend 1x2')")
+        assert status(bookmaker, 1) is Status.ACTIVE
+
+
+async def test_a_console_that_dies_is_noticed_by_nobody_and_comes_back(
+    bookmaker: Bookmaker, tmp_path: Path
+) -> None:
+    async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
+        person = await visit(browser, keeper)
+        await person.log_in(login_token())
+        first = keeper.process
+        assert first is not None
+        os.kill(first.pid, signal.SIGKILL)
+        await until(lambda: keeper.process is not first)
+        async with bettor(bookmaker) as session, trader(bookmaker) as control:
+            bet = await session.place(
+                ref="a", market=1, outcome=0, stake_minor=100, odds_milli=2_500
+            )
+            assert bet.state == "accepted"
+            assert (await control.book(1)).bets == 1
+        await listening(keeper)
+        await person.open("/")  # the login is the browser's, and holds
+        await person.page.wait_for_selector('div[row-id="cup-0"]')
