@@ -1,4 +1,4 @@
-"""Settings of the shells, their supervisor, the reconciler and the cluster: typed, bounded.
+"""Settings of the shells, their supervisor, the other parts and the cluster: typed, bounded.
 
 Owns names, defaults and bounds. Never reads a file or the environment; the gateway's configuration
 does.
@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from actors.scheduling import SLICE_US_MAX, SLICE_US_MIN
 from engine.common.ids import SHARD_NO_MAX
 from engine.common.odds_guard import GUARD_MILLI_MAX
-from engine.common.units import MARKETS_MAX
+from engine.common.units import LIMIT_MINOR_MAX, MARKETS_MAX
 from engine.pricing.race.terms import DeductionTable, EachWayTable, read_deductions, read_table
 
 Table = TypeVar("Table")
@@ -192,3 +192,13 @@ class ReconcilerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How often one shell's next slice of bets is compared with its counterparts."""
     compare_rows: Annotated[int, Meta(ge=1, le=131_072)] = 16_384
     """Bets or slips of one such slice."""
+
+
+class DeskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What needs a second person, and how long a proposal waits for one."""
+
+    approval_minor: Annotated[int, Meta(ge=0, le=LIMIT_MINOR_MAX)] = 0
+    """Change of what bets are paid, in base currency, over which a command of the floor needs the
+    approval of a second person; 0: none does."""
+    proposal_ms: Annotated[int, Meta(ge=1_000, le=604_800_000)] = 86_400_000
+    """How long a proposal waits for its decision."""

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from actors.cluster import Cluster, RayLauncher
+from actors.desk import NAME as DESK
+from actors.desk import Desk
 from actors.head_watch import HeadWatch
 from actors.kernel_helpers import load_all_kernels
 from actors.local import LocalLauncher
@@ -72,6 +74,7 @@ class System(SystemCalls):
         self.gateways: list[Peer] = []
         self.ports: list[dict[str, int]] = []
         self.feeds: dict[str, Peer] = {}
+        self._desk: Peer | None = None
         self._data_dir = os.path.abspath(data_dir)
         self._gateway_parts = gateways
         self._feed_parts = feeds
@@ -128,6 +131,7 @@ class System(SystemCalls):
         keep = self._keeper.keep
         await keep(Part("supervisor", Supervisor, self._supervisor_arguments, self._supervisor_up))
         await keep(Part("reconciler", Reconciler, self._reconciler_arguments, self._reconciler_up))
+        await keep(Part(DESK, Desk, self._desk_arguments, self._desk_up))
         for feed in self._feed_parts:
             name = f"feed-{feed.feed}"
             arguments = partial(self._feed_arguments, name, feed)
@@ -184,7 +188,7 @@ class System(SystemCalls):
         self.gateways.clear()
         self.feeds.clear()
         self.ports.clear()
-        self._reconciler = self._supervisor = None
+        self._reconciler = self._supervisor = self._desk = None
         if self._cluster is not None:
             leave_road()
             await asyncio.to_thread(self._cluster.stop)
@@ -281,6 +285,13 @@ class System(SystemCalls):
             "settings": self.settings.reconciler,
         }
 
+    def _desk_arguments(self) -> dict[str, Any]:
+        return {
+            "folder": str(Path(self._data_dir) / DESK),
+            "settings": self.settings.desk,
+            "options": self.settings.journal,
+        }
+
     def _gateway_arguments(self, name: str, gateway: GatewayPart) -> dict[str, Any]:
         return {**gateway.arguments, "name": name, "supervisor": self.supervisor}
 
@@ -325,6 +336,11 @@ class System(SystemCalls):
         self._reconciler, self._announced["reconciler"] = peer, no
         await self._announce(announce, informed)
 
+    async def _desk_up(self, peer: Peer) -> None:
+        self._desk = peer
+        for gateway in self.gateways:
+            gateway.notify("on_desk", peer)
+
     async def _feed_up(self, feed: str, peer: Peer) -> None:
         no = next(self._process_nos)
 
@@ -347,11 +363,13 @@ class System(SystemCalls):
 
         informed = await self._announce(announce)
         await peer.ask("on_parts", self._parts_version, self._parts_status())
+        await peer.ask("on_desk", self._desk)
         ports = await peer.ask("start")
         self.gateways[number : number + 1] = [peer]
         self.ports[number : number + 1] = [ports]
         self._announced[peer.name] = no
         self._send_parts()
+        peer.notify("on_desk", self._desk)  # which may be another since the gateway began
         await self._announce(announce, informed)
 
     async def _announce(

@@ -13,6 +13,7 @@ from actors.road.road import RoadSettings
 from actors.road.secret import load_secret
 from actors.settings import (
     ClusterSettings,
+    DeskSettings,
     MarketShellSettings,
     ReconcilerSettings,
     SupervisorSettings,
@@ -44,6 +45,7 @@ class SystemSettings(Struct, frozen=True, kw_only=True):
     cluster: ClusterSettings = ClusterSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
+    desk: DeskSettings = DeskSettings()
     markets: MarketShellSettings = MarketShellSettings()
     journal: JournalOptions = JournalOptions()
 

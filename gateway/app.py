@@ -39,10 +39,12 @@ from gateway.net.listener import Listener
 from gateway.net.work_shares import WorkQueue
 from gateway.services.account_bounds import AccountBoundService
 from gateway.services.accounts import Accounts
+from gateway.services.audit_trail import AuditTrailService
 from gateway.services.builders import BuilderService
 from gateway.services.catalogue import FixtureCatalogue
 from gateway.services.control import ControlService
 from gateway.services.derived_markets import DerivedMarkets
+from gateway.services.desk import DeskClient
 from gateway.services.each_way import EachWayService
 from gateway.services.fixture_control import FixtureService
 from gateway.services.http_pages import Pages, Readiness
@@ -58,6 +60,8 @@ from gateway.suspected_shells import SuspectedShells
 logger = logging.getLogger("overround.gateway")
 
 _IMAGES_IN_CALL_MAX: Final = 1_024
+_FLUSH_S: Final = 2.0
+"""Seconds that a gateway's end waits for its last lines of the audit trail."""
 _FETCH_RETRY_S: Final = 0.25
 """Seconds between two attempts to fetch the images of a shell that does not answer."""
 
@@ -123,6 +127,7 @@ class Gateway:
             supervisor=lambda: self._suspected.supervisor,
             timeout_s=self.settings.control_timeout_ms / 1_000,
         )
+        self._desk = DeskClient(settings=self.settings)
         self._services: Services | None = None
         self._listeners: list[Listener] = []
         self._ports: dict[str, int] = {}
@@ -207,6 +212,7 @@ class Gateway:
             control=control,
             offers=OfferService(routes=routes, settings=settings),
             account_bounds=AccountBoundService(routes=routes, settings=settings),
+            trail=AuditTrailService(desk=self._desk, counters=self.counters, gateway=self.name),
             feeds=self.feeds,
             fixtures=self._fixtures,
         )
@@ -224,6 +230,7 @@ class Gateway:
         await asyncio.sleep(0)  # write the last answers before the close frames
         for listener in self._listeners:
             await listener.stop()
+        await self._services.trail.flush(deadline_s=_FLUSH_S)
         self._services.tasks.cancel()
         self.feeds.metrics.stop()
         self._services = None
@@ -282,6 +289,10 @@ class Gateway:
     def on_supervisor(self, supervisor: Peer) -> None:
         """Use this supervisor from now on: the one before is gone."""
         self._suspected.supervisor = supervisor
+
+    def on_desk(self, desk: Peer | None) -> None:
+        """Use this process of the desk from now on: the one before is gone."""
+        self._desk.peer = desk
 
     def on_created(self, payload: bytes) -> None:
         """Take the images of new markets."""

@@ -26,6 +26,7 @@ class Counters:
         self.control_commands = 0
         self.feed_messages = 0
         self.feed_refused = 0
+        self.audit_lines_dropped = 0
         self.denied: dict[str, int] = {}
         self.close_codes: dict[int, int] = {}
 

@@ -115,6 +115,12 @@ class Reason(IntEnum):
     NOT_PERMITTED = 908
     UNAVAILABLE = 909
 
+    # 95x the desk's own rules
+    APPROVAL_NEEDED = 951
+    SECOND_PERSON = 952
+    PROPOSAL_UNKNOWN = 953
+    PROPOSAL_DECIDED = 954
+
 
 RETRYABLE: Final = frozenset(
     {
@@ -238,6 +244,10 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.RATE_LIMITED: "too many messages on this connection",
     Reason.NOT_PERMITTED: "the token's role does not allow this",
     Reason.UNAVAILABLE: "the part that holds this is down; try again shortly",
+    Reason.APPROVAL_NEEDED: "a second person must approve this; propose it",
+    Reason.SECOND_PERSON: "a proposal is decided by another person than its author",
+    Reason.PROPOSAL_UNKNOWN: "no such proposal",
+    Reason.PROPOSAL_DECIDED: "the proposal waits for no decision",
 }
 
 SLIP_MESSAGES: Final[dict[Reason, str]] = {

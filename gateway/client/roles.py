@@ -36,6 +36,7 @@ from engine.common.ids import AccountNo, MarketNo
 from engine.common.offers import OfferRule
 from engine.common.units import Minor, Nanos
 from gateway.client.corrections import CorrectionRequests
+from gateway.client.desk import DeskRequests
 from gateway.client.errors import ConnectionLostError
 from gateway.client.fixtures import FixtureCommands
 from gateway.client.session import Session
@@ -77,7 +78,7 @@ from gateway.messages.trader import (
 )
 
 
-class ControlSession(CorrectionRequests, StopRequests, FixtureCommands):
+class ControlSession(CorrectionRequests, DeskRequests, FixtureCommands, StopRequests):
     """A trader's, feed's or quant's session: markets, books and commands.
 
     Each command method returns the market's event, or `Refused` with its reason.

@@ -27,6 +27,7 @@ from msgspec.structs import replace
 
 from actors.settings import (
     ClusterSettings,
+    DeskSettings,
     MarketShellSettings,
     RaceTableError,
     ReconcilerSettings,
@@ -82,6 +83,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     markets: MarketShellSettings = field(default_factory=MarketShellSettings)
     supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
     reconciler: ReconcilerSettings = field(default_factory=ReconcilerSettings)
+    desk: DeskSettings = field(default_factory=DeskSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
     feed_uof: UofFeedSettings = field(default_factory=UofFeedSettings)

@@ -39,6 +39,7 @@ def system_of(config: Config, *, feeds: Sequence[FeedPart] | None = None) -> Sys
             cluster=config.cluster,
             supervisor=config.supervisor,
             reconciler=config.reconciler,
+            desk=config.desk,
             markets=config.markets,
             journal=config.journal,
         ),

@@ -14,6 +14,7 @@ from engine.common.reasons import MESSAGES, RETRYABLE, SLIP_MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
+from gateway.messages.audit import AskAuditTrail, AuditLines
 from gateway.messages.base import (
     JSON_SUBPROTOCOL,
     MSGPACK_SUBPROTOCOL,
@@ -122,6 +123,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     ListOffers: (Offers, Error),
     BoundAccount: (AccountBounded, Error),
     AskPreview: (Previewed, Error),
+    AskAuditTrail: (AuditLines, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

@@ -5,6 +5,7 @@ Owns the unions that codecs decode with, and no message itself.
 
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
+from gateway.messages.audit import AskAuditTrail, AuditLines
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
     AskBalance,
@@ -105,6 +106,7 @@ ClientMessage = (
     | BoundAccount
     | AskPreview
     | ListOffers
+    | AskAuditTrail
     | FeedPush
     | FeedAttach
     | FeedRequestDone
@@ -145,6 +147,7 @@ ServerMessage = (
     | AccountBounded
     | Previewed
     | Offers
+    | AuditLines
     | FeedPushed
     | FeedAttached
     | FeedRequest

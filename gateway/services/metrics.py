@@ -40,6 +40,7 @@ _COUNTS: Final[dict[str, str]] = {
     "control_commands": "Market commands received on control sessions",
     "feed_messages": "Messages of feeds answered, those refused included",
     "feed_refused": "Messages of feeds without effect",
+    "audit_lines_dropped": "Lines of the audit trail dropped while the desk was down",
 }
 
 

@@ -32,6 +32,7 @@ from engine.common.reasons import MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import BoundAccount
 from gateway.messages.arbitrage import AskArbitrage
+from gateway.messages.audit import AskAuditTrail
 from gateway.messages.bettor import (
     AskBalance,
     AskHistory,
@@ -93,8 +94,10 @@ _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
 _FLOOR: Final = _ASSESS | {AskFeedStats}
 """What everyone on the trading floor reads."""
 _FIXTURES: Final[frozenset[type]] = frozenset({SetFixture, ClaimFixture})
+_OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskPreview})
+"""What looks at others' work, and at what a command would do."""
 _TRADE: Final = (
-    _FLOOR | _FIXTURES | {Control, SuspendAll, ResumeAll, Reprice, SettleRace, AskPreview}
+    _FLOOR | _OVERSEE | _FIXTURES | {Control, SuspendAll, ResumeAll, Reprice, SettleRace}
 )
 _BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutOffer})
 _PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
@@ -118,15 +121,25 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("control", Role.VIEWER): _FLOOR,
     ("control", Role.TRADER): _TRADE,
     ("control", Role.HEAD_TRADER): _TRADE | _BOUND | _PAY,
-    ("control", Role.SETTLER): _FLOOR | {Control, SuspendAll, SettleRace, AskPreview},
-    ("control", Role.RISK): _FLOOR | _BOUND | {Control, SuspendAll, AskPreview},
-    ("control", Role.CASHIER): _FLOOR | _PAY,
-    ("control", Role.AUDITOR): _FLOOR | {AskPreview},
+    ("control", Role.SETTLER): _FLOOR | _OVERSEE | {Control, SuspendAll, SettleRace},
+    ("control", Role.RISK): _FLOOR | _OVERSEE | _BOUND | {Control, SuspendAll},
+    ("control", Role.CASHIER): _FLOOR | _OVERSEE | _PAY,
+    ("control", Role.AUDITOR): _FLOOR | _OVERSEE,
     ("feed", Role.FEED): frozenset(
         {FeedPush, FeedAttach, FeedRequestDone, AskFeedStats, AskFeedFacts}
     ),
 }
 """What each role may send on each listener; a pair that is missing is refused at the handshake."""
+
+FLOOR: Final = frozenset(
+    role
+    for listener, role in PERMISSIONS
+    if listener == "control" and role not in (Role.FEED, Role.QUANT)
+)
+"""The roles of people on the trading floor, whose requests the audit trail keeps."""
+
+NOT_AUDITED: Final[frozenset[type]] = _FLOOR | _OVERSEE
+"""What only reads, and of nobody in particular; every other request has a line in the trail."""
 
 ACCESS: Final = Access(
     permissions={(listener, role.value): kinds for (listener, role), kinds in PERMISSIONS.items()},

@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 from engine.common.ids import AccountNo
 from gateway.messages.account_bounds import BoundAccount
 from gateway.messages.arbitrage import AskArbitrage
+from gateway.messages.audit import AskAuditTrail
 from gateway.messages.bettor import AccountRequest
 from gateway.messages.builders import BuildBet
 from gateway.messages.corrections import AskPreview
@@ -88,6 +89,10 @@ def _fixtures(services: Services, claims: Claims, request: FixtureQuestion) -> W
     return services.fixtures.answer(request, for_bettors=claims.role is Role.BETTOR)
 
 
+def _audit_trail(services: Services, _: Claims, request: AskAuditTrail) -> Work:
+    return services.trail.search(request)
+
+
 QUERIES: Final[dict[type, Query]] = {
     BuildBet: _build_bet,
     AskEachWay: _each_way,
@@ -100,6 +105,7 @@ QUERIES: Final[dict[type, Query]] = {
     AskArbitrage: _arbitrage,
     BoundAccount: _bound_account,
     AskPreview: _preview,
+    AskAuditTrail: _audit_trail,
     **dict.fromkeys(get_args(AccountRequest), _ask_account),
     **dict.fromkeys(get_args(OfferRequest), _offers),
     **dict.fromkeys(get_args(FixtureChangeRequest), _change_fixture),

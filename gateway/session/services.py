@@ -16,6 +16,7 @@ from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
 from gateway.services.account_bounds import AccountBoundService
 from gateway.services.accounts import Accounts
+from gateway.services.audit_trail import AuditTrailService
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
 from gateway.services.each_way import EachWayService
@@ -89,6 +90,8 @@ class Services:
         Offers to customers.
     account_bounds : AccountBoundService
         Answers traders who bound single accounts.
+    trail : AuditTrailService
+        The audit trail of the floor's requests.
     feeds : FeedIngress
         Messages of feeds.
     fixtures : FixtureService
@@ -109,6 +112,7 @@ class Services:
         control: ControlService,
         offers: OfferService,
         account_bounds: AccountBoundService,
+        trail: AuditTrailService,
         feeds: FeedIngress,
         fixtures: FixtureService,
     ) -> None:
@@ -123,6 +127,7 @@ class Services:
         self.control = control
         self.offers = offers
         self.account_bounds = account_bounds
+        self.trail = trail
         self.feeds = feeds
         self.fixtures = fixtures
         self.tasks = TaskGroup()

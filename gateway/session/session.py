@@ -8,7 +8,7 @@ moves money.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from typing import Any, Final, get_args
 
 from msgspec.structs import replace
@@ -41,8 +41,15 @@ from gateway.net.odd_stops import ODD_STOPS
 from gateway.net.output import Output
 from gateway.services.price_fanout import Follower
 from gateway.session.bet_answers import bet_message, rejected_bet, rejected_slip, slip_message
-from gateway.session.permissions import COMMANDS, PERMISSIONS, only_stops, permitted
-from gateway.session.queries import QUERIES, account_of
+from gateway.session.permissions import (
+    COMMANDS,
+    FLOOR,
+    NOT_AUDITED,
+    PERMISSIONS,
+    only_stops,
+    permitted,
+)
+from gateway.session.queries import QUERIES, Work, account_of
 from gateway.session.services import Services
 from gateway.session.tokens import Claims, Role
 from gateway.settings import STOPS_IN_FLIGHT_MAX, CloseCode
@@ -292,7 +299,7 @@ class ClientSession:
     def _ask(self, request: Any) -> None:
         work = QUERIES[type(request)](self._services, self.claims, request)
         ref = getattr(request, "ref", "")
-        self._query(request.id, ref, work, stops=only_stops(request))
+        self._query(request.id, ref, self._audited(request, work), stops=only_stops(request))
 
     def _control(self, request: Control) -> None:
         stops = only_stops(request)
@@ -305,7 +312,7 @@ class ClientSession:
             # A feed's commands neither hold a market for a trader nor release a hold.
             request = replace(request, commands=tuple(map(as_feed_command, request.commands)))
         work = self._services.control.control(self.claims.identity, request)
-        self._query(request.id, "", work, stops=stops)
+        self._query(request.id, "", self._audited(request, work), stops=stops)
 
     def _list(self, request: ListMarkets) -> None:
         self._send(self._services.control.markets(request))
@@ -313,11 +320,17 @@ class ClientSession:
     def _feed(self, request: FeedMessage) -> None:
         self._services.feeds.take(self, request, self._send)
 
+    def _audited(self, request: Any, work: Work) -> Work:
+        """Return the work of a request with its line in the audit trail, where it has one."""
+        if self.claims.role not in FLOOR or type(request) in NOT_AUDITED:
+            return work
+        return self._services.trail.followed(self.claims.identity, request, work)
+
     def _query(
         self,
         number: int,
         ref: str,
-        work: Coroutine[Any, Any, ServerMessage],
+        work: Work,
         *,
         stops: bool = False,
     ) -> None:
@@ -421,7 +434,10 @@ class ClientSession:
             self._count_refused()
 
     def _deny(self, message: object, what: str) -> None:
-        self._services.deny("role", peer=self._connection.peer, who=self.claims.identity, what=what)
+        by = self.claims.identity
+        self._services.deny("role", peer=self._connection.peer, who=by, what=what)
+        if self.claims.role in FLOOR:
+            self._services.trail.denied(by, message, what)
         number, ref = getattr(message, "id", 0), getattr(message, "ref", "")
         self._error(Reason.NOT_PERMITTED, number, ref)
         self._count_refused()

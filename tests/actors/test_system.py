@@ -94,6 +94,9 @@ class CountingGateway:
     def on_routes(self, *_: object) -> None:
         self.received.append("on_routes")
 
+    def on_desk(self, _: object) -> None:
+        """Receive the desk's peer; nothing is counted."""
+
     def on_parts(self, *_: object) -> None:
         self.received.append("on_parts")
 

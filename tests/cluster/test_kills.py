@@ -179,7 +179,7 @@ async def test_shells_killed_at_once_all_recover_the_same_state(tmp_path: Path):
             assert hashes == {s.name: await system.peer(s.name).ask("state_hash") for s in statuses}
 
 
-async def test_killed_supervisor_and_reconciler_are_restarted_and_no_bet_is_affected(
+async def test_killed_supervisor_reconciler_and_desk_are_restarted_and_no_bet_is_affected(
     tmp_path: Path,
 ):
     async with system_in(tmp_path) as system:
@@ -192,6 +192,7 @@ async def test_killed_supervisor_and_reconciler_are_restarted_and_no_bet_is_affe
                 if number == 100:
                     os.kill(parts["supervisor"], signal.SIGKILL)
                     os.kill(parts["reconciler"], signal.SIGKILL)
+                    os.kill(parts["desk"], signal.SIGKILL)
                 if number % 25 == 0:
                     await asyncio.sleep(0.01)
             await crowd.all_answered()

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from actors.account_shell import AccountShell
+from actors.desk import Desk
 from actors.local import LocalLauncher, LocalProcess
 from actors.market_shell import MarketShell
 from actors.messages import (
@@ -23,7 +24,7 @@ from actors.messages import (
 from actors.peer import LocalPeer
 from actors.process import PartSpec
 from actors.routes import account_shell_name
-from actors.settings import MarketShellSettings
+from actors.settings import DeskSettings, MarketShellSettings
 from engine.common.commands import (
     CreateMarket,
     Deposit,
@@ -74,6 +75,7 @@ class Bookmaker(PriceGateway):
         self.generations: dict[str, int] = {}
         self.version = 0
         self.processes: dict[str, LocalProcess] = {}
+        self.desk: LocalPeer
 
     def start_shell(self, name: str) -> None:
         """Start a new process of a shell and notify the gateway."""
@@ -93,6 +95,19 @@ class Bookmaker(PriceGateway):
         local_process = self.processes[name] = self.launcher.spawn(spec)
         local_process.target.set_gateways([LocalPeer(self.gateway, name=self.gateway.name)])
         self.notify_routes(name, ShellState.SERVING)
+
+    def start_desk(self, **settings: Any) -> None:
+        """Start a process of the desk, with the journal of the one before."""
+        desk = Desk(
+            folder=str(self.folder / "desk"), settings=DeskSettings(**settings), options=OPTIONS
+        )
+        self.desk = LocalPeer(desk, name="desk")
+        self.gateway.on_desk(self.desk)
+
+    async def stop_desk(self) -> None:
+        """Stop the desk's process; the gateway still has the way to it."""
+        await self.desk.ask("stop")
+        self.gateway.on_desk(None)
 
     def kill_shell(self, name: str) -> None:
         """Kill a shell's process and notify the gateway."""
@@ -177,6 +192,7 @@ async def open_bookmaker(
     """
     async with open_price_gateway(**changes) as system:
         bookmaker = Bookmaker(system, folder, markets or {}, account_disk)
+        bookmaker.start_desk()
         for shard in range(SHARDS):
             bookmaker.start_shell(account_shell_name(shard))
         for name in dict.fromkeys(bookmaker.shell_of.values()):
@@ -203,6 +219,7 @@ async def open_bookmaker(
             yield bookmaker
         finally:
             await bookmaker.gateway.stop()
+            await bookmaker.stop_desk()
             for local_process in bookmaker.processes.values():
                 if not local_process.ended:
                     local_process.target.stop()

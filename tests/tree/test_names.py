@@ -12,7 +12,6 @@ GIVEN_UP = {
     "birth": "new_market",
     "deal": "add_part",
     "dealt": "parts_added",
-    "desk": "pipeline, or trader",
     "door": "listener, admission or ingress",
     "dues": "expected_payouts",
     "errand": "task",
@@ -48,6 +47,7 @@ GIVEN_UP = {
 }
 """A word that no name may contain, and what is said instead."""
 TWO_PARTS = {
+    "feed_desk": "pipeline",
     "sure_profit": "arbitrage",
     "life_keeper": "process_keeper",
 }

@@ -64,6 +64,8 @@ def values(one: Setting) -> st.SearchStrategy[Any]:
         return st.just(("type=1x2 tier=1 stake_minor_max=5", "payout_minor_max=7"))
     if (one.section, one.name) == ("markets", "each_way"):
         return st.just(("ascot-*=handicap", "*=5:2:1/4,8:3:1/5"))
+    if (one.section, one.name) == ("markets", "deductions"):
+        return st.just(("ascot-*=tattersalls", "*=2000:900,5000:500"))
     if one.name == "serve_despite_loss":
         return st.just(("accounts-0", "market-00000"))
     if (one.section, one.name) == ("limits", "tiers"):

@@ -75,6 +75,7 @@ from gateway.messages.trader import (
 from gateway.net.codec import CODECS
 from tests.gateway.messages.correction_samples import CORRECTION_ANSWERS, CORRECTION_REQUESTS
 from tests.gateway.messages.derived_samples import DERIVED_ANSWERS, DERIVED_REQUESTS
+from tests.gateway.messages.desk_samples import DESK_ANSWERS, DESK_REQUESTS
 from tests.gateway.messages.feed_samples import FEED_ANSWERS
 from tests.gateway.messages.fixture_samples import FIXTURE_ANSWERS, FIXTURE_REQUESTS
 from tests.gateway.messages.stop_samples import STOP_ANSWERS, STOP_REQUESTS
@@ -240,6 +241,7 @@ FROM_CLIENT: list[ClientMessage] = [
     ),
     ListOffers(id=16),
     BoundAccount(id=17, account=7, open_payout_minor_max=5_000_000),
+    *DESK_REQUESTS,
     SettleRace(
         id=18, market=101, order=(("horse 1",), ("horse 4", "horse 2")), withdrawn=("horse 7",)
     ),
@@ -382,6 +384,7 @@ FROM_GATEWAY: list[ServerMessage] = [
     OfferPut(id=14, offer=3),
     FreeBetGiven(id=15, account=7, free_bet=12),
     AccountBounded(id=17, account=7, open_payout_minor_max=5_000_000),
+    *DESK_ANSWERS,
     Offers(
         id=16,
         offers=(

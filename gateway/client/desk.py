@@ -1,0 +1,59 @@
+"""What a session asks the desk: the audit trail.
+
+Owns one method per request; roles.py has the session that sends them.
+"""
+
+from typing import Final
+
+from engine.common.units import Nanos
+from gateway.client.session import Session
+from gateway.messages.audit import AskAuditTrail, AuditLines
+
+NEVER: Final = Nanos(0)
+"""No bound of time."""
+
+
+class DeskRequests(Session):
+    """A session on the control listener, for what the desk keeps."""
+
+    async def audit_trail(
+        self,
+        *,
+        by: str = "",
+        what: str = "",
+        text: str = "",
+        refused: bool = False,
+        from_ns: Nanos = NEVER,
+        until_ns: Nanos = NEVER,
+        before: int = 0,
+        limit: int = 100,
+    ) -> AuditLines:
+        """Return lines of the audit trail, newest first: who asked for what, and what came of it.
+
+        Parameters
+        ----------
+        by, what : str
+            Parts of an identity, and of a message's or command's name.
+        text : str
+            Sought in every text of a line, in any case.
+        refused : bool
+            Only lines of which something was refused.
+        from_ns, until_ns : int
+            UTC nanoseconds, the second excluded; 0 for any.
+        before : int
+            Lines with numbers below this; 0 for the newest.
+        limit : int
+            Most lines, 1 to 1,000.
+        """
+        return await self._request(
+            AskAuditTrail,
+            AuditLines,
+            by=by,
+            what=what,
+            text=text,
+            refused=refused,
+            from_ns=from_ns,
+            until_ns=until_ns,
+            before=before,
+            limit=limit,
+        )

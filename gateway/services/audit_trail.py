@@ -1,0 +1,228 @@
+"""Write the requests of the floor, and what came of them, to the desk's audit trail; search it.
+
+Owns the lines on their way to the desk, and what of a request and its answer they hold. A request
+is never held up or refused for its line: while the desk is down lines wait here, up to a bound.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from actors.back_off import BackOff
+from actors.desk import LINES_IN_CALL_MAX, SearchTrail, TrailPage, encode
+from actors.peer import PeerError, PeerRefusedError
+from engine.common.events import Refused
+from engine.common.reasons import MESSAGES, Reason
+from engine.common.units import Nanos
+from engine.desk.audit_trail import (
+    REQUEST_CHARS_MAX,
+    RESULT_CHARS_MAX,
+    AuditLine,
+    AuditQuery,
+    LinesAdded,
+    NumberedLine,
+)
+from gateway.counters import Counters
+from gateway.messages.audit import AskAuditTrail, AuditLines, AuditTrailLine
+from gateway.messages.base import Error
+from gateway.messages.protocol import ServerMessage
+from gateway.messages.trader import Control, Controlled
+from gateway.services.desk import DeskClient, not_done
+
+LINES_WAITING_MAX: Final = 10_000
+"""Lines that wait for the desk; past it the oldest are dropped and counted."""
+_ABOUT_MAX: Final = 8
+"""Markets, fixtures and the like that a line names; a request may name more."""
+_ABOUT: Final = ("fixture", "market", "account", "bet_id", "offer", "proposal", "rule", "referral")
+"""Fields of requests that say what a request is about."""
+_RETRY_S: Final = 0.25
+_RETRY_S_MAX: Final = 5.0
+
+logger = logging.getLogger("overround.gateway")
+
+
+class AuditTrailService:
+    """The audit trail, from one gateway.
+
+    Parameters
+    ----------
+    desk : DeskClient
+        Keeps the lines.
+    counters : Counters
+        Counts lines that were dropped.
+    gateway : str
+        This gateway's name.
+    clock_ns : callable
+        UTC nanoseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        desk: DeskClient,
+        counters: Counters,
+        gateway: str,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._desk = desk
+        self._counters = counters
+        self._gateway = gateway
+        self._clock_ns = clock_ns
+        self._source = f"{gateway}:{clock_ns()}"
+        self._last = 0
+        """The number of the last line of this process."""
+        self._waiting: deque[AuditLine] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    async def followed(
+        self, by: str, request: Any, work: Awaitable[ServerMessage]
+    ) -> ServerMessage:
+        """Await a request's answer, note both, and return the answer."""
+        try:
+            answer = await work
+        except Exception:
+            self._note(by, request, "failed", refused=True)
+            raise
+        result, refused = _result(answer)
+        self._note(by, request, result, refused=refused)
+        return answer
+
+    def denied(self, by: str, request: object, what: str) -> None:
+        """Note a request that the caller's role does not allow; `what` is its name."""
+        text = MESSAGES[Reason.NOT_PERMITTED]
+        self._add(self._line(by, request, text, refused=True, what=what))
+
+    async def search(self, request: AskAuditTrail) -> ServerMessage:
+        """Return lines, newest first."""
+        query = AuditQuery(
+            by=request.by,
+            what=request.what,
+            text=request.text,
+            refused=request.refused,
+            from_ns=request.from_ns,
+            until_ns=request.until_ns,
+            before=request.before,
+        )
+        answer = await self._desk.ask(SearchTrail(query=query, limit=request.limit))
+        if not isinstance(answer, TrailPage):
+            return not_done(answer, request.id)
+        return AuditLines(
+            id=request.id,
+            lines=tuple(map(_shown, answer.lines)),
+            more=answer.more,
+            first=answer.first,
+        )
+
+    async def flush(self, *, deadline_s: float) -> None:
+        """Wait until every line has been sent, or a deadline has passed."""
+        if self._sending is not None:
+            await asyncio.wait([self._sending], timeout=deadline_s)
+            self._sending.cancel()
+
+    def _note(self, by: str, request: Any, result: str, *, refused: bool) -> None:
+        self._add(self._line(by, request, result, refused=refused, what=_what(request)))
+
+    def _line(
+        self, by: str, request: object, result: str, *, refused: bool, what: str
+    ) -> AuditLine:
+        return AuditLine(
+            at_ns=Nanos(self._clock_ns()),
+            by=by,
+            what=what,
+            about=_about(request),
+            request=msgspec.json.encode(request).decode()[:REQUEST_CHARS_MAX],
+            result=result[:RESULT_CHARS_MAX],
+            refused=refused,
+            gateway=self._gateway,
+        )
+
+    def _add(self, line: AuditLine) -> None:
+        self._waiting.append(line)
+        self._last += 1
+        if len(self._waiting) > LINES_WAITING_MAX:
+            self._waiting.popleft()
+            self._counters.audit_lines_dropped += 1
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.get_running_loop().create_task(self._send())
+
+    async def _send(self) -> None:
+        """Send the lines that wait, in order, until none is left."""
+        retry = BackOff(_RETRY_S, _RETRY_S_MAX, clock_s=asyncio.get_running_loop().time)
+        while self._waiting:
+            first = self._last - len(self._waiting) + 1
+            lines = tuple(self._waiting)[:LINES_IN_CALL_MAX]
+            if await self._sent(LinesAdded(source=self._source, first=first, lines=lines)):
+                retry.succeeded()
+                sent = first + len(lines)
+                # Some of those just sent may have left at the bound meanwhile.
+                while self._waiting and self._last - len(self._waiting) + 1 < sent:
+                    self._waiting.popleft()
+            else:
+                retry.failed()
+                await retry.wait()
+
+    async def _sent(self, lines: LinesAdded) -> bool:
+        if self._desk.peer is None:
+            return False
+        try:
+            done: bool = await self._desk.peer.ask(
+                "note_lines", encode(lines), timeout_s=self._desk.timeout_s
+            )
+        except (PeerError, PeerRefusedError) as error:
+            logger.warning("%d lines of the audit trail wait: %s", len(self._waiting), error)
+            return False
+        return done
+
+
+def _what(request: Any) -> str:
+    """Return the name of a message, or of the commands that it carries."""
+    if isinstance(request, Control):
+        names = dict.fromkeys(str(type(each).__struct_config__.tag) for each in request.commands)
+        return ",".join(names)
+    return str(type(request).__struct_config__.tag)
+
+
+def _about(request: object) -> str:
+    """Return what a request names: markets, fixtures, accounts and the like, the first ones."""
+    if isinstance(request, Control):
+        numbers = dict.fromkeys(f"market {each.market_no}" for each in request.commands)
+        return ", ".join(list(numbers)[:_ABOUT_MAX])
+    named = ((name, getattr(request, name, None)) for name in _ABOUT)
+    return ", ".join(f"{name} {value}" for name, value in named if value not in (None, "", 0))
+
+
+def _result(answer: ServerMessage) -> tuple[str, bool]:
+    """Return an answer's gist, and whether something was refused."""
+    if isinstance(answer, Error):
+        return f"{answer.code}: {answer.message}", True
+    if isinstance(answer, Controlled):
+        refused = [event for event in answer.events if isinstance(event, Refused)]
+        done = f"{len(answer.events) - len(refused)} done"
+        texts = "; ".join(
+            f"{each.reason.value}: {each.message or MESSAGES[each.reason]}" for each in refused[:3]
+        )
+        return (f"{done}, {len(refused)} refused: {texts}", True) if refused else (done, False)
+    text = msgspec.json.encode(answer).decode()
+    return text, False
+
+
+def _shown(numbered: NumberedLine) -> AuditTrailLine:
+    line = numbered.line
+    at = datetime.fromtimestamp(line.at_ns / 1e9, tz=UTC)
+    return AuditTrailLine(
+        number=numbered.number,
+        at=at.isoformat(timespec="milliseconds"),
+        by=line.by,
+        what=line.what,
+        about=line.about,
+        request=line.request,
+        result=line.result,
+        refused=line.refused,
+        gateway=line.gateway,
+    )

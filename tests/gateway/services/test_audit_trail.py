@@ -1,0 +1,88 @@
+"""The audit trail over real sockets: every request of the floor, denials too, across restarts."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from engine.common.reasons import Reason
+from gateway.client import RefusedError
+from gateway.messages.audit import AuditLines
+from gateway.session.tokens import Role
+from tests.gateway.bookmaker import Bookmaker, head_trader, open_bookmaker, trader
+from tests.gateway.price_gateway import until
+
+
+@pytest.fixture
+async def bookmaker(tmp_path: Path) -> AsyncIterator[Bookmaker]:
+    async with open_bookmaker(tmp_path) as system:
+        yield system
+
+
+async def lines_of(control: object, count: int, **query: object) -> AuditLines:
+    """Return the lines once there are so many: they follow the answers."""
+    found: list[AuditLines] = []
+
+    async def there() -> bool:
+        found[:] = [await control.audit_trail(**query)]  # type: ignore[attr-defined]
+        return len(found[0].lines) >= count
+
+    await until(there)
+    return found[0]
+
+
+async def test_who_did_what_is_found_with_what_came_of_it(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control, head_trader(bookmaker) as head:
+        await control.suspend(1, why="goal <script>")
+        await control.suspend(99)
+        await head.suspend_all(fixture="cup-1", why="no pictures")
+        with pytest.raises(RefusedError):
+            await control.set_account_bound(7, open_payout_minor_max=5)
+        page = await lines_of(head, 4)
+        assert [(line.by, line.what, line.about, line.refused) for line in page.lines] == [
+            ("trader:trader-1", "set_account_bound", "account 7", True),
+            ("head_trader:head_trader-1", "suspend_all", "fixture cup-1", False),
+            ("trader:trader-1", "suspend_market", "market 99", True),
+            ("trader:trader-1", "suspend_market", "market 1", False),
+        ]
+        assert [line.result for line in page.lines] == [
+            "the token's role does not allow this",
+            '{"type":"suspended_all","id":1,"suspended":1}',
+            "0 done, 1 refused: 401: no such market",
+            "1 done",
+        ]
+        assert "goal <script>" in page.lines[-1].request
+        denied = await head.audit_trail(refused=True, by="trader-1", text="ALLOW")
+        assert [line.number for line in denied.lines] == [4]
+
+
+async def test_what_only_reads_has_no_line(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control:
+        await control.list_markets()
+        await control.book(1)
+        await control.suspend(1)
+        page = await lines_of(control, 1)
+        assert [line.what for line in page.lines] == ["suspend_market"]
+
+
+async def test_commands_go_on_without_the_desk_and_their_lines_wait_for_it(
+    bookmaker: Bookmaker,
+) -> None:
+    async with trader(bookmaker) as control:
+        await bookmaker.stop_desk()
+        await control.suspend(1)
+        with pytest.raises(RefusedError) as down:
+            await control.audit_trail()
+        assert down.value.reason is Reason.UNAVAILABLE
+        bookmaker.start_desk()
+        await control.resume(1)
+        page = await lines_of(control, 2)
+        assert [line.what for line in page.lines] == ["resume_market", "suspend_market"]
+
+
+async def test_who_may_not_read_it_is_denied(bookmaker: Bookmaker) -> None:
+    for role in (Role.VIEWER, Role.QUANT):
+        async with trader(bookmaker, role=role) as control:
+            with pytest.raises(RefusedError) as denied:
+                await control.audit_trail()
+            assert denied.value.reason is Reason.NOT_PERMITTED
