@@ -17,6 +17,7 @@ from gateway.feeds.core.ingress import FeedIngress
 from gateway.services.account_bounds import AccountBoundService
 from gateway.services.accounts import Accounts
 from gateway.services.audit_trail import AuditTrailService
+from gateway.services.board_creation import BoardService
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
 from gateway.services.each_way import EachWayService
@@ -96,6 +97,8 @@ class Services:
         Messages of feeds.
     fixtures : FixtureService
         Fixtures and the catalogue.
+    boards : BoardService
+        Creation of markets.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Services:
         trail: AuditTrailService,
         feeds: FeedIngress,
         fixtures: FixtureService,
+        boards: BoardService,
     ) -> None:
         self.settings = settings
         self.counters = counters
@@ -130,6 +134,7 @@ class Services:
         self.trail = trail
         self.feeds = feeds
         self.fixtures = fixtures
+        self.boards = boards
         self.tasks = TaskGroup()
         self.use_by_account: dict[int, ClientUse] = {}
 
