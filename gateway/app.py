@@ -48,10 +48,11 @@ from gateway.services.derived_markets import DerivedMarkets
 from gateway.services.desk import DeskClient
 from gateway.services.each_way import EachWayService
 from gateway.services.fixture_control import FixtureService
-from gateway.services.http_pages import Pages, Readiness
+from gateway.services.http_pages import Pages
 from gateway.services.metrics import GatewayMetrics
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
+from gateway.services.readiness import Readiness
 from gateway.session.admission import Admission
 from gateway.session.services import Services
 from gateway.session.tokens import TokenKey

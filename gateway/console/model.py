@@ -31,15 +31,23 @@ from gateway.console.figures import (
     fair_probabilities,
     worst_minor,
 )
+from gateway.messages.fixtures import FixtureLine, Fixtures
 from gateway.messages.market import Market
 from gateway.messages.trader import Book
+from gateway.settings import FIXTURES_PAGE_MAX
 
 logger = logging.getLogger("overround.console")
 
 BOOKS_S: Final = 0.2
 """Seconds between two requests for the books that a screen shows."""
-FLOOR_S: Final = 1.0
+SHOWN_MAX: Final = 500
+"""Books asked for in one round, those that screens show first."""
+SWEEP_PART: Final = 40
+"""Books of the sweep in one round: 200 a second, so that 2,000 markets take ten seconds."""
 ASKING_MAX: Final = 64
+CATALOGUE_S: Final = 1.0
+FIXTURES_MAX: Final = 5_000
+"""Fixtures whose description is followed."""
 POINTS_MAX: Final = 600
 """Points of a chart that are kept for a market; past it the oldest go."""
 OPEN: Final = frozenset({"active", "suspended", "handed_over", "inactive", "closed"})
@@ -92,10 +100,16 @@ class Line:
         """Bring the figures up to date."""
         winners = WINNERS.get(self.type, 1)
         image = self.image
-        if self.has_fair:
-            self.fair = fair_probabilities(image.odds_milli, image.active, winners=winners)
-            self.sum_milli = book_sum_milli(image.odds_milli, image.active, winners=winners)
         book = self.book
+        if self.has_fair:
+            # An outcome that a trader holds is not offered and has its odds all the same.
+            held = () if book is None else book.outcome_held
+            priced = [
+                active or any(held[number : number + 1])
+                for number, active in enumerate(image.active)
+            ]
+            self.fair = fair_probabilities(image.odds_milli, priced, winners=winners)
+            self.sum_milli = book_sum_milli(image.odds_milli, priced, winners=winners)
         if book is None:
             return
         self.worst_minor = worst_minor(book.liability_minor)
@@ -119,6 +133,13 @@ class FixtureView:
     marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=200))
     """Times at which the fixture was suspended or resumed."""
     suspended: bool = False
+    about: FixtureLine | None = None
+    """What the directory knows of it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, its id where nobody has described it."""
+        return self.about.name if self.about is not None and self.about.name else self.id
 
     def bets_a_minute(self, now_s: float) -> int:
         """Return the bets accepted in the last minute."""
@@ -152,6 +173,15 @@ class FixtureView:
                 return status
         return "settled" if count else "empty"
 
+    @property
+    def needs_settlement(self) -> bool:
+        """Whether it is over and a market of it has no results."""
+        over = self.about is not None and self.about.state == "ended"
+        return any(
+            line.image.status == "closed" or (over and line.image.status in OPEN)
+            for line in self.lines.values()
+        )
+
 
 class Model:
     """Prices and books of every market, and the connection that they arrive by."""
@@ -169,6 +199,18 @@ class Model:
         self._client: ReconnectingClient[ControlSession] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._moved = asyncio.Event()
+        self._due: dict[MarketNo, None] = {}
+        """Markets whose book may have changed."""
+
+    def outcome_of(self, row: str) -> tuple[Line, int] | None:
+        """Return the market and outcome that a row's id names; None where it names none."""
+        number, _, outcome = row.partition("-")
+        if not (number.isascii() and number.isdigit() and outcome.isascii() and outcome.isdigit()):
+            return None
+        line = self.lines.get(int(number[:12]))
+        if line is None or int(outcome[:6]) >= len(line.image.outcomes):
+            return None
+        return line, int(outcome[:6])
 
     # --- the connection --------------------------------------------------------------------------
 
@@ -212,7 +254,8 @@ class Model:
             work = [
                 asyncio.create_task(self._take_prices(client)),
                 asyncio.create_task(self._ask_watched()),
-                asyncio.create_task(self._ask_floor()),
+                asyncio.create_task(self._sweep()),
+                asyncio.create_task(self._follow_catalogue()),
                 asyncio.create_task(self._watch_state(client)),
             ]
             moved: asyncio.Task[object] = asyncio.create_task(self._moved.wait())
@@ -248,6 +291,7 @@ class Model:
         line.image = image
         if not line.odds_history or line.odds_history[-1][1] != image.odds_milli:
             line.odds_history.append((time.time(), image.odds_milli))
+        self._due[image.market] = None
         self._note(line)
 
     def _new_line(self, image: Market) -> Line:
@@ -290,6 +334,37 @@ class Model:
             if not fixture.history or fixture.history[-1][1:] != point:
                 fixture.history.append((now_s, *point))
 
+    async def _follow_catalogue(self) -> None:
+        """Keep what is known of each fixture."""
+        while True:
+            after, count = "", 0
+            while True:
+                page = await self._page(after)
+                for line in page.fixtures:
+                    self._describe(line)
+                after, count = page.next, count + len(page.fixtures)
+                if not after or count >= FIXTURES_MAX:
+                    break
+            await asyncio.sleep(CATALOGUE_S)
+
+    async def _page(self, after: str) -> Fixtures:
+        while True:
+            try:
+                return await self.session.fixtures(after=after, limit=FIXTURES_PAGE_MAX)
+            except ConnectionLostError:
+                await asyncio.sleep(_RETRY_S)
+
+    def _describe(self, line: FixtureLine) -> None:
+        fixture = self.fixtures.setdefault(line.fixture, FixtureView(line.fixture))
+        if fixture.about != line:
+            fixture.about = line
+            self.change_no += 1
+            fixture.changed = self.change_no
+
+    def take_fixture(self, line: FixtureLine) -> None:
+        """Take what a command of this console has made of a fixture."""
+        self._describe(line)
+
     # --- books -----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -314,21 +389,27 @@ class Model:
             self.watched.pop(fixture, None)
 
     async def _ask_watched(self) -> None:
+        """Ask for the books that screens show, and for those of markets that have changed."""
         while True:
-            await self._ask_books(
-                [
-                    line
-                    for name in list(self.watched)
-                    if name in self.fixtures
-                    for line in self.fixtures[name].lines.values()
-                ]
-            )
+            shown = [
+                line
+                for name in list(self.watched)
+                if name in self.fixtures
+                for line in self.fixtures[name].lines.values()
+            ]
+            due = dict.fromkeys(line.number for line in shown[:SHOWN_MAX] if is_live(line))
+            while self._due and len(due) < SHOWN_MAX:
+                due[self._due.popitem()[0]] = None
+            await self._ask_books([self.lines[number] for number in due])
             await asyncio.sleep(BOOKS_S)
 
-    async def _ask_floor(self) -> None:
+    async def _sweep(self) -> None:
+        """Ask for every open market's book in turn, a bounded number a second."""
         while True:
-            await self._ask_books([one for one in self.lines.values() if _is_live(one)])
-            await asyncio.sleep(FLOOR_S)
+            lines = [one for one in self.lines.values() if is_live(one)]
+            for start in range(0, max(len(lines), 1), SWEEP_PART):
+                await self._ask_books(lines[start : start + SWEEP_PART])
+                await asyncio.sleep(BOOKS_S)
 
     async def _ask_books(self, lines: Sequence[Line]) -> None:
         for start in range(0, len(lines), ASKING_MAX):
@@ -347,7 +428,8 @@ class Model:
             line.asked = False
 
 
-def _is_live(line: Line) -> bool:
+def is_live(line: Line) -> bool:
+    """Say whether a market's book may still change."""
     return line.book is None or line.image.status in OPEN
 
 

@@ -9,7 +9,6 @@ from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
-from msgspec import Struct
 from websockets.http11 import Request
 
 from gateway.messages.trader import Markets
@@ -18,6 +17,7 @@ from gateway.net.http_answers import http_answer
 from gateway.services.control import ControlService
 from gateway.services.metrics import CONTENT_TYPE, GatewayMetrics
 from gateway.services.price_fanout import Fanout
+from gateway.services.readiness import Readiness
 from gateway.settings import PAGE_MAX
 
 _JSON: Final = "application/json"
@@ -31,36 +31,6 @@ _PREFLIGHT: Final = {
 """What a browser is told before it sends a request that is not simple."""
 _PATH_CHARS_MAX: Final = 1_024
 _QUERY_FIELDS_MAX: Final = 8
-
-
-class Readiness(Struct, frozen=True, kw_only=True):
-    """Whether the gateway can serve, the number of shells in each state, clocks and alarms.
-
-    `quarantined` names the shells whose journals are damaged; `markets_stale` counts the markets
-    that are shown suspended for it. An alarm needs a person and does not keep the gateway from
-    serving: money in dispute, accounts and markets that differ, settlements that cannot be carried.
-
-    `opening` says that the opening file is still being applied; `parts_down` names the parts of the
-    system that are no shells and do not run now; `ports` says where each gateway listens, as a
-    gateway that is started again on port 0 gets others. Anyone may read this page: the logs, and no
-    page, say which bets differ and what failed. `clock_jumps` counts
-    jumps of the wall clock that shells saw; `clocks_behind` counts shells whose records keep a time
-    that their clock has not reached.
-    """
-
-    ready: bool
-    routes_version: int
-    markets: int
-    markets_without_prices: int
-    shells: dict[str, int]
-    quarantined: tuple[str, ...] = ()
-    markets_stale: int = 0
-    alarms: tuple[str, ...] = ()
-    opening: bool = False
-    parts_down: tuple[str, ...] = ()
-    ports: dict[str, dict[str, int]] = {}
-    clock_jumps: int = 0
-    clocks_behind: int = 0
 
 
 class Pages:

@@ -16,6 +16,7 @@ from gateway.console.pages.charts import Charts
 from gateway.console.pages.floor import STATE_NAMES, resume_fixture, suspend_fixture
 from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table, Undo
 from gateway.console.pages.parts import Text, figures, key_buttons, money_text
+from gateway.messages.trader import Book
 
 _ODDS_MILLI_MIN: Final = 1_001
 _ODDS_MILLI_MAX: Final = 10_000_000
@@ -27,31 +28,33 @@ _MONEY: Final[dict[str, Any]] = {
 }
 _PLAIN: Final[dict[str, Any]] = {"sortable": False}
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (
-    {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 118, "cellClass": "strong",
+    {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 108, "cellClass": "strong",
      "filter": True, **_PLAIN},
-    {"headerName": "State", "field": "state", "width": 108, **_PLAIN,
+    {"headerName": "State", "field": "state", "width": 94, **_PLAIN,
      "cellClassRules": {"warn": "x.includes('susp') || x.includes('quar') || x.includes('held')",
                         "dim": "x.includes('sett')"}},
-    {"headerName": "Outcome", "field": "outcome", "flex": 2, "minWidth": 90, **_PLAIN},
-    {"headerName": "Odds", "field": "odds", ":cellRenderer": "Overround.Odds", "width": 84,
+    {"headerName": "Outcome", "field": "outcome", "flex": 2, "minWidth": 84, **_PLAIN},
+    {"headerName": "Odds", "field": "odds", ":cellRenderer": "Overround.Odds", "width": 70,
      "headerClass": "num", **_PLAIN},
-    {"headerName": "Fair", "field": "fair", ":valueFormatter": "Overround.odds", "width": 74,
+    {"headerName": "Marks", "field": "marks", "width": 76, "cellClass": "warn", **_PLAIN,
+     "headerTooltip": "held by a trader; \u270e: odds of a trader that stand, and what is due"},
+    {"headerName": "Fair", "field": "fair", ":valueFormatter": "Overround.odds", "width": 62,
      "cellClass": ["num", "dim"], "headerClass": "num", **_PLAIN,
      "headerTooltip": "odds without their margin, taken off in proportion; no model"},
     {"headerName": "Margin %", "field": "margin", ":valueFormatter": "Overround.percent",
-     "width": 76, "cellClass": "num", "headerClass": "num", **_PLAIN,
+     "width": 70, "cellClass": "num", "headerClass": "num", **_PLAIN,
      "cellClassRules": {"neg": "x < 0"}},
-    {"headerName": "Stake", "field": "stake", "width": 80, **_MONEY},
-    {"headerName": "If it wins", "field": "profit", "width": 84, **_MONEY,
+    {"headerName": "Stake", "field": "stake", "width": 68, **_MONEY},
+    {"headerName": "If it wins", "field": "profit", "width": 76, **_MONEY,
      "cellClassRules": {"neg": "x < 0", "pos": "x > 0"},
      "headerTooltip": "what the house keeps if this outcome wins"},
     {"headerName": "Limit %", "field": "used", ":valueFormatter": "Overround.percent",
-     "width": 66, "cellClass": "num", "headerClass": "num", **_PLAIN,
+     "width": 60, "cellClass": "num", "headerClass": "num", **_PLAIN,
      "headerTooltip": "liability as a share of the outcome's limit",
      "cellClassRules": {"warn": "x > 750", "dim": "x <= 750"}},
-    {"headerName": "Expected", "field": "expected", "width": 80, **_MONEY,
+    {"headerName": "Expected", "field": "expected", "width": 74, **_MONEY,
      "cellClassRules": {"neg": "x < 0"}},
-    {"headerName": "Bets", "field": "bets", ":valueFormatter": "Overround.count", "width": 58,
+    {"headerName": "Bets", "field": "bets", ":valueFormatter": "Overround.count", "width": 50,
      "cellClass": "num", "headerClass": "num", **_PLAIN},
 )  # fmt: skip
 
@@ -92,8 +95,12 @@ class FixturePage:
                     screen,
                     "fixture",
                     COLUMNS,
-                    **{":getRowClass": _ROW_CLASS, "rowClassRules": _RULES},
-                    prompts={"o": {"title": "odds", "row": True, "fill": "odds"}},
+                    row_class=_ROW_CLASS,
+                    rowClassRules=_RULES,
+                    prompts={
+                        "o": {"title": "odds", "row": True, "fill": "odds"},
+                        "p": {"title": "odds that stand", "row": True, "fill": "odds"},
+                    },
                 )
             self._charts = Charts(screen, view)
         self._table.grid.on("cellFocused", self._focused, ["rowIndex"])
@@ -110,7 +117,7 @@ class FixturePage:
 
     def _strip(self) -> None:
         with ui.element("div").classes("strip"):
-            Text("h1", self._view.id)
+            Text("h1", self._view.name)
             self._labels = figures(
                 ("state", "bets/min", "bets", "turnover", "worst", "expected", "margin %")
             )
@@ -158,30 +165,30 @@ class FixturePage:
 
     async def _on_key(self, key: str, row: str, text: str) -> None:
         screen, fixture = self._screen, self._view.id
-        line, outcome = self._of(row)
+        found = screen.model.outcome_of(row)
         stops = {"S": "by hand", "d": "danger", "g": "goal", "c": "red card", "h": "end of half"}
         if key in stops:
             await suspend_fixture(screen, fixture, why=stops[key])
         elif key == "R":
             await resume_fixture(screen, fixture)
-        elif line is None:
+        elif found is None:
             return
-        elif key == "s":
+        else:
+            await self._on_outcome_key(key, *found, text)
+
+    async def _on_outcome_key(self, key: str, line: Line, outcome: int, text: str) -> None:
+        if key == "s":
             await self._suspend(line)
         elif key == "r":
             await self._resume(line)
         elif key == "o":
             await self._set_odds(line, outcome, text)
-
-    def _of(self, row: str) -> tuple[Line | None, int]:
-        """Return the market and outcome that a row's id names."""
-        number, _, outcome = row.partition("-")
-        if not (number.isascii() and number.isdigit() and outcome.isascii() and outcome.isdigit()):
-            return None, 0
-        line = self._view.lines.get(int(number[:12]))
-        if line is None or int(outcome[:6]) >= len(line.image.outcomes):
-            return None, 0
-        return line, int(outcome[:6])
+        elif key == "p":
+            await self._override(line, outcome, text)
+        elif key == "l":
+            await self._release(line, outcome)
+        elif key == "x":
+            await self._hold(line, outcome)
 
     async def _suspend(self, line: Line) -> None:
         number, screen = line.number, self._screen
@@ -211,6 +218,49 @@ class FixturePage:
             undo = Undo(f"undo: {name} {before / 1_000:g}", lambda: set_to(before))
         await screen.act(f"{name} {milli / 1_000:g}", lambda: set_to(milli), undo=undo)
 
+    async def _override(self, line: Line, outcome: int, text: str) -> None:
+        """Give one outcome odds that stand until they are released."""
+        milli = odds_milli_of(text)
+        if milli is None:
+            self._screen.say("odds: 1.001 to 10000", bad=True)
+            return
+        session, number, name = self._screen.user.session, line.number, _named(line, outcome)
+        undo = Undo(
+            f"undo: release {name}", lambda: _answers(session.release_odds(number, [outcome]))
+        )
+        await self._screen.act(
+            f"{name} stands at {milli / 1_000:g}",
+            lambda: _answers(session.override_odds(number, {outcome: milli})),
+            undo=undo,
+        )
+
+    async def _release(self, line: Line, outcome: int) -> None:
+        session, number = self._screen.user.session, line.number
+        await self._screen.act(
+            f"release {_named(line, outcome)}",
+            lambda: _answers(session.release_odds(number, [outcome])),
+        )
+
+    async def _hold(self, line: Line, outcome: int) -> None:
+        """Hold one outcome, or resume it where it is held."""
+        session, number, name = self._screen.user.session, line.number, _named(line, outcome)
+        held = line.book is not None and any(line.book.outcome_held[outcome : outcome + 1])
+
+        def hold() -> Any:
+            return _answers(session.suspend_outcomes(number, [outcome], why="by hand"))
+
+        def resume() -> Any:
+            return _answers(session.resume_outcomes(number, [outcome]))
+
+        if held:
+            await self._screen.act(f"resume {name}", resume, undo=Undo(f"undo: hold {name}", hold))
+        else:
+            await self._screen.act(f"hold {name}", hold, undo=Undo(f"undo: resume {name}", resume))
+
+
+def _named(line: Line, outcome: int) -> str:
+    return f"{line.name} {line.image.outcomes[outcome]}"
+
 
 async def _one(screen: Screen, method: str, number: MarketNo) -> Any:
     """Command one market in the user's session, and return its event in a tuple."""
@@ -222,15 +272,18 @@ async def _answers(work: Any) -> tuple[Any, ...]:
 
 
 BUTTONS: Final = (
-    ("suspend market", "s", True),
-    ("suspend fixture", "S", True),
+    ("suspend", "s", True),
+    ("all", "S", True),
     ("danger", "d", True),
     ("goal", "g", True),
-    ("red card", "c", True),
-    ("end of half", "h", True),
-    ("resume market", "r", False),
-    ("resume fixture", "R", False),
-    ("set odds", "o", False),
+    ("card", "c", True),
+    ("half", "h", True),
+    ("hold outcome", "x", True),
+    ("resume", "r", False),
+    ("all", "R", False),
+    ("odds", "o", False),
+    ("override", "p", False),
+    ("release", "l", False),
     ("undo", "u", False),
 )
 _ROW_CLASS: Final = "(params) => params.data.first ? 'first' : ''"
@@ -255,7 +308,8 @@ def outcome_rows(line: Line) -> list[dict[str, Any]]:
             "shut": image.status in ("suspended", "handed_over") or bool(image.stale),
             "name": f"{line.name}: {name}",
             "market": line.name if first else "",
-            "outcome": name if offered else f"{name} \u2298",
+            "outcome": name,
+            "marks": _marks(book, number, offered=offered),
             "odds": image.odds_milli[number],
             "fair": round(1_000 / fair) if fair else None,
             "margin": line.sum_milli - 1_000 if first and line.sum_milli else None,
@@ -270,6 +324,19 @@ def outcome_rows(line: Line) -> list[dict[str, Any]]:
             row["used"] = round(1_000 * liability / limit) if limit and liability > 0 else None
         rows.append(row)
     return rows
+
+
+def _marks(book: Book | None, outcome: int, *, offered: bool) -> str:
+    """Return what stands on an outcome: a trader's hold, odds of a trader, not offered."""
+    marks = []
+    if book is not None and any(book.outcome_held[outcome : outcome + 1]):
+        marks.append("\u2016 held")
+    elif not offered:
+        marks.append("\u2298 off")
+    if book is not None and any(book.overridden[outcome : outcome + 1]):
+        due = book.due_odds_milli[outcome] if book.due_odds_milli else 0
+        marks.append(f"\u270e {due / 1_000:g}" if due else "\u270e")
+    return " ".join(marks)
 
 
 def odds_milli_of(text: str) -> int | None:

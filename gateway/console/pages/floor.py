@@ -39,27 +39,33 @@ _COUNT: Final[dict[str, Any]] = {
 _ODDS: Final[dict[str, Any]] = {
     ":cellRenderer": "Overround.Odds",
     "headerClass": "num",
-    "width": 78,
+    "width": 66,
 }
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (
-    {"headerName": "Fixture", "field": "fixture", "flex": 2, "minWidth": 170, "filter": True,
+    {"headerName": "Fixture", "field": "fixture", "flex": 3, "minWidth": 160, "filter": True,
      "cellClass": "strong"},
-    {"headerName": "State", "field": "state", "width": 112, "filter": True,
-     "cellClassRules": {"warn": "x.includes('susp') || x.includes('quar')",
-                        "dim": "x.includes('sett')"}},
+    {"headerName": "Sport", "field": "sport", "width": 76, "filter": True, "cellClass": "dim"},
+    {"headerName": "Competition", "field": "competition", "flex": 2, "minWidth": 90,
+     "filter": True, "cellClass": "dim"},
+    {"headerName": "Start", "field": "start", ":valueFormatter": "Overround.start", "width": 82,
+     "cellClass": ["num", "dim"], "headerClass": "num"},
+    {"headerName": "State", "field": "state", "width": 104, "filter": True,
+     "cellClassRules": {"warn": "['\u2016', '\u26a0', '\u2691'].some((sign) => x.includes(sign))",
+                        "dim": "x.includes('settled')"}},
     {"headerName": "1", "field": "one", **_ODDS},
     {"headerName": "X", "field": "draw", **_ODDS},
     {"headerName": "2", "field": "two", **_ODDS},
-    {"headerName": "Markets", "field": "markets", "width": 78, **_COUNT},
-    {"headerName": "Susp.", "field": "suspended", "width": 66, **_COUNT,
+    {"headerName": "Mkts", "field": "markets", "width": 66, **_COUNT},
+    {"headerName": "Susp.", "field": "suspended", "width": 58, **_COUNT,
      "cellClassRules": {"warn": "x > 0"}},
-    {"headerName": "Bets/min", "field": "pace", "width": 82, **_COUNT},
-    {"headerName": "Bets", "field": "bets", "width": 84, **_COUNT},
-    {"headerName": "Turnover", "field": "turnover", "flex": 1, "minWidth": 92, **_MONEY},
-    {"headerName": "Worst", "field": "worst", "flex": 1, "minWidth": 92, "sort": "asc", **_MONEY,
+    {"headerName": "Bets/min", "field": "pace", "width": 74, **_COUNT},
+    {"headerName": "Bets", "field": "bets", "width": 68, **_COUNT},
+    {"headerName": "Turnover", "field": "turnover", "flex": 1, "minWidth": 78, **_MONEY},
+    {"headerName": "Worst", "field": "worst", "flex": 1, "minWidth": 78, "sort": "asc", **_MONEY,
      "headerTooltip": "sum of each open market's worst outcome"},
-    {"headerName": "Expected", "field": "expected", "flex": 1, "minWidth": 92, **_MONEY,
+    {"headerName": "Expected", "field": "expected", "flex": 1, "minWidth": 78, **_MONEY,
      "headerTooltip": "by odds without their margin, not by a model"},
+    {"headerName": "Owner", "field": "owner", "width": 96, "filter": True},
 )  # fmt: skip
 
 
@@ -68,7 +74,12 @@ def floor(screen: Screen) -> None:
     model = screen.model
     labels = _strip()
     with ui.element("div").classes("fill"):
-        table = Table(screen, "floor", COLUMNS)
+        table = Table(
+            screen,
+            "floor",
+            COLUMNS,
+            prompts={"h": {"title": "hand over to", "row": True}},
+        )
     table.grid.on("rowDoubleClicked", lambda event: _open(event.args.get("rowId")))
     rows = _Rows(model)
     turn = 0
@@ -81,7 +92,7 @@ def floor(screen: Screen) -> None:
             table.show(list(rows.rows.values()))
             _show_sums(labels, list(rows.rows.values()))
 
-    async def on_key(key: str, row: str, _: str) -> None:
+    async def on_key(key: str, row: str, text: str) -> None:
         if row not in model.fixtures:
             return
         if key == "Enter":
@@ -90,6 +101,10 @@ def floor(screen: Screen) -> None:
             await suspend_fixture(screen, row)
         elif key in ("r", "R"):
             await resume_fixture(screen, row)
+        elif key == "c":
+            await claim(screen, row)
+        elif key == "h":
+            await hand_over(screen, row, text)
 
     screen.on_key = on_key
     ui.timer(REFRESH_S, refresh)
@@ -142,16 +157,19 @@ class _Rows:
 
 def fixture_row(fixture: FixtureView, now_s: float) -> dict[str, Any]:
     """Return a fixture's row."""
-    lines = list(fixture.lines.values())
-    main = fixture.main
+    lines, main, about = list(fixture.lines.values()), fixture.main, fixture.about
     odds: dict[str, int] = {}
     if main is not None and main.type == "1x2":
         odds = dict(zip(main.image.outcomes, main.image.odds_milli, strict=True))
     running = [line for line in lines if line.image.status not in ("settled", "cancelled")]
     return {
         "id": fixture.id,
-        "fixture": fixture.id,
-        "state": STATE_NAMES.get(fixture.state(), fixture.state()),
+        "fixture": fixture.name,
+        "sport": "" if about is None else about.sport,
+        "competition": "" if about is None else about.competition_name or about.competition,
+        "start": None if about is None or not about.start_ms else about.start_ms,
+        "owner": "" if about is None else about.owner.partition(":")[2],
+        "state": state_text(fixture),
         "one": odds.get("home"),
         "draw": odds.get("draw"),
         "two": odds.get("away"),
@@ -165,12 +183,56 @@ def fixture_row(fixture: FixtureView, now_s: float) -> dict[str, Any]:
     }
 
 
+def state_text(fixture: FixtureView) -> str:
+    """Return a fixture's state, with a sign: what needs a person comes first."""
+    if fixture.needs_settlement:
+        return "\u2691 to settle"
+    state = fixture.state()
+    about = fixture.about
+    if state == "active" and about is not None and about.state == "scheduled" and about.start_ms:
+        return "\u25cb pre-match"
+    return STATE_NAMES.get(state, state)
+
+
+async def claim(screen: Screen, fixture: str) -> None:
+    """Claim a fixture, or release it where the user holds it."""
+    me = f"{screen.user.role}:{screen.user.sub}"
+    about = screen.model.fixtures[fixture].about
+    mine = about is not None and about.owner == me
+
+    async def change() -> None:
+        line = await screen.user.session.claim_fixture(fixture, owner="" if mine else None)
+        screen.model.take_fixture(line)
+
+    await screen.act(f"{'release' if mine else 'claim'} {fixture}", change)
+
+
+async def hand_over(screen: Screen, fixture: str, owner: str) -> None:
+    """Hand a fixture over to another person, ``role:name`` or a trader's name."""
+    to = owner.strip() if ":" in owner else f"trader:{owner.strip()}"
+
+    async def change() -> None:
+        line = await screen.user.session.claim_fixture(fixture, owner=to, take_over=True)
+        screen.model.take_fixture(line)
+
+    await screen.act(f"hand {fixture} over to {to}", change)
+
+
 def _strip() -> dict[str, Text]:
     with ui.element("div").classes("strip"):
         Text("h1", "Floor")
         labels = figures(("fixtures", "suspended", "bets/min", "turnover", "worst", "expected"))
         ui.element("div").classes("grow")
-        keys_hint((("open", "Enter"), ("suspend", "s"), ("resume", "r"), ("undo", "u")))
+        keys_hint(
+            (
+                ("open", "Enter"),
+                ("suspend", "s"),
+                ("resume", "r"),
+                ("claim, release", "c"),
+                ("hand over", "h"),
+                ("undo", "u"),
+            )
+        )
     return labels
 
 

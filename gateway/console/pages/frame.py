@@ -72,6 +72,7 @@ class Screen:
     """One open page of one user."""
 
     def __init__(self, screens: Screens, user: User) -> None:
+        self.screens = screens
         self.model = screens.model
         self.user = user
         self.layouts = screens.layouts
@@ -312,6 +313,8 @@ class Table:
         AG Grid's column definitions.
     prompts : dict
         By key: the field that the browser opens at it; `row` says that it is of the focused row.
+    row_class : str
+        A script's function that returns a row's class.
     options : dict
         Further options of the grid.
     """
@@ -322,6 +325,7 @@ class Table:
         name: str,
         columns: Sequence[dict[str, Any]],
         prompts: dict[str, dict[str, Any]] | None = None,
+        row_class: str = "",
         **options: Any,
     ) -> None:
         self._sent: dict[str, dict[str, Any]] = {}
@@ -343,6 +347,8 @@ class Table:
             theme="balham",
             auto_size_columns=False,
         )
+        if row_class:
+            self.grid.options[":getRowClass"] = row_class
         number = self.grid.id
         if initial:
             self.grid.options[":onFirstDataRendered"] = (

@@ -49,7 +49,7 @@ def key_buttons(buttons: Sequence[tuple[str, str, bool]]) -> None:
 
 def money_text(minor: int) -> str:
     """Return an amount in whole units, with a true minus sign."""
-    return f"{round(minor / 100):,}".replace("-", "\u2212")
+    return f"{round(minor / 100) or 0:,}".replace("-", "\u2212")
 
 
 def tone(value: int) -> str:

@@ -3,7 +3,7 @@
 window.Overround = (() => {
   const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
   const minus = (text) => text.replace("-", "\u2212");
-  const money = ({ value }) => (value == null ? "" : minus(whole.format(Math.round(value / 100))));
+  const money = ({ value }) => (value == null ? "" : minus(whole.format(Math.round(value / 100) || 0)));
   const count = ({ value }) => (value == null ? "" : minus(whole.format(value)));
   const oddsText = (milli) => {
     if (!milli) return "";
@@ -17,6 +17,12 @@ window.Overround = (() => {
     if (!value) return "";
     const at = new Date(value * 1000), two = (n) => String(n).padStart(2, "0");
     return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  };
+
+  const start = ({ value }) => {
+    if (!value) return "";
+    const at = new Date(value), two = (n) => String(n).padStart(2, "0"), time = `${two(at.getHours())}:${two(at.getMinutes())}`;
+    return at.toDateString() === new Date().toDateString() ? time : `${at.getDate()}/${at.getMonth() + 1} ${time}`;
   };
 
   // A cell of odds: an arrow and a short tint say which way they moved; the arrow stays a while.
@@ -169,5 +175,5 @@ window.Overround = (() => {
     event.stopPropagation();
     palette ? openPalette() : press(event.key);
   }, true);
-  return { short, press, found, openPalette, money, count, odds, percent, clock, Odds, use, apply, columns };
+  return { start, short, press, found, openPalette, money, count, odds, percent, clock, Odds, use, apply, columns };
 })();

@@ -1,0 +1,155 @@
+"""Risk: the house's largest exposures by outcome, fixture or competition, and what one brings.
+
+Owns the table, how it is grouped, and the what-if on an outcome.
+"""
+
+from typing import Any, Final
+
+from nicegui import ui
+
+from gateway.console.model import Line, Model, is_live
+from gateway.console.pages.frame import Screen, Table
+from gateway.console.pages.parts import Text, figures, key_buttons, money_text, tone
+
+REFRESH_S: Final = 1.0
+ROWS_MAX: Final = 300
+"""Rows shown, the worst first; sums are of all."""
+_MONEY: Final[dict[str, Any]] = {
+    ":valueFormatter": "Overround.money",
+    "cellClass": "num",
+    "headerClass": "num",
+    "cellClassRules": {"neg": "x < 0"},
+    "width": 120,
+}
+COLUMNS: Final[tuple[dict[str, Any], ...]] = (
+    {"headerName": "What", "field": "what", "flex": 3, "minWidth": 200, "cellClass": "strong",
+     "filter": True},
+    {"headerName": "Of", "field": "of", "flex": 2, "minWidth": 140, "cellClass": "dim",
+     "filter": True},
+    {"headerName": "Worst, or if it wins", "field": "worst", "sort": "asc", **_MONEY,
+     "width": 150},
+    {"headerName": "Share of house %", "field": "share", ":valueFormatter": "Overround.percent",
+     "cellClass": "num", "headerClass": "num", "width": 130},
+    {"headerName": "Stake", "field": "stake", **_MONEY},
+    {"headerName": "Expected", "field": "expected", **_MONEY},
+    {"headerName": "Bets", "field": "bets", ":valueFormatter": "Overround.count",
+     "cellClass": "num", "headerClass": "num", "width": 90},
+    {"headerName": "Limit %", "field": "used", ":valueFormatter": "Overround.percent",
+     "cellClass": "num", "headerClass": "num", "width": 90, "cellClassRules": {"warn": "x > 750"}},
+)  # fmt: skip
+_BUTTONS: Final = (
+    ("outcomes", "o", False),
+    ("fixtures", "f", False),
+    ("competitions", "m", False),
+    ("what if it wins", "w", False),
+)
+
+
+def risk(screen: Screen) -> None:
+    """Build the page."""
+    RiskPage(screen)
+
+
+class RiskPage:
+    """One screen of the house's exposures."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._by = "o"
+        self._assumed: tuple[int, int] | None = None
+        with ui.element("div").classes("strip"):
+            Text("h1", "Risk")
+            self._labels = figures(("worst of all markets", "expected", "stake", "what if", "then"))
+        key_buttons(_BUTTONS)
+        with ui.element("div").classes("fill"):
+            self._table = Table(screen, "risk", COLUMNS)
+        screen.on_key = self._on_key
+        self._refresh()
+        ui.timer(REFRESH_S, self._refresh)
+
+    async def _on_key(self, key: str, row: str, _: str) -> None:
+        if key in ("o", "f", "m"):
+            self._by = key
+            self._refresh()
+            return
+        found = self._screen.model.outcome_of(row)
+        if key == "w" and found is not None:
+            self._assumed = (found[0].number, found[1])
+            self._refresh()
+        elif key == "Enter":
+            fixture = row.removeprefix("f ") if found is None else found[0].fixture
+            if fixture in self._screen.model.fixtures:
+                ui.navigate.to(f"/fixture/{fixture}")
+
+    def _refresh(self) -> None:
+        model = self._screen.model
+        lines = [line for line in model.lines.values() if is_live(line) and line.book is not None]
+        worst = sum(line.worst_minor for line in lines)
+        rows = _outcomes(lines) if self._by == "o" else _groups(model, lines, self._by)
+        for row in rows:
+            row["share"] = round(1_000 * row["worst"] / worst) if worst < 0 else None
+        rows.sort(key=lambda row: int(row["worst"]))
+        self._table.show(rows[:ROWS_MAX])
+        self._figure("worst of all markets", worst)
+        self._figure("expected", sum(line.expected_minor or 0 for line in lines))
+        self._figure("stake", sum(line.stake_minor for line in lines))
+        self._show_assumed(worst)
+
+    def _figure(self, name: str, minor: int) -> None:
+        self._labels[name].text = money_text(minor)
+        self._labels[name].classes(replace=tone(minor))
+
+    def _show_assumed(self, worst: int) -> None:
+        """Show the worst case of the house where one outcome is known to win."""
+        if self._assumed is None:
+            self._labels["what if"].text = "w on an outcome"
+            return
+        number, outcome = self._assumed
+        line = self._screen.model.lines.get(number)
+        if line is None or line.book is None or outcome >= len(line.book.liability_minor):
+            return
+        self._labels["what if"].text = f"{line.name} {line.image.outcomes[outcome]}"
+        self._figure("then", worst - line.worst_minor - line.book.liability_minor[outcome])
+
+
+def _outcomes(lines: list[Line]) -> list[dict[str, Any]]:
+    rows = []
+    for line in lines:
+        book = line.book
+        assert book is not None, "lines without a book are left out"
+        limit = book.limits.outcome_liability_minor_max
+        for number, liability in enumerate(book.liability_minor):
+            if liability > 0:
+                rows.append(
+                    {
+                        "id": f"{line.number}-{number}",
+                        "what": f"{line.name} {line.image.outcomes[number]}",
+                        "of": line.fixture,
+                        "worst": -liability,
+                        "stake": book.stake_minor[number] if book.stake_minor else None,
+                        "expected": line.expected_minor,
+                        "bets": line.bets,
+                        "used": round(1_000 * liability / limit) if limit else None,
+                    }
+                )
+    return rows
+
+
+def _groups(model: Model, lines: list[Line], by: str) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        fixture = model.fixtures[line.fixture]
+        about = fixture.about
+        competition = "" if about is None else about.competition_name or about.competition
+        name = line.fixture if by == "f" else competition or "no competition"
+        what = fixture.name if by == "f" else name
+        row = rows.setdefault(
+            f"{by} {name}",
+            {"id": f"{by} {name}", "what": what, "of": competition if by == "f" else "",
+             "worst": 0, "stake": 0, "expected": 0, "bets": 0, "used": None},
+        )  # fmt: skip
+        row["worst"] += line.worst_minor
+        row["stake"] += line.stake_minor
+        row["expected"] += line.expected_minor or 0
+        row["bets"] += line.bets
+    return list(rows.values())

@@ -1,0 +1,213 @@
+"""Settlement: what is over and has no result, and what a result would pay before it is given.
+
+Owns the table, the results that a person has marked and not sent yet, and the preview. What a
+preview says, and what a settlement does, is the market's.
+"""
+
+from typing import Any, Final
+
+from nicegui import ui
+
+from engine.common.commands import CancelMarket, OutcomeResult, RollBackSettlement, SettleMarket
+from engine.common.previews import Preview, PreviewCommand
+from gateway.console.model import Line
+from gateway.console.pages.frame import Screen, Table, Undo
+from gateway.console.pages.parts import Text, figures, key_buttons, money_text, tone
+
+REFRESH_S: Final = 0.5
+MARKETS_MAX: Final = 300
+"""Markets shown, those without results first."""
+DECIDED: Final = frozenset({"settled", "cancelled"})
+_MONEY: Final[dict[str, Any]] = {
+    ":valueFormatter": "Overround.money",
+    "cellClass": "num",
+    "headerClass": "num",
+    "cellClassRules": {"neg": "x < 0"},
+    "sortable": False,
+    "width": 110,
+}
+COLUMNS: Final[tuple[dict[str, Any], ...]] = (
+    {"headerName": "Fixture", "field": "fixture", "flex": 2, "minWidth": 120, "filter": True,
+     "sortable": False, "cellClass": "strong"},
+    {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 120, "filter": True,
+     "sortable": False},
+    {"headerName": "State", "field": "state", "width": 110, "sortable": False, "filter": True,
+     "cellClassRules": {"warn": "x.includes('\u2691')"}},
+    {"headerName": "Outcome", "field": "outcome", "flex": 1, "minWidth": 100, "sortable": False},
+    {"headerName": "Result", "field": "result", "width": 90, "sortable": False,
+     "cellClass": "strong"},
+    {"headerName": "Stake", "field": "stake", **_MONEY},
+    {"headerName": "If it wins", "field": "profit", **_MONEY},
+    {"headerName": "Bets", "field": "bets", "width": 70, "cellClass": "num", "headerClass": "num",
+     "sortable": False},
+    {"headerName": "House so far", "field": "house", **_MONEY},
+)  # fmt: skip
+_BUTTONS: Final = (
+    ("wins", "w", False),
+    ("void", "v", False),
+    ("preview", "Enter", False),
+    ("settle", "y", False),
+    ("preview cancelling all", "n", False),
+    ("preview roll back", "b", False),
+    ("undo", "u", False),
+)
+_FIGURES: Final = (
+    "preview", "bets", "accounts", "stake", "paid now", "paid after", "house now", "house after",
+    "largest change",
+)  # fmt: skip
+
+
+def settlement(screen: Screen) -> None:
+    """Build the page."""
+    SettlementPage(screen)
+
+
+class SettlementPage:
+    """One screen of what is to be settled."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._marks: dict[int, dict[int, str]] = {}
+        self._pending: tuple[str, Line, PreviewCommand] | None = None
+        """What `y` sends: it has been previewed."""
+        with ui.element("div").classes("strip"):
+            Text("h1", "Settlement")
+            self._labels = figures(_FIGURES)
+        key_buttons(_BUTTONS)
+        with ui.element("div").classes("fill"):
+            self._table = Table(
+                screen,
+                "settlement",
+                COLUMNS,
+                row_class="(params) => params.data.first ? 'first' : ''",
+            )
+        self._labels["preview"].text = "mark a result, then Enter"
+        screen.on_key = self._on_key
+        self._refresh()
+        ui.timer(REFRESH_S, self._refresh)
+
+    def _refresh(self) -> None:
+        model = self._screen.model
+        over = {name for name, one in model.fixtures.items() if one.needs_settlement}
+        lines = [
+            line
+            for line in model.lines.values()
+            if line.image.status in DECIDED | {"closed"} or line.fixture in over
+        ]
+        lines.sort(key=lambda line: (line.image.status in DECIDED, line.fixture, line.number))
+        self._table.show([row for line in lines[:MARKETS_MAX] for row in self._rows(line)])
+
+    def _rows(self, line: Line) -> list[dict[str, Any]]:
+        book, marks = line.book, self._marks.get(line.number, {})
+        state = line.image.status
+        shown = f"\u2713 {state}" if state in DECIDED else f"\u2691 {state}"
+        return [
+            {
+                "id": f"{line.number}-{number}",
+                "first": number == 0,
+                "fixture": line.fixture if number == 0 else "",
+                "market": line.name if number == 0 else "",
+                "state": shown if number == 0 else "",
+                "outcome": outcome,
+                "result": marks.get(number, ""),
+                "stake": None if book is None or not book.stake_minor else book.stake_minor[number],
+                "profit": None if book is None else -book.liability_minor[number],
+                "bets": line.bets if number == 0 else None,
+                "house": book.result.profit_minor if book is not None and number == 0 else None,
+            }
+            for number, outcome in enumerate(line.image.outcomes)
+        ]
+
+    # --- keys ------------------------------------------------------------------------------------
+
+    async def _on_key(self, key: str, row: str, _: str) -> None:
+        if key == "y":
+            await self._send()
+            return
+        found = self._screen.model.outcome_of(row)
+        if found is None:
+            return
+        line, outcome = found
+        if key in ("w", "v"):
+            self._mark(line, outcome, {"w": "\u2713 wins", "v": "\u2205 void"}[key])
+        elif key == "Enter":
+            results = self._results(line)
+            if results is None:
+                self._screen.say("mark what wins with w, or is void with v", bad=True)
+                return
+            await self._preview(
+                "settle", line, SettleMarket(market_no=line.number, results=results)
+            )
+        elif key == "n":
+            await self._preview("cancel", line, CancelMarket(market_no=line.number, why="by hand"))
+        elif key == "b":
+            await self._preview(
+                "roll back", line, RollBackSettlement(market_no=line.number, why="by hand")
+            )
+
+    def _mark(self, line: Line, outcome: int, mark: str) -> None:
+        """Mark an outcome, or take its mark away; what was previewed does not stand any more."""
+        marks = self._marks.setdefault(line.number, {})
+        if marks.get(outcome) == mark:
+            del marks[outcome]
+        else:
+            marks[outcome] = mark
+        self._pending = None
+        self._refresh()
+
+    def _results(self, line: Line) -> tuple[OutcomeResult, ...] | None:
+        """Return the marked results: what is not marked loses; None where nothing is."""
+        marks = self._marks.get(line.number, {})
+        if not marks:
+            return None
+        return tuple(
+            OutcomeResult(
+                won="wins" in marks.get(number, ""),
+                void_halves=2 if "void" in marks.get(number, "") else 0,
+            )
+            for number in range(len(line.image.outcomes))
+        )
+
+    async def _preview(self, what: str, line: Line, command: PreviewCommand) -> None:
+        self._pending = None
+        preview: Preview | None = None
+
+        async def ask() -> None:
+            nonlocal preview
+            preview = (await self._screen.user.session.preview(command)).preview
+
+        if not await self._screen.act(f"preview {what} {line.name}", ask) or preview is None:
+            return
+        self._pending = (what, line, command)
+        amounts = {
+            "stake": preview.stake_minor,
+            "paid now": preview.payout_now_minor,
+            "paid after": preview.payout_after_minor,
+            "house now": preview.house_now_minor,
+            "house after": preview.house_after_minor,
+            "largest change": preview.change_minor_max,
+        }
+        self._labels["preview"].text = f"{what} {line.fixture} {line.name}: y sends it"
+        self._labels["bets"].text = f"{preview.bets:,}"
+        self._labels["accounts"].text = f"{preview.accounts:,}"
+        for name, minor in amounts.items():
+            self._labels[name].text = money_text(minor)
+            self._labels[name].classes(replace=tone(minor))
+
+    async def _send(self) -> None:
+        """Send what was previewed, once."""
+        if self._pending is None:
+            self._screen.say("preview first", bad=True)
+            return
+        what, line, command = self._pending
+        self._pending = None
+        session = self._screen.user.session
+        undo = None
+        if isinstance(command, SettleMarket):
+            back = RollBackSettlement(market_no=line.number, why="undo")
+            undo = Undo(f"undo: roll back {line.name}", lambda: session.control([back]))
+        if await self._screen.act(
+            f"{what} {line.name}", lambda: session.control([command]), undo=undo
+        ):
+            self._marks.pop(line.number, None)
+            self._labels["preview"].text = f"{what} {line.fixture} {line.name}: done"
