@@ -13,25 +13,23 @@ from typing import Final
 
 import numpy as np
 
+from actors.account_queries import answer_query
+from actors.account_shell_reads import AccountShellReads
 from actors.failstop import ExitProcess, exit_at_once
 from actors.messages import (
-    AUDIT_ROWS_MAX,
     AccountEventKind,
-    BalanceQuery,
     GrantedFreeBet,
-    HistoryQuery,
-    OpenBetsQuery,
-    StatusQuery,
     decode_ledger_control,
     decode_query,
     encode,
 )
 from actors.peer import PeerRefusedError
-from actors.shell import Shell, rows_of
+from actors.refused_bets import RefusedBets
+from actors.shell import rows_of
 from actors.slip_changes import SlipsBefore, changes_since, free_bets_granted, slips_before
 from engine.common.commands import TIME_NS_MAX
 from engine.common.events import Deposited, LedgerEvent, Refused, Withdrawn
-from engine.common.ids import AccountNo, BetId, ShardNo
+from engine.common.ids import BetId, ShardNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import (
     CHARGE,
@@ -42,11 +40,12 @@ from engine.common.rows import (
     SLIP_BET,
     Rows,
     SlipKind,
+    SlipState,
     U64s,
 )
 from engine.common.units import Nanos
-from engine.common.views import Balance, Slip, SlipPage
-from engine.ledger.ledger import LedgerMachine
+from engine.common.views import Slip
+from engine.ledger.account_reads import lines_of
 from persistence.commit import Progress
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableLedger, NotAppliedError
@@ -58,7 +57,7 @@ PENDING_MAX: Final = 1 << 16
 logger = logging.getLogger("overround.accounts")
 
 
-class AccountShell(Shell[DurableLedger]):
+class AccountShell(AccountShellReads):
     """A shard of accounts and its journal, as other processes call them.
 
     Parameters
@@ -96,6 +95,7 @@ class AccountShell(Shell[DurableLedger]):
         progress: str = "",
     ) -> None:
         self._watched: dict[str, dict[int, None]] = {}
+        self._refused = RefusedBets()
 
         def open_durable(at_ns: Nanos, progress: Progress | None) -> DurableLedger:
             return DurableLedger.open(
@@ -262,59 +262,6 @@ class AccountShell(Shell[DurableLedger]):
         own: Rows = rows[rows["account_no"] == account_no][:limit]
         return own.tobytes()
 
-    def in_force(self, market_nos: list[int], after_bet_id: int, limit: int) -> bytes:
-        """Return ids (u64) of accepted and settled bets of some markets, after one, by rising id.
-
-        At most `limit` ids; the next page is requested with the last page's last id.
-        """
-        after = BetId(after_bet_id)
-        bet_ids = self._machine().in_force(market_nos=market_nos, after_bet_id=after, limit=limit)
-        return bet_ids.tobytes()
-
-    def never_given(self, bet_ids: bytes) -> bytes:
-        """Return those of some bet ids (u64) that this shard never gave."""
-        machine = self._healthy().machine
-        assert machine is not None
-        return machine.never_given(np.frombuffer(bet_ids, np.uint64)).tobytes()
-
-    def last_bet_id(self) -> int:
-        """Return the highest bet id given so far, 0 for none."""
-        return self._machine().last_bet_id
-
-    def charged_legs(self, bet_ids: bytes) -> bytes:
-        """Return what the markets of legs among some bets (u64 ids) are known to have applied.
-
-        As CHARGE rows, one of each leg whose market was told of a charge.
-        """
-        legs = self._machine().slips_of(np.frombuffer(bet_ids, np.uint64))
-        legs = legs[legs["charge_no"] * (legs["kind"] == SlipKind.LEG) > 0]
-        rows: Rows = np.zeros(len(legs), CHARGE)
-        for name in ("bet_id", "market_no", "charge_no"):
-            rows[name] = legs[name]
-        rows["stake_minor"] = legs["charged_minor"]
-        return rows.tobytes()
-
-    def slips(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
-        """Return slips in order of creation, as SLIP rows, from the `start`-th on."""
-        return self._machine().slips(start, limit).tobytes()
-
-    def slips_and_totals(self, start: int, limit: int) -> tuple[int, bytes, bytes, bytes]:
-        """Return, of one instant: the journal's seq, a page of slips, their currencies, totals.
-
-        A slip's currency (u32) is its index in the totals.
-        """
-        currencies = self._machine().slip_currencies(start, limit)
-        return (
-            self._reading().seq,
-            self.slips(start, limit),
-            currencies.tobytes(),
-            self.totals(),
-        )
-
-    def slip_bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
-        """Return bets of slips in order of creation, as SLIP_BET rows, from the `start`-th on."""
-        return self._machine().slip_bets(start, limit).tobytes()
-
     def _exchange(self, verdicts: Rows, reservations: Rows, slip_bets: Rows) -> bytes:
         durable = self._serving()
         if durable is None:
@@ -323,7 +270,31 @@ class AccountShell(Shell[DurableLedger]):
             return answers.tobytes()
         with self._fail_stop:
             at_ns = self._clock()
-            return durable.exchange(verdicts, reservations, at_ns, slip_bets).tobytes()
+            waiting = self._waiting_heads(verdicts["bet_id"]) if self._bet_watch else None
+            answers = durable.exchange(verdicts, reservations, at_ns, slip_bets)
+        refused = self._refused.note(reservations, answers, at_ns)
+        if waiting is not None:
+            self._show_bets(refused, waiting)
+        return answers.tobytes()
+
+    def _waiting_heads(self, bet_ids: U64s) -> U64s:
+        """Return the heads that wait for verdicts, of the legs among some bets."""
+        slips = self._machine().slips_of(bet_ids)
+        legs = slips[slips["kind"] == SlipKind.LEG]
+        heads = self._machine().slips_of(np.unique(legs["bet_id"] - legs["legs"]))
+        waiting: U64s = heads["bet_id"][heads["state"] == SlipState.PENDING]
+        return waiting
+
+    def _show_bets(self, refused: Rows, waiting: U64s) -> None:
+        """Notify gateways that watch bets of refusals here, and of slips that are decided now.
+
+        Singles, and legs of slips, are shown by their markets.
+        """
+        heads = lines_of(self._machine().slips_of(waiting))
+        decided = heads[heads["state"] != SlipState.PENDING]
+        lines = np.concatenate((refused, decided)) if len(decided) else refused
+        if len(lines):
+            self._bet_watch.send(self._gateways, len(lines), "on_bet_lines", lines.tobytes())
 
     # --- accounts --------------------------------------------------------------------------------
     def control(self, payload: bytes) -> bytes:
@@ -342,7 +313,7 @@ class AccountShell(Shell[DurableLedger]):
         return encode(events)
 
     def query(self, payload: bytes) -> bytes:
-        """Answer an AccountQuery: Slip, Balance, list[Slip], SlipPage or None, in msgpack.
+        """Answer an AccountQuery (see `answer_query`) in msgpack.
 
         Raises
         ------
@@ -350,56 +321,10 @@ class AccountShell(Shell[DurableLedger]):
             When nothing could be recovered; and in quarantine for a bet that is not found: its
             record may lie behind the damage, and the answer None would have it placed twice.
         """
-        machine = self._machine()
-        query = decode_query(payload)
-        answer: Slip | Balance | list[Slip] | SlipPage | None
-        match query:
-            case StatusQuery():
-                answer = machine.slip(account_no=AccountNo(query.account_no), ref=query.ref)
-                if answer is None:
-                    self._healthy()
-            case BalanceQuery():
-                answer = machine.balance(
-                    AccountNo(query.account_no), before_free_bet=query.before_free_bet
-                )
-            case OpenBetsQuery():
-                answer = machine.open_slips(
-                    account_no=AccountNo(query.account_no),
-                    after_bet_id=BetId(query.after_bet_id),
-                    limit=query.limit,
-                    parts_max=query.parts_max,
-                )
-            case HistoryQuery():
-                answer = machine.settled_slips(
-                    account_no=AccountNo(query.account_no),
-                    before_bet_id=BetId(query.before_bet_id),
-                    limit=query.limit,
-                    parts_max=query.parts_max,
-                )
-                if answer is None:
-                    self._healthy()
+        answer, unsure = answer_query(self._machine(), decode_query(payload))
+        if unsure:
+            self._healthy()
         return encode(answer)
-
-    def totals(self) -> bytes:
-        """Return list[LedgerTotals] in msgpack: each currency's totals, which sum to zero."""
-        return encode(self._machine().totals())
-
-    def offers(self) -> bytes:
-        """Return list[OfferView] in msgpack: every offer, and what its account has given here."""
-        return encode(self._machine().offers())
-
-    def offer_faults(self, start: int, stop: int) -> tuple[bytes, int]:
-        """Return which of some slips' offers gave otherwise than their rules say, as u64 bet ids.
-
-        The slips are the `start`-th up to the `stop`-th. The number is the one up to which they
-        were looked at: fewer at a time where slips have very many lines.
-        """
-        bet_ids, at = self._machine().offer_faults(start, stop)
-        return bet_ids.tobytes(), at
-
-    def standing_early(self, market_nos: list[int]) -> bytes:
-        """Return list[EarlyStanding] in msgpack: open legs in some markets under early payouts."""
-        return encode(self._machine().standing_early(market_nos))
 
     # --- watching --------------------------------------------------------------------------------
     def watch(self, gateway: str, account_nos: list[int]) -> None:
@@ -460,8 +385,3 @@ class AccountShell(Shell[DurableLedger]):
             return {}
         machine = durable.machine
         return {"bets": machine.slips_len, "disputes": machine.disputes_len}
-
-    def _machine(self) -> LedgerMachine:
-        machine = self._reading().machine
-        assert machine is not None, "_reading refuses without a machine"
-        return machine

@@ -15,7 +15,7 @@ import numpy as np
 
 from actors.command_bounds import with_bounds
 from actors.failstop import ExitProcess, exit_at_once
-from actors.known_markets import known_markets
+from actors.market_reads import MarketReads
 from actors.messages import (
     AUDIT_ROWS_MAX,
     ShellPreview,
@@ -28,20 +28,17 @@ from actors.peer import Peer, PeerRefusedError
 from actors.quarantine_answers import quarantined, refuse_all
 from actors.reference_odds import MODEL, ReferenceOdds
 from actors.settings import MarketShellSettings
-from actors.shell import Shell, rows_of
-from actors.stated_results import BETS_MAX
+from actors.shell import rows_of
 from actors.unrecorded_bets import UnrecordedBets
 from engine.common.commands import MarketCommand
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
-from engine.common.ids import BetId, MarketNo, ShardNo
-from engine.common.lifecycle import Status
+from engine.common.ids import MarketNo
 from engine.common.odds_guard import OddsGuard
 from engine.common.previews import PreviewCommand
 from engine.common.reasons import Reason
 from engine.common.rows import BET, CHARGE, Rows
 from engine.common.units import NS_PER_MS, Nanos
 from engine.kernels import SHELL_MODULES, load_kernels
-from engine.market.market import MarketMachine
 from persistence.commit import Progress
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableMarkets, NotAppliedError
@@ -58,7 +55,7 @@ DERIVED: Final = "derived"
 _IMAGES_IN_CALL_MAX: Final = 1_024
 
 
-class MarketShell(Shell[DurableMarkets]):
+class MarketShell(MarketReads):
     """Markets and their journal, as other processes call them.
 
     Parameters
@@ -172,12 +169,19 @@ class MarketShell(Shell[DurableMarkets]):
         durable = self._serving()
         if durable is None:
             return refuse_all(bets).tobytes()
+        bets = self._unrecorded.with_fences(bets)
         with self._fail_stop:
-            decisions = durable.place(self._unrecorded.with_fences(bets), self._clock())
+            at_ns = self._clock()
+            decisions = durable.place(bets, at_ns)
         if self._unrecorded or np.count_nonzero(decisions["reason"]):
             self._unrecorded.note(decisions)
             self._note_reused_ids(decisions)
-        return decisions.tobytes()
+        answer = decisions.tobytes()
+        if self._bet_watch:
+            self._bet_watch.send(
+                self._gateways, len(bets), "on_bets", at_ns, bets.tobytes(), answer
+            )
+        return answer
 
     def charge(self, rows: bytes) -> int:
         """Charge legs what their slips ask now, given as CHARGE rows; return how many changed.
@@ -231,27 +235,6 @@ class MarketShell(Shell[DurableMarkets]):
         if len(bet_ids) > 8 * AUDIT_ROWS_MAX:
             raise ValueError(f"{len(bet_ids) // 8} bets, at most {AUDIT_ROWS_MAX} in one call")
         return self._machine().charges_of(np.frombuffer(bet_ids, np.uint64)).tobytes()
-
-    def highest_bet_ids(self) -> dict[ShardNo, BetId]:
-        """Return the highest bet id decided here, by account shard."""
-        return self._machine().highest_bet_ids()
-
-    def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
-        """Return recorded decisions in their order, as BET_RECORD rows, from the `start`-th on."""
-        return self._machine().bets()[start : start + limit].tobytes()
-
-    def stated_result(self, market_no: MarketNo) -> tuple[bytes, bytes, bytes]:
-        """Return what a market states, its accepted bets, and what stands for them, of one instant.
-
-        They are list[BookImage] in msgpack, BET_RECORD rows and SETTLEMENT rows; the list is empty
-        where the market is not hosted here or has more than BETS_MAX bets.
-        """
-        machine = self._machine()
-        images = [machine.book_image(number) for number in self._present([market_no])]
-        if not images or images[0].bets > BETS_MAX:
-            return encode([]), b"", b""
-        bets = machine.accepted_bets(market_no).tobytes()
-        return encode(images), bets, machine.present_resolutions(market_no).tobytes()
 
     # --- control ---------------------------------------------------------------------------------
     def control(self, payload: bytes) -> bytes:
@@ -420,47 +403,6 @@ class MarketShell(Shell[DurableMarkets]):
         if changed:
             self._notify("on_prices", encode(changed))
 
-    # --- reads and upkeep ------------------------------------------------------------------------
-    def market_nos(self) -> list[MarketNo]:
-        """Return the numbers of the markets hosted here."""
-        return self._machine().market_nos()
-
-    def price_images(self, market_nos: list[MarketNo] | None = None) -> bytes:
-        """Return list[PriceImage] of those of the given markets that are hosted here, or of all."""
-        return encode([self._machine().price_image(no) for no in self._present(market_nos)])
-
-    def ended(self, market_nos: list[MarketNo]) -> list[MarketNo]:
-        """Return those of the given markets that are settled or cancelled here."""
-        machine, over = self._machine(), (Status.SETTLED, Status.CANCELLED)
-        return [no for no in self._present(market_nos) if machine.price_image(no).status in over]
-
-    def positions(self) -> bytes:
-        """Return list[KnownMarket] of the markets that a feed has updated."""
-        return encode(known_markets(self._machine()))
-
-    def book_images(self, market_nos: list[MarketNo] | None = None) -> bytes:
-        """Return list[BookImage] of those of the given markets that are hosted here, or of all."""
-        return encode([self._machine().book_image(no) for no in self._present(market_nos)])
-
-    def fixture_grid(self, fixture: str) -> bytes:
-        """Return GridImage, what a fixture loses by its score here; None: no market of it."""
-        return encode(self._machine().fixture_grid(fixture))
-
-    def outbox(self, shard: ShardNo, limit: int) -> bytes:
-        """Return the oldest settlements that wait for an account shard: SETTLEMENT rows."""
-        return self._machine().outbox(shard=shard, limit=limit).tobytes()
-
-    def outbox_shards(self) -> list[ShardNo]:
-        """Return the account shards for which settlements wait; none while quarantined."""
-        return [] if self._serving() is None else self._machine().outbox_shards()
-
-    def _present(self, market_nos: list[MarketNo] | None) -> list[MarketNo]:
-        here = self._machine().market_nos()
-        if market_nos is None:
-            return here
-        wanted = dict.fromkeys(market_nos)
-        return [no for no in here if no in wanted]
-
     def _counts(self) -> dict[str, int]:
         durable = self._durable
         if durable is None or durable.machine is None:
@@ -472,8 +414,3 @@ class MarketShell(Shell[DurableMarkets]):
             "ids_reused": self._ids_reused,
             "charges_unfit": machine.charges_unfit,
         }
-
-    def _machine(self) -> MarketMachine:
-        machine = self._reading().machine
-        assert machine is not None, "_reading refuses without a machine"
-        return machine

@@ -106,7 +106,31 @@ class HistoryQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="histor
     parts_max: int = 1_024
 
 
-AccountQuery = StatusQuery | BalanceQuery | OpenBetsQuery | HistoryQuery
+class AccountViewQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="view"):
+    """Query an account as traders see it; the answer is an AccountView or None."""
+
+    account_no: AccountNo
+
+
+class AccountTotalsQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="totals"):
+    """Query a page of an account's totals since a time, the newest bets first: AccountTotals.
+
+    It is None when the account does not have the bet that the page is before.
+    """
+
+    account_no: AccountNo
+    since_ns: int = 0
+    before_bet_id: int = 0
+
+
+AccountQuery = (
+    StatusQuery
+    | BalanceQuery
+    | OpenBetsQuery
+    | HistoryQuery
+    | AccountViewQuery
+    | AccountTotalsQuery
+)
 
 
 class ShellHealth(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
+from actors.bet_watch import BetWatch
 from actors.failstop import ExitProcess, FailStop
 from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
 from actors.peer import Peer, PeerRefusedError, SubscribedPeer, call_after_gaps
@@ -83,6 +84,7 @@ class Shell(Generic[DurableT]):
         note = None if self._progress is None else partial(note_end, self._progress)
         self._fail_stop = FailStop(name, exit_process, note)
         self._gateways: dict[str, Peer] = {}
+        self._bet_watch = BetWatch()
         self._durable: DurableT | None = None
         try:
             with self._fail_stop:
@@ -141,8 +143,18 @@ class Shell(Generic[DurableT]):
             if isinstance(peer, SubscribedPeer):
                 peer.unsubscribe()
         self._gateways = {peer.name: peer for peer in peers}
+        self._bet_watch.keep(self._gateways)
         for peer in peers:
             call_after_gaps(peer, partial(self._on_gap, peer))
+
+    def watch_bets(self, gateway: str, lines: int) -> None:
+        """Send a gateway the next lines of bets as they are decided, so many at most; 0: no more.
+
+        A gateway that watches asks again and again, so nothing is lost when it or this shell starts
+        anew; what it could not be sent is counted, and told with the next lines.
+        """
+        if gateway in self._gateways:
+            self._bet_watch.lend(gateway, lines)
 
     def state_hash(self) -> str:
         """Return the hash of the machine's whole state."""

@@ -40,7 +40,8 @@ from gateway.net.work_shares import WorkQueue
 from gateway.services.account_bounds import AccountBoundService
 from gateway.services.accounts import Accounts
 from gateway.services.audit_trail import AuditTrailService
-from gateway.services.board_creation import BoardService
+from gateway.services.bet_lookup import BetLookup
+from gateway.services.bet_stream import BetStream
 from gateway.services.builders import BuilderService
 from gateway.services.catalogue import FixtureCatalogue
 from gateway.services.control import ControlService
@@ -48,6 +49,7 @@ from gateway.services.derived_markets import DerivedMarkets
 from gateway.services.desk import DeskClient
 from gateway.services.each_way import EachWayService
 from gateway.services.fixture_control import FixtureService
+from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.http_pages import Pages
 from gateway.services.metrics import GatewayMetrics
 from gateway.services.offers import OfferService
@@ -214,18 +216,14 @@ class Gateway:
             control=control,
             offers=OfferService(routes=routes, settings=settings),
             account_bounds=AccountBoundService(routes=routes, settings=settings),
+            floor_accounts=FloorAccounts(routes=routes, settings=settings),
+            bet_lookup=BetLookup(
+                routes=routes, accounts=accounts, fanout=self.fanout, settings=settings
+            ),
+            bet_stream=BetStream(routes=routes, gateway=self.name, counters=self.counters),
             trail=AuditTrailService(desk=self._desk, counters=self.counters, gateway=self.name),
             feeds=self.feeds,
             fixtures=self._fixtures,
-            boards=BoardService(
-                routes=routes,
-                fanout=self.fanout,
-                limits=self._limits,
-                fixtures=self._fixtures,
-                control=control,
-                supervisor=lambda: self._suspected.supervisor,
-                timeout_s=settings.control_timeout_ms / 1_000,
-            ),
         )
 
     def _started(self) -> dict[str, int]:
@@ -267,6 +265,7 @@ class Gateway:
             self._services.bets.wake()
             for name in restarted:
                 self._services.accounts.watch_again(name)
+                self._services.bet_stream.watch_again(name)
         self._mark_quarantines(changed, markets)
         # A shell's last published changes can be lost with its process: fetch its images again.
         stale = dict.fromkeys(restarted)
@@ -339,6 +338,16 @@ class Gateway:
         """Pass events of watched accounts to the sessions that watch them."""
         if self._services is not None:
             self._services.accounts.publish(payload, kind)
+
+    def on_bets(self, missed: int, at_ns: int, bets: bytes, decisions: bytes) -> None:
+        """Pass bets that a market shell has decided to the sessions that watch them."""
+        if self._services is not None:
+            self._services.bet_stream.on_bets(missed, at_ns, bets, decisions)
+
+    def on_bet_lines(self, missed: int, lines: bytes) -> None:
+        """Pass bets that an account shell shows to the sessions that watch them."""
+        if self._services is not None:
+            self._services.bet_stream.on_bet_lines(missed, lines)
 
     def stats(self) -> dict[str, Any]:
         """Return figures for views and benches: gauges, answers by reason, latencies in seconds."""

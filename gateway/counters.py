@@ -23,6 +23,8 @@ class Counters:
         self.odds_conflated = 0
         self.images_healed = 0
         self.account_events_out = 0
+        self.bets_shown = 0
+        self.bets_missed = 0
         self.control_commands = 0
         self.feed_messages = 0
         self.feed_refused = 0

@@ -326,11 +326,15 @@ class Durable(ABC, Generic[M, C, E]):
             events = [Refused(reason=refusal, message=MESSAGES[refusal]) for _ in commands]
             return events
         with self._deciding() as machine:
-            apply: Any = machine.apply
-            events = [apply(command, at_ns) for command in commands]
+            events = [self._apply(machine, command, at_ns, by) for command in commands]
             payload = encode_control(by=by, commands=encoded, events=events)
             self._commit(Kind.CONTROL, at_ns=at_ns, parts=[payload])
         return events
+
+    @staticmethod
+    @abstractmethod
+    def _apply(machine: Any, command: Any, at_ns: Nanos, by: str, /) -> Any:
+        """Apply one command of the machine, sent by `by`; return its event."""
 
     @staticmethod
     @abstractmethod

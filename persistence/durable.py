@@ -67,6 +67,12 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
 
     _decode_commands = staticmethod(decode_market_commands)
 
+    @staticmethod
+    def _apply(
+        machine: MarketMachine, command: MarketCommand, at_ns: Nanos, _: str, /
+    ) -> MarketEvent:
+        return machine.apply(command, at_ns)
+
     @classmethod
     def open(
         cls,
@@ -188,6 +194,12 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
     """An account shard whose every transfer is on disk before its answer is returned."""
 
     _decode_commands = staticmethod(decode_ledger_commands)
+
+    @staticmethod
+    def _apply(
+        machine: LedgerMachine, command: LedgerCommand, at_ns: Nanos, by: str, /
+    ) -> LedgerEvent:
+        return machine.apply(command, at_ns, by=by)
 
     @classmethod
     def open(

@@ -290,7 +290,9 @@ class LedgerReplay(Replay[LedgerMachine]):
                 raise MismatchError("replaying its settlements applies different rows")
         elif record.kind == Kind.CONTROL:
             control = decode_ledger_control(record.payload)
-            events = [self.machine.apply(each, record.at_ns) for each in control.commands]
+            events = [
+                self.machine.apply(each, record.at_ns, by=control.by) for each in control.commands
+            ]
             if not _same_events(events, control.events):
                 raise MismatchError("replaying its commands gives different events")
         else:

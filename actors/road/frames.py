@@ -57,6 +57,10 @@ METHODS: Final = (
     "charge",
     "derive",
     "preview",
+    # of all shells, and of gateways that watch bets
+    "watch_bets",
+    "on_bets",
+    "on_bet_lines",
 )
 """What goes over the road, numbered by place; everything else is rare and goes with Ray."""
 METHOD_NUMBERS: Final = {name: number for number, name in enumerate(METHODS)}

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from engine.common.account_changes import AccountCommand
 from engine.common.early import EarlyCommand
 from engine.common.ids import (
     ACCOUNT_NO_MAX,
@@ -24,10 +25,9 @@ from engine.common.ids import (
 )
 from engine.common.lifecycle import Status
 from engine.common.odds_guard import OddsGuard
-from engine.common.offers import GrantFreeBet, SetOffer
+from engine.common.offers import OfferCommand
 from engine.common.outcome_marks import OutcomeCommand
 from engine.common.payoffs import Payoffs
-from engine.common.payout_bounds import SetBound
 from engine.common.units import (
     BALANCE_MINOR_MAX,
     DEAD_HEAT_DEN_MAX,
@@ -479,4 +479,4 @@ class Withdraw(_Command, frozen=True, tag="withdraw"):
     ref: RefField
 
 
-LedgerCommand = SetRate | OpenAccount | Deposit | Withdraw | SetOffer | GrantFreeBet | SetBound
+LedgerCommand = SetRate | OpenAccount | Deposit | Withdraw | OfferCommand | AccountCommand

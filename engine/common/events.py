@@ -358,6 +358,13 @@ class AccountBoundSet(_Event, frozen=True, tag="account_bound_set"):
     open_payout_minor_max: Minor
 
 
+class AccountBlocked(_Event, frozen=True, tag="account_blocked"):
+    """The account takes no new bets from now on, or takes them again."""
+
+    account_no: AccountNo
+    blocked: bool
+
+
 class CombinationBoundSet(_Event, frozen=True, tag="combination_bound_set"):
     """What open slips with the same selections can pay together is bounded from now on."""
 
@@ -375,4 +382,5 @@ LedgerEvent = (
     | PayoutBoundSet
     | AccountBoundSet
     | CombinationBoundSet
+    | AccountBlocked
 )

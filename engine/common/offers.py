@@ -214,3 +214,6 @@ class GrantFreeBet(_Command, frozen=True, tag="grant_free_bet"):
     amount_minor: Annotated[Minor, Meta(ge=1, le=BALANCE_MINOR_MAX)]
     expires_at_ns: Annotated[Nanos, Meta(ge=0, le=_TIME_NS_MAX)]
     ref: Annotated[str, Meta(pattern=r"^[!-~]{1,32}\Z")]
+
+
+OfferCommand = SetOffer | GrantFreeBet

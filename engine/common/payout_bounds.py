@@ -13,6 +13,8 @@ from engine.common.units import PAYOUT_MINOR_MAX, Minor
 
 PayoutBoundField = Annotated[Minor, Meta(ge=0, le=PAYOUT_MINOR_MAX)]
 """A bound in minor units of base currency; 0 for none."""
+BOUND_WHY_CHARS_MAX: Final = 80
+"""Characters of a reason that a person gives."""
 COMBINATION_MINOR_MAX: Final = 100_000_000_000
 """The highest bound of a combination: the ledger adds up its slips in one word."""
 CombinationBoundField = Annotated[Minor, Meta(ge=0, le=COMBINATION_MINOR_MAX)]
@@ -36,6 +38,7 @@ class SetAccountBound(_Bound, frozen=True, tag="set_account_bound"):
 
     account_no: Annotated[AccountNo, Meta(ge=0, le=ACCOUNT_NO_MAX)]
     open_payout_minor_max: PayoutBoundField
+    why: Annotated[str, Meta(max_length=BOUND_WHY_CHARS_MAX)] = ""
 
 
 class SetCombinationBound(_Bound, frozen=True, tag="set_combination_bound"):

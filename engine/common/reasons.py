@@ -85,6 +85,7 @@ class Reason(IntEnum):
     BALANCE_OVER_BOUND = 607
     TRANSFER_REF_REUSED = 608
     BET_ID_REUSED = 609
+    ACCOUNT_BLOCKED = 610
 
     # 61x offers and free bets
     OFFER_UNKNOWN = 611
@@ -221,6 +222,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.BALANCE_OVER_BOUND: "the balance would pass its bound",
     Reason.TRANSFER_REF_REUSED: "this transfer ref was used for another transfer",
     Reason.BET_ID_REUSED: "another bet has this bet id",
+    Reason.ACCOUNT_BLOCKED: "the account takes no bets now",
     Reason.OFFER_UNKNOWN: "no such offer",
     Reason.OFFER_WITHDRAWN: "the offer is withdrawn",
     Reason.OFFER_NOT_FOR_BET: "the bet does not meet the offer's conditions",

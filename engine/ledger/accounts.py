@@ -8,6 +8,7 @@ from typing import assert_never
 
 import numpy as np
 
+from engine.common.account_changes import BlockAccount, ChangedField
 from engine.common.commands import (
     Deposit,
     LedgerCommand,
@@ -16,6 +17,7 @@ from engine.common.commands import (
     Withdraw,
 )
 from engine.common.events import (
+    AccountBlocked,
     AccountBoundSet,
     AccountOpened,
     CombinationBoundSet,
@@ -43,8 +45,10 @@ from engine.ledger.rows import CURRENCIES_MAX, HOLDINGS, TransferKind
 from engine.ledger.tables import LedgerTables
 
 
-def apply_command(tables: LedgerTables, command: LedgerCommand, at_ns: Nanos) -> LedgerEvent:
-    """Apply a command, or refuse it with a reason and change nothing."""
+def apply_command(
+    tables: LedgerTables, command: LedgerCommand, at_ns: Nanos, *, by: str
+) -> LedgerEvent:
+    """Apply a command of somebody, or refuse it with a reason and change nothing."""
     match command:
         case SetRate():
             return _set_rate(tables, command)
@@ -61,7 +65,9 @@ def apply_command(tables: LedgerTables, command: LedgerCommand, at_ns: Nanos) ->
         case SetPayoutBound():
             return _set_payout_bound(tables, command)
         case SetAccountBound():
-            return _set_account_bound(tables, command)
+            return _set_account_bound(tables, command, at_ns, by)
+        case BlockAccount():
+            return _block_account(tables, command, at_ns, by)
         case SetCombinationBound():
             return _set_combination_bound(tables, command)
         case _:
@@ -149,15 +155,45 @@ def _set_payout_bound(tables: LedgerTables, command: SetPayoutBound) -> LedgerEv
     return PayoutBoundSet(open_payout_minor_max=most_minor)
 
 
-def _set_account_bound(tables: LedgerTables, command: SetAccountBound) -> LedgerEvent:
+def _set_account_bound(
+    tables: LedgerTables, command: SetAccountBound, at_ns: Nanos, by: str
+) -> LedgerEvent:
     most_minor = command.open_payout_minor_max
     if not 0 <= most_minor <= PAYOUT_MINOR_MAX:
         return _bound_refused()
     account = tables.account_slot(command.account_no)
     if account < 0:
         return _refused(Reason.ACCOUNT_UNKNOWN, "account_no")
-    tables.accounts["open_payout_minor_max"][account] = most_minor
+    change = ChangedField.OPEN_PAYOUT_MINOR_MAX
+    _change(tables, account, change, most_minor, at_ns=at_ns, by=by, why=command.why)
     return AccountBoundSet(account_no=command.account_no, open_payout_minor_max=most_minor)
+
+
+def _block_account(
+    tables: LedgerTables, command: BlockAccount, at_ns: Nanos, by: str
+) -> LedgerEvent:
+    account = tables.account_slot(command.account_no)
+    if account < 0:
+        return _refused(Reason.ACCOUNT_UNKNOWN, "account_no")
+    value = int(command.blocked)
+    _change(tables, account, ChangedField.BLOCKED, value, at_ns=at_ns, by=by, why=command.why)
+    return AccountBlocked(account_no=command.account_no, blocked=command.blocked)
+
+
+def _change(
+    tables: LedgerTables,
+    account: int,
+    field: ChangedField,
+    value: int,
+    *,
+    at_ns: Nanos,
+    by: str,
+    why: str,
+) -> None:
+    """Write a field of an account's row, and keep who changed it."""
+    before = int(tables.accounts[field.value][account])
+    tables.accounts[field.value][account] = value
+    tables.changes.note(account, field, before, value, at_ns=at_ns, by=by, why=why)
 
 
 def _set_combination_bound(tables: LedgerTables, command: SetCombinationBound) -> LedgerEvent:

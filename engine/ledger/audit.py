@@ -74,6 +74,8 @@ def _account_rules(tables: LedgerTables) -> _Rules:
     yield "accounts: open_last beyond the slips", rows["open_last"] <= tables.slips_len
     for name in (*HOLDINGS, "owed_minor", "open_payout_minor_max"):
         yield f"accounts: {name} negative", rows[name] >= 0
+    yield "accounts: blocked is not 0 or 1", rows["blocked"] <= 1
+    yield "accounts: padding in use", rows["pad"] == 0
     idle = (rows["available_minor"] == 0) | (rows["owed_minor"] == 0)
     yield "accounts: available and owed at once", idle
 

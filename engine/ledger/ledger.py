@@ -34,11 +34,8 @@ from engine.common.rows import (
     FLAG_UNMARKED,
     RESERVED,
     SLIP_BET,
-    I64s,
     Rows,
-    SlipKind,
     SlipState,
-    U32s,
     U64s,
 )
 from engine.common.rules import RULES, RULES_FIRST
@@ -46,16 +43,17 @@ from engine.common.state_hash import state_hash
 from engine.common.units import BETS_MAX, Nanos
 from engine.common.views import Balance, EarlyStanding, LedgerTotals, OfferView, Slip, SlipPage
 from engine.ledger import slip_pages, views
+from engine.ledger.account_reads import AccountReads
 from engine.ledger.accounts import apply_command, ref_u64s
 from engine.ledger.audit import due_fault, first_fault, row_fault
 from engine.ledger.audit_offers import offer_faults
 from engine.ledger.charges import ChargePage, apply_charged, due_charges
 from engine.ledger.exchanging import make_room, reserve, resolve
-from engine.ledger.index_nb import slots_of_bets_nb
-from engine.ledger.ledger_nb import drop_resolved_nb, in_force_nb, pending_bets_nb
+from engine.ledger.ledger_nb import drop_resolved_nb, pending_bets_nb
 from engine.ledger.portions import resolved_at_once, settled_at_once
-from engine.ledger.rows import ACCOUNTS_MAX, ALL_SLIP_BETS_MAX, LEDGER_LAYOUT, TRANSFERS_MAX
+from engine.ledger.rows import ACCOUNTS_MAX, LEDGER_LAYOUT, TRANSFERS_MAX
 from engine.ledger.settling import apply_settlements
+from engine.ledger.slip_reads import SlipReads
 from engine.ledger.standing_early import standing_early
 from engine.ledger.tables import LedgerTables
 
@@ -64,7 +62,7 @@ _NO_BET: Final = BetId(0)
 """Below every bet id: a first page starts after it."""
 
 
-class LedgerMachine:
+class LedgerMachine(SlipReads):
     """One account shard's ledger.
 
     Parameters
@@ -303,9 +301,9 @@ class LedgerMachine:
 
     # --- commands --------------------------------------------------------------------------------
 
-    def apply(self, command: LedgerCommand, at_ns: Nanos) -> LedgerEvent:
-        """Apply a command, or refuse it with a reason and change nothing."""
-        return apply_command(self._tables, command, at_ns)
+    def apply(self, command: LedgerCommand, at_ns: Nanos, *, by: str = "") -> LedgerEvent:
+        """Apply a command that `by` sent, or refuse it with a reason and change nothing."""
+        return apply_command(self._tables, command, at_ns, by=by)
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -392,67 +390,10 @@ class LedgerMachine:
         """Return the open legs in some markets under early payouts (see `standing_early`)."""
         return standing_early(self._tables, market_nos)
 
-    def in_force(
-        self, *, market_nos: Sequence[int], after_bet_id: BetId = _NO_BET, limit: int
-    ) -> U64s:
-        """Return the ids of bets that some markets have accepted, after a bet, rising."""
-        tables = self._tables
-        begin = tables.slots_up_to(after_bet_id)
-        bet_ids: U64s = np.empty(max(0, min(limit, tables.slips_len - begin)), np.uint64)
-        wanted = np.unique(np.array(market_nos, np.uint32))
-        count = in_force_nb(tables.slips, begin, tables.slips_len, wanted, bet_ids)
-        return bet_ids[:count]
-
     @property
-    def last_bet_id(self) -> BetId:
-        """The highest bet id given so far, 0 for none."""
-        last = self._tables.slips_len - 1
-        return BetId(int(self._tables.slips["bet_id"][last])) if last >= 0 else _NO_BET
-
-    @property
-    def slips_len(self) -> int:
-        """Number of slips."""
-        return self._tables.slips_len
-
-    def never_given(self, bet_ids: U64s) -> U64s:
-        """Return those of some bets' ids that this shard never gave to a bet, in their order.
-
-        A head's id is none: no market has ever been sent it.
-        """
-        bet_ids = np.ascontiguousarray(bet_ids, np.uint64)
-        slots = self._slots_of(bet_ids)
-        unknown = slots < 0
-        unknown[~unknown] = self._tables.slips["kind"][slots[~unknown]] == SlipKind.HEAD
-        found: U64s = bet_ids[unknown]
-        return found
-
-    def _slots_of(self, bet_ids: U64s) -> I64s:
-        """Return the slot of each bet id, -1 for one that this shard never gave."""
-        tables = self._tables
-        slots = np.empty(len(bet_ids), np.int64)
-        slots_of_bets_nb(bet_ids, tables.ranges, tables.slips, tables.slips_len, slots)
-        return slots
-
-    def slip_currencies(self, start: int = 0, limit: int = BETS_MAX) -> U32s:
-        """Return the currency slots of a page of slips' accounts, in the order of `totals`."""
-        tables = self._tables
-        owners = tables.used_slips()["account"][start : start + limit]
-        currencies: U32s = tables.accounts["currency"][owners]
-        return currencies
-
-    def slips_of(self, bet_ids: U64s) -> Rows:
-        """Return a copy of the slips (SLIP rows) of those bet ids that this shard gave."""
-        slots = self._slots_of(np.ascontiguousarray(bet_ids, np.uint64))
-        found: Rows = self._tables.slips[slots[slots >= 0]]
-        return found
-
-    def slip_bets(self, start: int = 0, limit: int = ALL_SLIP_BETS_MAX) -> Rows:
-        """Return a copy of a page of slips' bets (SLIP_BET rows), in the order of their heads."""
-        return self._tables.used_slip_bets()[start : start + limit].copy()
-
-    def slips(self, start: int = 0, limit: int = BETS_MAX) -> Rows:
-        """Return a copy of a page of slips (SLIP rows of engine.ledger.rows), by rising bet id."""
-        return self._tables.used_slips()[start : start + limit].copy()
+    def floor(self) -> AccountReads:
+        """What traders ask of the accounts and bets of this shard."""
+        return AccountReads(self._tables)
 
     # --- state as a whole ------------------------------------------------------------------------
 

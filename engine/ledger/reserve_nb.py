@@ -60,6 +60,7 @@ BET_REF_REUSED = int(Reason.BET_REF_REUSED)
 CAPACITY = int(Reason.CAPACITY)
 ACCOUNT_LIABILITY = int(Reason.ACCOUNT_LIABILITY)
 COMBINATION_LIABILITY = int(Reason.COMBINATION_LIABILITY)
+ACCOUNT_BLOCKED = int(Reason.ACCOUNT_BLOCKED)
 
 
 @kernel(inline=True)
@@ -101,6 +102,16 @@ def same_bet_nb(slip: Any, reservation: Any) -> Any:
         and slip.odds_seen_milli == reservation.odds_milli
         and slip.policy == reservation.policy
     )
+
+
+@kernel(inline=True)
+def shut_reason_nb(full: Any, account_slot: Any, accounts: Any) -> Any:
+    """Return why nothing at all can be reserved for an account now, or 0."""
+    if full:
+        return CAPACITY
+    if account_slot < 0:
+        return ACCOUNT_UNKNOWN
+    return ACCOUNT_BLOCKED if accounts[account_slot].blocked else 0
 
 
 @kernel(inline=True)
@@ -215,8 +226,8 @@ def reserve_run_nb(
                 else:
                     answer_refusal_nb(answer, reservation, BET_REF_REUSED, rate_micro, 0)
                 continue
-        if slips_len >= slips_max or account_slot < 0:
-            reason = CAPACITY if slips_len >= slips_max else ACCOUNT_UNKNOWN
+        reason = shut_reason_nb(slips_len >= slips_max, account_slot, accounts)
+        if reason != 0:
             answer_refusal_nb(answer, reservation, reason, rate_micro, 0)
             continue
         account = accounts[account_slot]
@@ -281,11 +292,11 @@ def reserve_nb(
     """Reserve stakes of singles: one answer for each reservation, in order.
 
     Checks, of which the first that fails refuses: known ref (with the same content the answer is
-    its slip, with other content BET_REF_REUSED), capacity, account, form of the ref, bounds of the
-    stake, funds, the bound of the account's open payout (`payouts_max` by currency slot, unless the
-    account has its own). A refusal changes nothing and is not recorded. A PENDING slip that is
-    handed out again is marked shared, unless nothing may change (`slips_max` is 0). A head or leg
-    is refused with MALFORMED: a batch with slips of several legs is `reserve_slips_nb`'s.
+    its slip, with other content BET_REF_REUSED), capacity, account, block, form of the ref, bounds
+    of the stake, funds, the bound of the account's open payout (`payouts_max` by currency slot,
+    unless the account has its own). A refusal changes nothing and is not recorded. A PENDING slip
+    that is handed out again is marked shared, unless nothing may change (`slips_max` is 0). A head
+    or leg is refused with MALFORMED: a batch with slips of several legs is `reserve_slips_nb`'s.
 
     Returns
     -------

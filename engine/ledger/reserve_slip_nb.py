@@ -54,9 +54,7 @@ from engine.ledger.offers_nb import (
 from engine.ledger.open_slips_nb import chain_slip_nb
 from engine.ledger.reserve_nb import (
     ACCOUNT_LIABILITY,
-    ACCOUNT_UNKNOWN,
     BET_REF_REUSED,
-    CAPACITY,
     COMBINATION_LIABILITY,
     INSUFFICIENT_FUNDS,
     MALFORMED,
@@ -66,6 +64,7 @@ from engine.ledger.reserve_nb import (
     answer_slip_nb,
     payout_bound_nb,
     reserve_run_nb,
+    shut_reason_nb,
 )
 from engine.ledger.rows import ALL_SLIP_BETS_MAX
 from engine.ledger.slip_checks_nb import (
@@ -250,8 +249,8 @@ def reserve_slip_nb(
                 refuse_all_nb(answers, reservations, at, end, BET_REF_REUSED, rate_micro, 0)
             return
     full = slot + end - at > slips_max or first + head.market_no > ALL_SLIP_BETS_MAX
-    if full or account_slot < 0:
-        reason = CAPACITY if full else ACCOUNT_UNKNOWN
+    reason = shut_reason_nb(full, account_slot, accounts)
+    if reason != 0:
         refuse_all_nb(answers, reservations, at, end, reason, rate_micro, 0)
         return
     account = accounts[account_slot]

@@ -33,6 +33,7 @@ HOLDING_MINOR_MAX: Final = 1 << 62
 assert HOLDING_MINOR_MAX + SETTLEMENTS_MAX * PAYOUT_MINOR_MAX < 1 << 63
 assert BALANCE_MINOR_MAX < HOLDING_MINOR_MAX
 assert max(BETS_MAX, TRANSFERS_MAX, ACCOUNTS_MAX) < 1 << 27, "an index entry has 27 bits of slot"
+assert CURRENCIES_MAX <= 1 << 8, "an account has one byte for its currency's slot"
 
 
 class TransferKind(IntEnum):
@@ -42,22 +43,27 @@ class TransferKind(IntEnum):
     WITHDRAWAL = 2
 
 
-_ACCOUNT_FIELDS: Final = (
+_MONEY_FIELDS: Final = (
     ("available_minor", "<i8"),
     ("pending_minor", "<i8"),
     ("at_stake_minor", "<i8"),
     ("owed_minor", "<i8"),
     ("account_no", "<u4"),
-    ("currency", "<u4"),
-    ("open_first", "<u4"),
-    ("open_last", "<u4"),
 )
+_CHAIN_FIELDS: Final = (("open_first", "<u4"), ("open_last", "<u4"))
 
-ACCOUNT_2: Final = row_dtype(48, *_ACCOUNT_FIELDS)
+ACCOUNT_2: Final = row_dtype(48, *_MONEY_FIELDS, ("currency", "<u4"), *_CHAIN_FIELDS)
 """An account of layouts 1 and 2."""
 
 ACCOUNT: Final = row_dtype(
-    64, *_ACCOUNT_FIELDS, ("open_payout_minor", "<i8"), ("open_payout_minor_max", "<i8")
+    64,
+    *_MONEY_FIELDS,
+    ("currency", "u1"),
+    ("blocked", "u1"),
+    ("pad", "<u2"),
+    *_CHAIN_FIELDS,
+    ("open_payout_minor", "<i8"),
+    ("open_payout_minor_max", "<i8"),
 )
 """An account. It is one row and not a column per figure: accounts are read in random order, and a
 row is one line of the processor's cache. `currency` is a slot. `open_first` and `open_last` are one
@@ -65,7 +71,7 @@ more than the slots of the account's oldest and newest open slip, 0 for none.
 
 `open_payout_minor` is the open payout: the sum, over the open slips, of the most that each can
 still pay. `open_payout_minor_max` is the account's own bound of it in base currency, 0 for the
-house's."""
+house's. An account that is `blocked` (1) gets no new slip."""
 
 HOLDINGS: Final = ("available_minor", "pending_minor", "at_stake_minor")
 """The figures of an account that add up, less `owed_minor`, to what the account holds."""
@@ -166,9 +172,17 @@ def accounts_from_2(rows: Rows, slips: Rows) -> Rows:
     """Return accounts of layouts 1 and 2 with the open payout of their slips, all of them singles.
 
     Slips of accounts that are not among the rows are left out.
+
+    Raises
+    ------
+    ValueError
+        When a currency's slot is beyond all bounds.
     """
+    beyond = rows["currency"] >= CURRENCIES_MAX
+    if beyond.any():
+        raise ValueError(f"ledger.accounts: currency without a rate (row {int(beyond.argmax())})")
     accounts: Rows = np.zeros(len(rows), ACCOUNT)
-    for name, _ in _ACCOUNT_FIELDS:
+    for name in ACCOUNT_2.names or ():
         accounts[name] = rows[name]
     open_slips = slips[np.isin(slips["state"], (SlipState.PENDING, SlipState.ACCEPTED))]
     open_slips = open_slips[open_slips["account"] < len(rows)]
@@ -182,7 +196,7 @@ def accounts_from_2(rows: Rows, slips: Rows) -> Rows:
 def accounts_as_2(rows: Rows) -> Rows:
     """Return accounts as layouts 1 and 2 had them."""
     converted: Rows = np.zeros(len(rows), ACCOUNT_2)
-    for name, _ in _ACCOUNT_FIELDS:
+    for name in ACCOUNT_2.names or ():
         converted[name] = rows[name]
     return converted
 

@@ -11,7 +11,7 @@ from engine.common.ids import AccountNo, BetId
 from engine.common.rows import SlipKind
 from engine.common.views import Slip, SlipPage
 from engine.ledger.open_slips_nb import open_slots_nb
-from engine.ledger.slip_chains_nb import settled_slots_nb
+from engine.ledger.slip_chains_nb import SETTLED, slots_in_states_nb
 from engine.ledger.tables import LedgerTables
 from engine.ledger.views import slip_at, slips_at
 
@@ -77,22 +77,42 @@ def settled_slips(
         The page ends before a slip with which it would have more legs and bets of slips.
     """
     assert limit > 0
-    account, chains = tables.account_slot(account_no), tables.chains
-    if not before_bet_id:
-        first = int(chains.newest[account]) if 0 <= account < len(chains.newest) else 0
-    else:
-        slot = tables.slot_of_bet(before_bet_id)
-        if slot < 0 or not _has_bet(tables, account, slot):
-            return None
-        first = int(chains.earlier[slot])
+    first = chain_begin(tables, account_no, before_bet_id=before_bet_id)
+    if first is None:
+        return None
     slots = np.empty(min(limit, HISTORY_STEPS_MAX), np.uint32)
-    count, last = settled_slots_nb(
-        tables.slips, chains.earlier, first, HISTORY_STEPS_MAX, parts_max, slots
+    count, last = slots_in_states_nb(
+        tables.slips,
+        tables.chains.earlier,
+        first,
+        1 << SETTLED,
+        HISTORY_STEPS_MAX,
+        parts_max,
+        slots,
     )
     return SlipPage(
         slips=[slip_at(tables, slot) for slot in slots[:count].tolist()],
-        before_bet_id=BetId(int(tables.slips["bet_id"][last - 1])) if last else BetId(0),
+        before_bet_id=bet_before(tables, last),
     )
+
+
+def chain_begin(tables: LedgerTables, account_no: AccountNo, *, before_bet_id: BetId) -> int | None:
+    """Return one more than the slot of an account's newest bet, or of that before one; 0: none.
+
+    None when the account does not have the bet that it is to be before.
+    """
+    account, chains = tables.account_slot(account_no), tables.chains
+    if not before_bet_id:
+        return int(chains.newest[account]) if 0 <= account < len(chains.newest) else 0
+    slot = tables.slot_of_bet(before_bet_id)
+    if slot < 0 or not _has_bet(tables, account, slot):
+        return None
+    return int(chains.earlier[slot])
+
+
+def bet_before(tables: LedgerTables, last: int) -> BetId:
+    """Return the bet id that the next page is before; `last` is its slot and one, 0 for none."""
+    return BetId(int(tables.slips["bet_id"][last - 1])) if last else BetId(0)
 
 
 def _has_bet(tables: LedgerTables, account: int, slot: int) -> bool:

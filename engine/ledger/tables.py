@@ -29,6 +29,7 @@ from engine.common.units import (
     Minor,
     base_amount_minor_max_up,
 )
+from engine.ledger.account_changes import CHANGES_FIELD, AccountChanges
 from engine.ledger.charges_nb import all_due_nb
 from engine.ledger.combinations import Combinations
 from engine.ledger.growth import ROWS_MIN, copied, grown_size
@@ -86,6 +87,7 @@ FIELDS: Final = {
         *OFFER_FIELDS,
         "open_payout_minor_max",
         "combination_payout_minor_max",
+        CHANGES_FIELD,
     ),
 }
 """The fields of a dump by its layout."""
@@ -135,6 +137,7 @@ class LedgerTables:
         self.slip_bets: Rows = np.zeros(0, SLIP_BET)
         """The bets of slips of several legs, in the order of their heads."""
         self.slip_bets_len = 0
+        self.changes = AccountChanges()
         self.offers = OfferTables()
         self.combinations = Combinations()
         self.chains = SlipChains()
@@ -323,16 +326,16 @@ class LedgerTables:
         Raises
         ------
         ValueError
-            When there are slips of several legs, offers or bounds of payouts, which no older layout
-            can hold.
+            When there are slips of several legs, offers, bounds of payouts or changes of accounts,
+            which no older layout can hold.
         """
         slips, accounts = self.used_slips(), self.used_accounts()
         if layout < LEDGER_LAYOUT:
             if self.slip_bets_len or len(self.offers.offers) > 1:
                 raise ValueError(f"layout {layout} has no slips of several legs and no offers")
             bounds = self.open_payout_minor_max or self.combinations.payout_minor_max
-            if bounds or accounts["open_payout_minor_max"].any():
-                raise ValueError(f"layout {layout} has no bounds of payouts")
+            if bounds or self.changes:
+                raise ValueError(f"layout {layout} has no bounds of payouts, blocks or changes")
             accounts = accounts_as_2(accounts)
             slips = slips_as_2(slips)
         if layout == 1:
@@ -358,6 +361,7 @@ class LedgerTables:
             **self.offers.dump(),
             "open_payout_minor_max": self.open_payout_minor_max,
             "combination_payout_minor_max": self.combinations.payout_minor_max,
+            CHANGES_FIELD: self.changes.dump(),
         }
         return document | {name: later[name] for name in FIELDS[layout] if name in later}
 
@@ -411,6 +415,7 @@ class LedgerTables:
             tables.slips = reader.rows("slips", SLIP, high=tables.slips_max)
             tables.slip_bets = reader.rows("slip_bets", SLIP_BET, high=ALL_SLIP_BETS_MAX)
             tables.offers = OfferTables.load(reader)
+            tables.changes = AccountChanges.load(reader, accounts_len=len(tables.accounts))
         tables.accounts_len = len(tables.accounts)
         tables.convert_bounds()
         tables.slips_len = len(tables.slips)

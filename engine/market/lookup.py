@@ -7,9 +7,9 @@ import numpy as np
 
 from engine.common.ids import SHARD_BITS, BetId, ShardNo
 from engine.common.reasons import Reason
-from engine.common.rows import DECISION, Rows, U64s
+from engine.common.rows import DECISION, I64s, Rows, U64s
 from engine.market.book import Book
-from engine.market.lookup_nb import highest_bet_ids_nb, recall_nb
+from engine.market.lookup_nb import highest_bet_ids_nb, places_nb, recall_nb
 from engine.market.place_nb import repeat_nb
 
 
@@ -51,3 +51,39 @@ def highest_bet_ids(book: Book) -> dict[ShardNo, BetId]:
     highest = np.zeros(1 << (64 - SHARD_BITS), np.uint64)
     highest_bet_ids_nb(book.records, book.bets_len, highest)
     return {ShardNo(int(s)): BetId(int(highest[s])) for s in np.flatnonzero(highest)}
+
+
+class RecordedBets:
+    """What a market machine answers of the bets that it has decided."""
+
+    _book: Book
+
+    @property
+    def bets_len(self) -> int:
+        """Number of records of bets, accepted and refused."""
+        return self._book.bets_len
+
+    def bets(self) -> Rows:
+        """Return a read-only view of every decision (BET_RECORD rows), oldest first."""
+        view = self._book.records[: self._book.bets_len]
+        view.flags.writeable = False
+        return view
+
+    def bet_places(self, bet_ids: U64s) -> I64s:
+        """Return the places of some bets' records among `bets`, -1 for a bet without a record."""
+        places: I64s = np.empty(len(bet_ids), np.int64)
+        ids = np.ascontiguousarray(bet_ids, np.uint64)
+        places_nb(ids, self._book.records, self._book.bet_table, places)
+        return places
+
+    def repeat(self, rows: Rows, *, otherwise: Reason) -> Rows:
+        """Repeat the decisions on bets and change nothing (see the function `repeat`)."""
+        return repeat(self._book, rows, otherwise=otherwise)
+
+    def recall(self, bet_ids: U64s) -> Rows:
+        """Repeat the decisions on bets and change nothing (see the function `recall`)."""
+        return recall(self._book, bet_ids)
+
+    def highest_bet_ids(self) -> dict[ShardNo, BetId]:
+        """Return the highest bet id decided here, by account shard."""
+        return highest_bet_ids(self._book)

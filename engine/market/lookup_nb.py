@@ -12,7 +12,7 @@ from engine.common.ids import SHARD_BITS
 from engine.common.index_nb import home_nb, mix_nb, row_at_nb, seek_nb
 from engine.common.jit import kernel, rows_in_type, rows_type
 from engine.common.reasons import Reason
-from engine.common.rows import DECISION, FLAG_KNOWN, Rows, U64s
+from engine.common.rows import DECISION, FLAG_KNOWN, I64s, Rows, U64s
 from engine.market.book import BET_RECORD
 
 _BET_UNKNOWN: Final = int(Reason.BET_UNKNOWN)
@@ -64,3 +64,18 @@ def highest_bet_ids_nb(records: Rows, bets_len: int, highest: U64s) -> None:
         bet_id = records[number].bet_id
         shard = np.int64(bet_id >> _ID_SHIFT)
         highest[shard] = max(highest[shard], bet_id)
+
+
+@kernel(
+    types.void(
+        types.Array(uint64, 1, "C", readonly=True),
+        rows_in_type(BET_RECORD),
+        types.Array(uint64, 1, "C"),
+        types.Array(int64, 1, "C"),
+    )
+)
+def places_nb(bet_ids: U64s, records: Rows, bet_table: U64s, places: I64s) -> None:
+    """Write the number of each bet's record, -1 for a bet without one."""
+    for at in range(bet_ids.size):
+        bet_id = bet_ids[at]
+        places[at] = max(find_record_nb(bet_table, records, bet_id, mix_nb(bet_id)), -1)

@@ -35,7 +35,6 @@ from engine.common.events import (
     Refused,
 )
 from engine.common.ids import (
-    BetId,
     MalformedIdError,
     MarketNo,
     ShardNo,
@@ -50,7 +49,7 @@ from engine.common.rules import RULES
 from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
 from engine.common.views import BookImage, GridImage, PriceDelta, PriceImage
-from engine.market import charges, lookup, state
+from engine.market import charges, state
 from engine.market.bet_resolution import Resolutions, Resolved, ResolvingCommand
 from engine.market.book import (
     MARKET_AWAITS_FEED,
@@ -69,6 +68,7 @@ from engine.market.command_checks import (
 from engine.market.feed_positions import FeedPositions
 from engine.market.feed_updates import apply_feed_update, reset_source
 from engine.market.fixture_grid import FixtureGrids
+from engine.market.lookup import RecordedBets
 from engine.market.odds_guards import created_fault
 from engine.market.offer import set_limits, set_odds, set_phase_limits, write_offer
 from engine.market.outbox import Outbox, ack_outbox
@@ -83,7 +83,7 @@ from engine.market.status_transitions import (
 from engine.market.views import book_image, given_delta, price_delta, price_image
 
 
-class MarketMachine:
+class MarketMachine(RecordedBets):
     """Markets, their bets, and the settlements that account shards have not acknowledged.
 
     Parameters
@@ -188,34 +188,11 @@ class MarketMachine:
         )
         return decisions
 
-    def repeat(self, rows: Rows, *, otherwise: Reason) -> Rows:
-        """Repeat the decisions on bets and change nothing (see `lookup.repeat`)."""
-        return lookup.repeat(self._book, rows, otherwise=otherwise)
-
-    def recall(self, bet_ids: U64s) -> Rows:
-        """Repeat the decisions on bets and change nothing (see `lookup.recall`)."""
-        return lookup.recall(self._book, bet_ids)
-
-    def highest_bet_ids(self) -> dict[ShardNo, BetId]:
-        """Return the highest bet id decided here, by account shard."""
-        return lookup.highest_bet_ids(self._book)
-
     def reserve(self, *, bets: int) -> None:
         """Make room for more bets ahead of time, so that no batch waits while arrays grow."""
         count = max(0, min(bets, self._bets_max - self._book.bets_len))
         self._book.make_room_for_bets(count)
         self._book.map_pages_ahead(count)
-
-    @property
-    def bets_len(self) -> int:
-        """Number of records of bets, accepted and refused."""
-        return self._book.bets_len
-
-    def bets(self) -> Rows:
-        """Return a read-only view of every decision (BET_RECORD rows), oldest first."""
-        view = self._book.records[: self._book.bets_len]
-        view.flags.writeable = False
-        return view
 
     def accepted_bets(self, market_no: MarketNo) -> Rows:
         """Return a copy of a market's accepted bets (BET_RECORD rows); the others cost nothing.

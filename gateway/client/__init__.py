@@ -6,7 +6,6 @@ What never does: the choice of an event loop, the server's side. It needs msgspe
 nothing else; `make client` builds the distribution `overround-client` from it.
 """
 
-from engine.common.board_inputs import ExpectedGoals, FittedMarket
 from engine.common.reasons import Reason
 from gateway.client.bettor import BettorSession
 from gateway.client.commands import Limits, LimitsPatch, OutcomeResult, Quote, Refused
@@ -38,8 +37,11 @@ from gateway.client.reconnecting import ConnectionState, ReconnectingClient, Rec
 from gateway.client.reconnecting_bettor import ReconnectingBettor
 from gateway.client.roles import ControlSession, FeedSession
 from gateway.client.slips import accumulator, each_way, named_bet, system
+from gateway.messages.account_view import AccountInfo
+from gateway.messages.bet_lines import BetLine
+from gateway.messages.bet_lookup import BetStory, FoundBets
+from gateway.messages.bet_stream import BetSeen
 from gateway.messages.bettor import Bet, BetLinesView, LegView, Place, Selection, SlipView
-from gateway.messages.boards import NewMarket
 from gateway.messages.builders import Builder, BuilderLeg
 from gateway.messages.each_way import EachWay
 from gateway.messages.market import Market, Seen
@@ -75,15 +77,17 @@ __all__ = [
     "InsuranceRule",
     "LadderStep",
     "OddsBoostRule",
+    "AccountInfo",
     "Bet",
+    "BetLine",
+    "BetSeen",
+    "BetStory",
+    "FoundBets",
     "BetLines",
     "BetLinesView",
     "Builder",
     "BuilderLeg",
     "EachWay",
-    "ExpectedGoals",
-    "FittedMarket",
-    "NewMarket",
     "PlaceTerms",
     "Leg",
     "LegAnswer",

@@ -9,10 +9,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
+from gateway.messages.bet_stream import BetSeen
 from gateway.messages.bettor import BetEvent, FreeBetEvent, MoneyEvent
 from gateway.messages.market import Market, Odds
 
 AccountEvent = BetEvent | MoneyEvent | FreeBetEvent
+BETS_SEEN_KEPT_MAX: Final = 1_024
+"""Messages of bets shown that are kept for a slow reader; past it the oldest are dropped."""
 EVENTS_KEPT_MAX: Final = 65_536
 """Account events kept for a slow reader; past it the oldest are dropped and counted."""
 
@@ -26,6 +29,7 @@ class Received:
         """Account events that were dropped because nobody read them."""
         self._changed: dict[int, None] = {}
         self._events: deque[AccountEvent] = deque(maxlen=EVENTS_KEPT_MAX)
+        self._bets_seen: deque[BetSeen] = deque(maxlen=BETS_SEEN_KEPT_MAX)
         self._arrived = asyncio.Event()
 
     @property
@@ -71,11 +75,32 @@ class Received:
             del self.prices[number]
             self._changed.pop(number, None)
 
+    def take_pushed(self, message: AccountEvent | BetSeen) -> None:
+        """Keep what the gateway sent unasked until it is read."""
+        if isinstance(message, BetSeen):
+            self.take_bets_seen(message)
+        else:
+            self.take_event(message)
+
     def take_event(self, event: AccountEvent) -> None:
         """Keep an account event until it is read."""
         self.events_dropped += len(self._events) == EVENTS_KEPT_MAX
         self._events.append(event)
         self._arrived.set()
+
+    def take_bets_seen(self, seen: BetSeen) -> None:
+        """Keep bets that were shown until they are read; those of the oldest message may go."""
+        if len(self._bets_seen) == BETS_SEEN_KEPT_MAX:
+            lost = self._bets_seen.popleft()
+            seen = BetSeen(bets=seen.bets, missed=seen.missed + lost.missed + len(lost.bets))
+        self._bets_seen.append(seen)
+        self._arrived.set()
+
+    def unread_bets_seen(self) -> tuple[BetSeen, ...]:
+        """Return the bets that were shown and that nobody has read yet, and take them as read."""
+        unread = tuple(self._bets_seen)
+        self._bets_seen.clear()
+        return unread
 
     def wake(self) -> None:
         """Let readers see that the end may have come."""
@@ -97,6 +122,15 @@ class Received:
         while True:
             while self._events:
                 yield self._events.popleft()
+            if ended():
+                return
+            await self._wait()
+
+    async def bets_seen(self, ended: Callable[[], bool]) -> AsyncIterator[BetSeen]:
+        """Yield bets as they were shown, oldest first, until the end."""
+        while True:
+            while self._bets_seen:
+                yield self._bets_seen.popleft()
             if ended():
                 return
             await self._wait()

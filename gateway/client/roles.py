@@ -39,6 +39,7 @@ from gateway.client.corrections import CorrectionRequests
 from gateway.client.desk import DeskRequests
 from gateway.client.errors import ConnectionLostError
 from gateway.client.fixtures import FixtureCommands
+from gateway.client.floor import FloorRequests
 from gateway.client.session import Session
 from gateway.client.stops import StopRequests
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
@@ -78,7 +79,9 @@ from gateway.messages.trader import (
 )
 
 
-class ControlSession(CorrectionRequests, DeskRequests, FixtureCommands, StopRequests):
+class ControlSession(
+    CorrectionRequests, DeskRequests, FixtureCommands, FloorRequests, StopRequests
+):
     """A trader's, feed's or quant's session: markets, books and commands.
 
     Each command method returns the market's event, or `Refused` with its reason.

@@ -31,6 +31,7 @@ from gateway.client.errors import (
 from gateway.client.expected import Expected
 from gateway.client.received import AccountEvent, Received
 from gateway.messages.base import Error, Welcome
+from gateway.messages.bet_stream import BetSeen
 from gateway.messages.bettor import Bet, BetEvent, FreeBetEvent, MoneyEvent
 from gateway.messages.feed import AskFeedFacts, FeedFacts, FeedPushed, FeedRequest
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
@@ -283,8 +284,8 @@ class Session:
             self._on_change(self.received.take_image(cast(Market, message)))
         elif kind is Error:
             self._on_error(cast(Error, message))
-        elif kind in (BetEvent, MoneyEvent, FreeBetEvent):
-            self.received.take_event(cast(AccountEvent, message))
+        elif kind in (BetEvent, MoneyEvent, FreeBetEvent, BetSeen):
+            self.received.take_pushed(cast(AccountEvent | BetSeen, message))
         elif kind is FeedRequest:
             if self.on_request is not None:
                 call_back(self.on_request, cast(FeedRequest, message))

@@ -13,6 +13,7 @@ import msgspec
 from engine.common.reasons import MESSAGES, RETRYABLE, SLIP_MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
+from gateway.messages.account_view import AccountInfo, AskAccount, BlockPut, PutBlock
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.audit import AskAuditTrail, AuditLines
 from gateway.messages.base import (
@@ -22,6 +23,8 @@ from gateway.messages.base import (
     Error,
     Welcome,
 )
+from gateway.messages.bet_lookup import AskBetStory, BetStory, FindBets, FoundBets
+from gateway.messages.bet_stream import BetSeen, WatchBets, WatchingBets
 from gateway.messages.bettor import (
     AskBalance,
     AskHistory,
@@ -40,7 +43,6 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
-from gateway.messages.boards import BoardCreated, CreateBoard, CreateMarkets, MarketsCreated
 from gateway.messages.builders import BuildBet, Builder
 from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.each_way import AskEachWay, EachWay
@@ -116,8 +118,6 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     ClaimFixture: (FixtureSet, Error),
     AskFixtures: (Fixtures, Error),
     AskCatalogue: (Catalogue, Error),
-    CreateMarkets: (MarketsCreated, Error),
-    CreateBoard: (BoardCreated, Error),
     AskBook: (Book, Error),
     AskExposure: (Exposure, Error),
     AskArbitrage: (Arbitrage, Error),
@@ -127,6 +127,11 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     BoundAccount: (AccountBounded, Error),
     AskPreview: (Previewed, Error),
     AskAuditTrail: (AuditLines, Error),
+    AskAccount: (AccountInfo, Error),
+    PutBlock: (BlockPut, Error),
+    FindBets: (FoundBets, Error),
+    WatchBets: (WatchingBets, BetSeen, Error),
+    AskBetStory: (BetStory, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

@@ -28,6 +28,7 @@ BetIdField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 TEXT_IN_JSON: Final = (
     "accepted_before_ns",
     "after_bet_id",
+    "at_ns",
     "before_bet_id",
     "bet_id",
     "expires_after_ns",
@@ -36,6 +37,7 @@ TEXT_IN_JSON: Final = (
     "placed_at_ns",
     "position",
     "request_id",
+    "since_ns",
     "until_ns",
 )
 """Fields of integers that may pass 2^53, wherever they occur: JSON carries them as text, because

@@ -11,7 +11,6 @@ from engine.common.fixtures import (
     CategoryField,
     ExternalIdsField,
     FixtureIdField,
-    FixturePatch,
     FixtureState,
     FixtureTextField,
     HeldNameField,
@@ -27,28 +26,7 @@ FixtureStateWord = Annotated[str, enumerated(state.value for state in FixtureSta
 FIXTURE_SEARCH_CHARS_MAX = 64
 
 
-class FixtureFields(FromClient, frozen=True, kw_only=True):
-    """What a message may say of a fixture; what it does not name stays as it is."""
-
-    fixture: FixtureIdField
-    name: FixtureTextField | UnsetType = UNSET
-    sport: CategoryField | UnsetType = UNSET
-    competition: CategoryField | UnsetType = UNSET
-    competition_name: FixtureTextField | UnsetType = UNSET
-    country: FixtureTextField | UnsetType = UNSET
-    sides: SidesField | UnsetType = UNSET
-    start_ms: StartField | UnsetType = UNSET
-    state: FixtureState | UnsetType = UNSET
-    external_ids: ExternalIdsField | UnsetType = UNSET
-
-    def patch(self) -> FixturePatch:
-        """Return the fields as the directory takes them."""
-        return FixturePatch(
-            **{name: getattr(self, name) for name in FixturePatch.__struct_fields__}
-        )
-
-
-class SetFixture(FixtureFields, frozen=True, kw_only=True, tag="set_fixture"):
+class SetFixture(FromClient, frozen=True, kw_only=True, tag="set_fixture"):
     """Describe a fixture, known or new; answered by `fixture_set`.
 
     What it names is set, the rest stays. A field that a trader sets is held: feeds go on to
@@ -59,6 +37,16 @@ class SetFixture(FixtureFields, frozen=True, kw_only=True, tag="set_fixture"):
     """
 
     id: IdField = 0
+    fixture: FixtureIdField
+    name: FixtureTextField | UnsetType = UNSET
+    sport: CategoryField | UnsetType = UNSET
+    competition: CategoryField | UnsetType = UNSET
+    competition_name: FixtureTextField | UnsetType = UNSET
+    country: FixtureTextField | UnsetType = UNSET
+    sides: SidesField | UnsetType = UNSET
+    start_ms: StartField | UnsetType = UNSET
+    state: FixtureState | UnsetType = UNSET
+    external_ids: ExternalIdsField | UnsetType = UNSET
     release: Annotated[tuple[HeldNameField, ...], Meta(max_length=FIXTURES_RELEASED_MAX)] = ()
 
 

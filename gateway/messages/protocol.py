@@ -4,9 +4,12 @@ Owns the unions that codecs decode with, and no message itself.
 """
 
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
+from gateway.messages.account_view import AccountInfo, AskAccount, BlockPut, PutBlock
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.audit import AskAuditTrail, AuditLines
 from gateway.messages.base import Error, Welcome
+from gateway.messages.bet_lookup import AskBetStory, BetStory, FindBets, FoundBets
+from gateway.messages.bet_stream import BetSeen, WatchBets, WatchingBets
 from gateway.messages.bettor import (
     AskBalance,
     AskHistory,
@@ -25,7 +28,6 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
-from gateway.messages.boards import BoardCreated, CreateBoard, CreateMarkets, MarketsCreated
 from gateway.messages.builders import BuildBet, Builder
 from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.each_way import AskEachWay, EachWay
@@ -99,8 +101,6 @@ ClientMessage = (
     | ClaimFixture
     | AskFixtures
     | AskCatalogue
-    | CreateMarkets
-    | CreateBoard
     | AskBook
     | AskExposure
     | AskArbitrage
@@ -108,6 +108,11 @@ ClientMessage = (
     | GiveFreeBet
     | BoundAccount
     | AskPreview
+    | AskAccount
+    | PutBlock
+    | FindBets
+    | WatchBets
+    | AskBetStory
     | ListOffers
     | AskAuditTrail
     | FeedPush
@@ -142,8 +147,6 @@ ServerMessage = (
     | FixtureSet
     | Fixtures
     | Catalogue
-    | MarketsCreated
-    | BoardCreated
     | Book
     | Exposure
     | Arbitrage
@@ -151,6 +154,12 @@ ServerMessage = (
     | FreeBetGiven
     | AccountBounded
     | Previewed
+    | AccountInfo
+    | BlockPut
+    | FoundBets
+    | WatchingBets
+    | BetSeen
+    | BetStory
     | Offers
     | AuditLines
     | FeedPushed

@@ -118,7 +118,7 @@ class Accounts:
             return _unavailable(request.id, request.ref)
         slip = _decode_slip(raw)
         if slip is not None and slip.state is SlipState.PENDING:
-            await self._catch_up(account_no)
+            await self.catch_up(account_no)
             raw = await self._query(account_no, StatusQuery(account_no=account_no, ref=request.ref))
             slip = slip if raw is None else _decode_slip(raw)
         if slip is None:
@@ -133,7 +133,7 @@ class Accounts:
             return _unavailable(request.id)
         money = _decode_balance(raw)
         if money is not None and money.pending_minor:
-            await self._catch_up(account_no)
+            await self.catch_up(account_no)
             raw = await self._query(account_no, query)
             money = money if raw is None else _decode_balance(raw)
         if money is None:
@@ -167,7 +167,7 @@ class Accounts:
             return _unavailable(request.id)
         slips = _decode_slips(raw)
         if any(slip.state is SlipState.PENDING for slip in slips):
-            await self._catch_up(account_no)
+            await self.catch_up(account_no)
             slips = _decode_slips(await self._query(account_no, query) or raw)
         stale = self._stale(account_no)
         page = page_of(slips, limit=request.limit)
@@ -216,7 +216,7 @@ class Accounts:
             return None
         return answer
 
-    async def _catch_up(self, account_no: AccountNo) -> None:
+    async def catch_up(self, account_no: AccountNo) -> None:
         """Bring an account the verdicts on its pending bets that its markets have recorded.
 
         A verdict travels to the account after the bettor's answer, so without this a bettor who

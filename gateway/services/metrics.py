@@ -37,6 +37,8 @@ _COUNTS: Final[dict[str, str]] = {
     "odds_conflated": "Odds held back from a slow subscriber and replaced by later ones",
     "images_healed": "Market images fetched because a change did not fit the one held",
     "account_events_out": "Bet events sent to their owners",
+    "bets_shown": "Bets shown to sessions that watch bets",
+    "bets_missed": "Bets that sessions which watch bets were told to have missed",
     "control_commands": "Market commands received on control sessions",
     "feed_messages": "Messages of feeds answered, those refused included",
     "feed_refused": "Messages of feeds without effect",

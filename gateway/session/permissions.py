@@ -31,8 +31,11 @@ from engine.common.outcome_marks import (
 from engine.common.reasons import MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import BoundAccount
+from gateway.messages.account_view import AskAccount, PutBlock
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.audit import AskAuditTrail
+from gateway.messages.bet_lookup import AskBetStory, FindBets
+from gateway.messages.bet_stream import WatchBets
 from gateway.messages.bettor import (
     AskBalance,
     AskHistory,
@@ -42,7 +45,6 @@ from gateway.messages.bettor import (
     PlaceMany,
     WatchAccount,
 )
-from gateway.messages.boards import CreateBoard, CreateMarkets
 from gateway.messages.builders import BuildBet
 from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
@@ -92,17 +94,15 @@ _SUBSCRIBE: Final[frozenset[type]] = frozenset({Subscribe, Unsubscribe})
 _FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts, AskFixtures, AskCatalogue}
 _READ: Final = _FOLLOW | {ListMarkets, AskBook}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
-_FLOOR: Final = _ASSESS | {AskFeedStats}
+_FLOOR: Final = _ASSESS | {AskFeedStats, AskAccount, FindBets, AskBetStory, WatchBets}
 """What everyone on the trading floor reads."""
+_FIXTURES: Final[frozenset[type]] = frozenset({SetFixture, ClaimFixture})
 _OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskPreview})
 """What looks at others' work, and at what a command would do."""
-_FIXTURES: Final[frozenset[type]] = frozenset(
-    {SetFixture, ClaimFixture, CreateMarkets, CreateBoard}
-)
 _TRADE: Final = (
     _FLOOR | _OVERSEE | _FIXTURES | {Control, SuspendAll, ResumeAll, Reprice, SettleRace}
 )
-_BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutOffer})
+_BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutBlock, PutOffer})
 _PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.BETTOR): _FOLLOW

@@ -9,10 +9,11 @@ from typing import Any, Final, get_args
 
 from engine.common.ids import AccountNo
 from gateway.messages.account_bounds import BoundAccount
+from gateway.messages.account_view import FloorAccountRequest
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.audit import AskAuditTrail
+from gateway.messages.bet_lookup import AskBetStory, FindBets
 from gateway.messages.bettor import AccountRequest
-from gateway.messages.boards import CreationRequest
 from gateway.messages.builders import BuildBet
 from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
@@ -78,16 +79,24 @@ def _preview(services: Services, _: Claims, request: AskPreview) -> Work:
     return services.control.preview(request)
 
 
+def _floor_accounts(services: Services, claims: Claims, request: FloorAccountRequest) -> Work:
+    return services.floor_accounts.answer(claims.identity, request)
+
+
+def _find_bets(services: Services, _: Claims, request: FindBets) -> Work:
+    return services.bet_lookup.find(request)
+
+
+def _bet_story(services: Services, _: Claims, request: AskBetStory) -> Work:
+    return services.bet_lookup.story(request)
+
+
 def _offers(services: Services, claims: Claims, request: OfferRequest) -> Work:
     return services.offers.answer(claims.identity, request)
 
 
 def _change_fixture(services: Services, claims: Claims, request: FixtureChangeRequest) -> Work:
     return services.fixtures.change(claims.identity, request)
-
-
-def _create(services: Services, claims: Claims, request: CreationRequest) -> Work:
-    return services.boards.create(claims.identity, request)
 
 
 def _fixtures(services: Services, claims: Claims, request: FixtureQuestion) -> Work:
@@ -111,10 +120,12 @@ QUERIES: Final[dict[type, Query]] = {
     BoundAccount: _bound_account,
     AskPreview: _preview,
     AskAuditTrail: _audit_trail,
+    FindBets: _find_bets,
+    AskBetStory: _bet_story,
+    **dict.fromkeys(get_args(FloorAccountRequest), _floor_accounts),
     **dict.fromkeys(get_args(AccountRequest), _ask_account),
     **dict.fromkeys(get_args(OfferRequest), _offers),
     **dict.fromkeys(get_args(FixtureChangeRequest), _change_fixture),
     **dict.fromkeys(get_args(FixtureQuestion), _fixtures),
-    **dict.fromkeys(get_args(CreationRequest), _create),
 }
 """What answers each request."""

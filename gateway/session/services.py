@@ -17,11 +17,13 @@ from gateway.feeds.core.ingress import FeedIngress
 from gateway.services.account_bounds import AccountBoundService
 from gateway.services.accounts import Accounts
 from gateway.services.audit_trail import AuditTrailService
-from gateway.services.board_creation import BoardService
+from gateway.services.bet_lookup import BetLookup
+from gateway.services.bet_stream import BetStream
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
 from gateway.services.each_way import EachWayService
 from gateway.services.fixture_control import FixtureService
+from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.settings import GatewaySettings
@@ -93,12 +95,15 @@ class Services:
         Answers traders who bound single accounts.
     trail : AuditTrailService
         The audit trail of the floor's requests.
+        Accounts as the floor sees and blocks them.
+    bet_lookup : BetLookup
+        Finds bets for the floor.
+    bet_stream : BetStream
+        Shows bets to the floor as they are decided.
     feeds : FeedIngress
         Messages of feeds.
     fixtures : FixtureService
         Fixtures and the catalogue.
-    boards : BoardService
-        Creation of markets.
     """
 
     def __init__(
@@ -116,9 +121,11 @@ class Services:
         offers: OfferService,
         account_bounds: AccountBoundService,
         trail: AuditTrailService,
+        floor_accounts: FloorAccounts,
+        bet_lookup: BetLookup,
+        bet_stream: BetStream,
         feeds: FeedIngress,
         fixtures: FixtureService,
-        boards: BoardService,
     ) -> None:
         self.settings = settings
         self.counters = counters
@@ -132,9 +139,11 @@ class Services:
         self.offers = offers
         self.account_bounds = account_bounds
         self.trail = trail
+        self.floor_accounts = floor_accounts
+        self.bet_lookup = bet_lookup
+        self.bet_stream = bet_stream
         self.feeds = feeds
         self.fixtures = fixtures
-        self.boards = boards
         self.tasks = TaskGroup()
         self.use_by_account: dict[int, ClientUse] = {}
 

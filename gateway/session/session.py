@@ -21,6 +21,7 @@ from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.feeds.core.ingress import FeedMessage
 from gateway.messages.base import Error, Welcome
+from gateway.messages.bet_stream import WatchBets, WatchingBets
 from gateway.messages.bettor import (
     POLICY_NUMBERS,
     BetEvent,
@@ -216,6 +217,7 @@ class ClientSession:
         self._services.fanout.leave(self.follower)
         self._services.accounts.unwatch(self._account, self)
         self._services.feeds.leave(self)
+        self._services.bet_stream.leave(self)
         self._use.sessions -= 1
         self._use.markets_followed -= self._followed
         self._services.forget_use(self.claims.account)
@@ -404,6 +406,14 @@ class ClientSession:
         (accounts.watch if request.on else accounts.unwatch)(self._account, self)
         self._send(Watching(id=request.id, on=request.on))
 
+    def _watch_bets(self, request: WatchBets) -> None:
+        stream = self._services.bet_stream
+        self._send(WatchingBets(id=request.id, on=request.on))
+        if request.on:
+            stream.watch(self, self._connection, self._frame, request)
+        else:
+            stream.leave(self)
+
     def on_account_event(self, event: BetEvent | MoneyEvent | FreeBetEvent) -> None:
         """Send an account event."""
         self._services.counters.account_events_out += 1
@@ -453,6 +463,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     PlaceMany: ClientSession._place_many,
     PlaceSlip: ClientSession._place_slip,
     WatchAccount: ClientSession._watch_account,
+    WatchBets: ClientSession._watch_bets,
     Subscribe: ClientSession._subscribe,
     Unsubscribe: ClientSession._unsubscribe,
     Control: ClientSession._control,

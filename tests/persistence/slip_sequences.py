@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.common.account_changes import BlockAccount
 from engine.common.commands import AckOutbox, Deposit, Quote, SetOdds, SettleMarket, Withdraw
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.ids import bet_id
@@ -226,6 +227,8 @@ BOUNDS = [
     SetPayoutBound(open_payout_minor_max=1_000),
     SetAccountBound(account_no=7, open_payout_minor_max=900_000),
     SetCombinationBound(combination_payout_minor_max=800_000),
+    BlockAccount(account_no=7, why="two cards"),
+    BlockAccount(account_no=7, blocked=False),
 ]
 SLIP_SEQUENCES = {
     "legs": CommandSequence(leg_steps(first=1, market_nos=(1, 2)), DurableMarkets),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.common.events import (
+    AccountBlocked,
     CombinationBoundSet,
     Deposited,
     FreeBetGranted,
@@ -70,6 +71,7 @@ class ShardModel:
         """The bound of what open slips with the same selections can pay in base currency."""
         self._payout_max = 0
         """The bound of each account's open payout in base currency, 0 for none."""
+        self._blocked: dict[int, bool] = {}
         self._highest = 0
         self._seq = 0
 
@@ -98,6 +100,8 @@ class ShardModel:
                     self._payout_max = event.open_payout_minor_max
                 elif isinstance(event, CombinationBoundSet):
                     self._combination_max = event.combination_payout_minor_max
+                elif isinstance(event, AccountBlocked):
+                    self._blocked[event.account_no] = event.blocked
 
     # --- bets ------------------------------------------------------------------------------------
 
@@ -167,6 +171,8 @@ class ShardModel:
         fault = self.offers.take(slip, named=named, pays=pays) if named else ""
         if fault:
             self._fault(f"bet {bet_id}: {fault}")
+        if self._blocked.get(account):
+            self._fault(f"bet {bet_id} is of account {account}, which is blocked")
         if not slip.free_bet and stake > self.balance.get(account, 0):
             self._fault(f"bet {bet_id} took {stake} of {self.balance.get(account, 0)} available")
         self._highest = bet_id + len(slip.legs)

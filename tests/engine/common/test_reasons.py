@@ -28,6 +28,7 @@ FINAL = {
     "ACCOUNT_UNKNOWN", "BET_REF_REUSED", "ACCOUNT_EXISTS", "ACCOUNT_CLOSED", "BET_UNKNOWN",
     "BALANCE_OVER_BOUND", "TRANSFER_REF_REUSED", "OFFER_UNKNOWN", "OFFER_WITHDRAWN",
     "OFFER_EXISTS", "FREE_BET_UNKNOWN", "FREE_BET_EXPIRED", "FENCED", "NOT_PERMITTED",
+    "ACCOUNT_BLOCKED",
 }  # fmt: skip
 """Reasons after which the same request is refused again: all others are retryable."""
 

@@ -7,6 +7,7 @@ from random import Random
 
 import numpy as np
 
+from engine.common.account_changes import BlockAccount
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate
 from engine.common.payout_bounds import SetAccountBound, SetCombinationBound, SetPayoutBound
 from engine.common.reasons import Reason
@@ -268,6 +269,8 @@ def _command(random: Random, made: int) -> LedgerCommand:
     if draw < 0.15:
         most_minor = random.choice((0, 0, 0, 0, 0, 4_000))
         return SetAccountBound(account_no=random.choice(ACCOUNTS), open_payout_minor_max=most_minor)
+    if draw > 0.97:
+        return BlockAccount(account_no=random.choice(ACCOUNTS), blocked=random.random() < 0.1)
     if draw < 0.3:
         currency = random.choice(("EUR", "GBP"))
         return OpenAccount(account_no=random.choice(ACCOUNTS), currency=currency)

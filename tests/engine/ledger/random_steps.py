@@ -6,6 +6,7 @@ from random import Random
 
 import numpy as np
 
+from engine.common.account_changes import BlockAccount
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
 from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
 from engine.common.reasons import Reason
@@ -122,6 +123,8 @@ def _command(random: Random, accounts: int, made: int) -> LedgerCommand:
     if draw < 0.2:
         most_minor = random.choice((0, 0, 0, 0, 1_500, 9_000))
         return SetAccountBound(account_no=account_no, open_payout_minor_max=most_minor)
+    if draw < 0.25:
+        return BlockAccount(account_no=account_no, blocked=random.random() < 0.3)
     amount_minor = random.choice((0, 100, 500, random.randrange(2_000)))
     if draw < 0.6:
         return Deposit(account_no=account_no, amount_minor=amount_minor, ref=ref)

@@ -395,8 +395,8 @@ class SlipLedgerTwin(LedgerTwin):
             return slip_answers(known, 1)
         if len(self.slips) + len(rows) > self.slips_max:
             return refused("CAPACITY")
-        if account_no not in self.currency:
-            return refused("ACCOUNT_UNKNOWN")
+        if account_no not in self.currency or account_no in self.blocked:
+            return refused("ACCOUNT_BLOCKED" if account_no in self.currency else "ACCOUNT_UNKNOWN")
         if named or flags & 4:  # there are no offers here
             return refused("FREE_BET_UNKNOWN" if flags & 4 else "OFFER_UNKNOWN")
         available = self.available_minor(account_no)

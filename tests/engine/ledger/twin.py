@@ -6,6 +6,7 @@ Takes from the engine only the commands of its input: numbers and bounds are sta
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from engine.common.account_changes import BlockAccount
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
 from engine.common.payout_bounds import SetAccountBound, SetCombinationBound, SetPayoutBound
 from tests.engine.common.stated_rules import REASON_NUMBERS, SLIP_STATE_NUMBERS
@@ -77,6 +78,7 @@ class LedgerTwin:
         self.house_bound = 0
         self.own_bounds: dict[int, int] = {}
         self.combination_bound = 0
+        self.blocked: set[int] = set()
         self.opened: dict[int, dict[int, TwinSlip]] = {}
         """By account, slips that are open; some are not any more."""
 
@@ -158,6 +160,8 @@ class LedgerTwin:
             return refused("CAPACITY")
         if account_no not in self.currency:
             return refused("ACCOUNT_UNKNOWN")
+        if account_no in self.blocked:
+            return refused("ACCOUNT_BLOCKED")
         if ref[0] == 0:
             return refused("MALFORMED")
         stake_max = min(self.available_minor(account_no), STAKE_MAX)
@@ -240,6 +244,11 @@ class LedgerTwin:
                 if no not in self.currency:
                     return "ACCOUNT_UNKNOWN"
                 self.own_bounds[no] = bound
+                return "ACCEPTED"
+            case BlockAccount(account_no=no, blocked=blocked):
+                if no not in self.currency:
+                    return "ACCOUNT_UNKNOWN"
+                (self.blocked.add if blocked else self.blocked.discard)(no)
                 return "ACCEPTED"
             case SetCombinationBound(combination_payout_minor_max=bound):
                 self.combination_bound = bound

@@ -78,6 +78,7 @@ from tests.gateway.messages.derived_samples import DERIVED_ANSWERS, DERIVED_REQU
 from tests.gateway.messages.desk_samples import DESK_ANSWERS, DESK_REQUESTS
 from tests.gateway.messages.feed_samples import FEED_ANSWERS
 from tests.gateway.messages.fixture_samples import FIXTURE_ANSWERS, FIXTURE_REQUESTS
+from tests.gateway.messages.floor_samples import FLOOR_ANSWERS, FLOOR_REQUESTS
 from tests.gateway.messages.stop_samples import STOP_ANSWERS, STOP_REQUESTS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wire_v1.json"
@@ -242,6 +243,7 @@ FROM_CLIENT: list[ClientMessage] = [
     ListOffers(id=16),
     BoundAccount(id=17, account=7, open_payout_minor_max=5_000_000),
     *DESK_REQUESTS,
+    *FLOOR_REQUESTS,
     SettleRace(
         id=18, market=101, order=(("horse 1",), ("horse 4", "horse 2")), withdrawn=("horse 7",)
     ),
@@ -385,6 +387,7 @@ FROM_GATEWAY: list[ServerMessage] = [
     FreeBetGiven(id=15, account=7, free_bet=12),
     AccountBounded(id=17, account=7, open_payout_minor_max=5_000_000),
     *DESK_ANSWERS,
+    *FLOOR_ANSWERS,
     Offers(
         id=16,
         offers=(

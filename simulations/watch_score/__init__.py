@@ -1,1 +1,0 @@
-"""Score the detectors of engine.watch on bets of a crowd with planted misuse and errors."""
