@@ -42,6 +42,7 @@ from gateway.services.accounts import Accounts
 from gateway.services.audit_trail import AuditTrailService
 from gateway.services.bet_lookup import BetLookup
 from gateway.services.bet_stream import BetStream
+from gateway.services.board_creation import BoardService
 from gateway.services.builders import BuilderService
 from gateway.services.catalogue import FixtureCatalogue
 from gateway.services.control import ControlService
@@ -224,6 +225,15 @@ class Gateway:
             trail=AuditTrailService(desk=self._desk, counters=self.counters, gateway=self.name),
             feeds=self.feeds,
             fixtures=self._fixtures,
+            boards=BoardService(
+                routes=routes,
+                fanout=self.fanout,
+                limits=self._limits,
+                fixtures=self._fixtures,
+                control=control,
+                supervisor=lambda: self._suspected.supervisor,
+                timeout_s=settings.control_timeout_ms / 1_000,
+            ),
         )
 
     def _started(self) -> dict[str, int]:

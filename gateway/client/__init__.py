@@ -6,6 +6,7 @@ What never does: the choice of an event loop, the server's side. It needs msgspe
 nothing else; `make client` builds the distribution `overround-client` from it.
 """
 
+from engine.common.board_inputs import ExpectedGoals, FittedMarket
 from engine.common.reasons import Reason
 from gateway.client.bettor import BettorSession
 from gateway.client.commands import Limits, LimitsPatch, OutcomeResult, Quote, Refused
@@ -42,6 +43,7 @@ from gateway.messages.bet_lines import BetLine
 from gateway.messages.bet_lookup import BetStory, FoundBets
 from gateway.messages.bet_stream import BetSeen
 from gateway.messages.bettor import Bet, BetLinesView, LegView, Place, Selection, SlipView
+from gateway.messages.boards import NewMarket
 from gateway.messages.builders import Builder, BuilderLeg
 from gateway.messages.each_way import EachWay
 from gateway.messages.market import Market, Seen
@@ -88,6 +90,9 @@ __all__ = [
     "Builder",
     "BuilderLeg",
     "EachWay",
+    "ExpectedGoals",
+    "FittedMarket",
+    "NewMarket",
     "PlaceTerms",
     "Leg",
     "LegAnswer",

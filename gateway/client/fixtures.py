@@ -4,11 +4,23 @@ Owns the methods; the requests are sent by the session that has them.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
+from engine.common.board_inputs import ExpectedGoals, FittedMarket
+from engine.common.commands import LimitsPatch
 from engine.common.fixtures import FixtureState
 from gateway.client.session import Session
+from gateway.messages.boards import (
+    BoardCreated,
+    CreateBoard,
+    CreatedMarket,
+    CreateMarkets,
+    MarketsCreated,
+    NewMarket,
+)
 from gateway.messages.fixtures import (
     AskCatalogue,
     AskFixtures,
@@ -85,7 +97,74 @@ class FixtureQueries(Session):
 
 
 class FixtureCommands(FixtureQueries):
-    """What a trader changes of fixtures."""
+    """What a trader changes of fixtures, and how markets are created."""
+
+    async def create_markets(
+        self, markets: Sequence[NewMarket], *, sport: str = "", live: bool = False
+    ) -> tuple[CreatedMarket, ...]:
+        """Create up to 64 markets by hand; the same call may be made again.
+
+        Returns
+        -------
+        tuple of CreatedMarket
+            For each market, in order, its number, or why there is none or why it is not open.
+        """
+        answer = await self._request(
+            CreateMarkets, MarketsCreated, markets=tuple(markets), sport=sport, live=live
+        )
+        return answer.markets
+
+    async def create_board(
+        self,
+        fixture: str,
+        template: str,
+        *,
+        pricing: Any = None,
+        expect: ExpectedGoals | None = None,
+        fit: Sequence[FittedMarket] = (),
+        limits: LimitsPatch | None = None,
+        open_markets: bool = False,
+        live: bool = False,
+        **description: Any,
+    ) -> BoardCreated:
+        """Create, price and perhaps open a fixture's whole board; may be called again.
+
+        Parameters
+        ----------
+        fixture : str
+            The fixture; `description` describes it, as `set_fixture` takes it.
+        template : str
+            football, football_main, football_cup, tennis, basketball or race.
+        pricing : Struct or mapping, optional
+            `model`, `state`, `margin` and `skew`, as `reprice` takes them.
+        expect, fit
+            Of football, where the model comes from: expected goals, or odds of markets.
+        limits : LimitsPatch, optional
+            Limits of every new market.
+        open_markets : bool
+            Whether the markets are opened for bets.
+        live : bool
+            Whether they get the limits of play.
+
+        Raises
+        ------
+        RefusedError
+            The template is unknown, no model fits, a field is out of bounds, or a limit is over
+            the house cap.
+        """
+        return await self._request(
+            CreateBoard,
+            BoardCreated,
+            fixture=fixture,
+            template=template,
+            pricing={} if pricing is None else msgspec.to_builtins(pricing),
+            expect=expect,
+            fit=tuple(fit),
+            limits=LimitsPatch() if limits is None else limits,
+            open=open_markets,
+            live=live,
+            **description,
+        )
 
     async def set_fixture(
         self,

@@ -43,6 +43,7 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
+from gateway.messages.boards import BoardCreated, CreateBoard, CreateMarkets, MarketsCreated
 from gateway.messages.builders import BuildBet, Builder
 from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.each_way import AskEachWay, EachWay
@@ -118,6 +119,8 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     ClaimFixture: (FixtureSet, Error),
     AskFixtures: (Fixtures, Error),
     AskCatalogue: (Catalogue, Error),
+    CreateMarkets: (MarketsCreated, Error),
+    CreateBoard: (BoardCreated, Error),
     AskBook: (Book, Error),
     AskExposure: (Exposure, Error),
     AskArbitrage: (Arbitrage, Error),

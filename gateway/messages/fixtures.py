@@ -11,6 +11,7 @@ from engine.common.fixtures import (
     CategoryField,
     ExternalIdsField,
     FixtureIdField,
+    FixturePatch,
     FixtureState,
     FixtureTextField,
     HeldNameField,
@@ -26,17 +27,9 @@ FixtureStateWord = Annotated[str, enumerated(state.value for state in FixtureSta
 FIXTURE_SEARCH_CHARS_MAX = 64
 
 
-class SetFixture(FromClient, frozen=True, kw_only=True, tag="set_fixture"):
-    """Describe a fixture, known or new; answered by `fixture_set`.
+class FixtureFields(FromClient, frozen=True, kw_only=True):
+    """What a message may say of a fixture; what it does not name stays as it is."""
 
-    What it names is set, the rest stays. A field that a trader sets is held: feeds go on to
-    describe the fixture, and that field becomes what they say when a trader names it in `release`.
-    A feed's message sets only what no trader holds. `fixture` is what the keys of its markets have
-    before the stroke. `start_ms` is UTC, in milliseconds. Of `external_ids` it names some sources;
-    an empty id takes one away, and ``external_ids.`` and a source releases one.
-    """
-
-    id: IdField = 0
     fixture: FixtureIdField
     name: FixtureTextField | UnsetType = UNSET
     sport: CategoryField | UnsetType = UNSET
@@ -47,6 +40,25 @@ class SetFixture(FromClient, frozen=True, kw_only=True, tag="set_fixture"):
     start_ms: StartField | UnsetType = UNSET
     state: FixtureState | UnsetType = UNSET
     external_ids: ExternalIdsField | UnsetType = UNSET
+
+    def patch(self) -> FixturePatch:
+        """Return the fields as the directory takes them."""
+        return FixturePatch(
+            **{name: getattr(self, name) for name in FixturePatch.__struct_fields__}
+        )
+
+
+class SetFixture(FixtureFields, frozen=True, kw_only=True, tag="set_fixture"):
+    """Describe a fixture, known or new; answered by `fixture_set`.
+
+    What it names is set, the rest stays. A field that a trader sets is held: feeds go on to
+    describe the fixture, and that field becomes what they say when a trader names it in `release`.
+    A feed's message sets only what no trader holds. `fixture` is what the keys of its markets have
+    before the stroke. `start_ms` is UTC, in milliseconds. Of `external_ids` it names some sources;
+    an empty id takes one away, and ``external_ids.`` and a source releases one.
+    """
+
+    id: IdField = 0
     release: Annotated[tuple[HeldNameField, ...], Meta(max_length=FIXTURES_RELEASED_MAX)] = ()
 
 

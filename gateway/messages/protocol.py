@@ -28,6 +28,7 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
+from gateway.messages.boards import BoardCreated, CreateBoard, CreateMarkets, MarketsCreated
 from gateway.messages.builders import BuildBet, Builder
 from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.each_way import AskEachWay, EachWay
@@ -101,6 +102,8 @@ ClientMessage = (
     | ClaimFixture
     | AskFixtures
     | AskCatalogue
+    | CreateMarkets
+    | CreateBoard
     | AskBook
     | AskExposure
     | AskArbitrage
@@ -147,6 +150,8 @@ ServerMessage = (
     | FixtureSet
     | Fixtures
     | Catalogue
+    | MarketsCreated
+    | BoardCreated
     | Book
     | Exposure
     | Arbitrage

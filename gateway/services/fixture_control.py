@@ -10,7 +10,7 @@ from typing import Final
 from actors.messages import FixtureAnswer, PutFixtures, decode_fixture_answers, encode
 from actors.peer import Peer, PeerError, PeerRefusedError
 from engine.common.events import Refused
-from engine.common.fixtures import FixtureChange, FixtureClaim, FixturePatch, HandDescription
+from engine.common.fixtures import FixtureChange, FixtureClaim, HandDescription
 from engine.common.reasons import MESSAGES, Reason
 from gateway.messages.base import Error
 from gateway.messages.fixtures import (
@@ -22,8 +22,6 @@ from gateway.messages.fixtures import (
 )
 from gateway.messages.protocol import ServerMessage
 from gateway.services.catalogue import FixtureCatalogue
-
-_PATCHED: Final = FixturePatch.__struct_fields__
 
 
 class FixtureService:
@@ -96,8 +94,7 @@ def _change(by: str, request: SetFixture | ClaimFixture) -> FixtureChange:
     if isinstance(request, ClaimFixture):
         owner = by if request.owner is None else request.owner
         return FixtureClaim(fixture=request.fixture, owner=owner, take_over=request.take_over)
-    fields = {name: getattr(request, name) for name in _PATCHED}
-    return HandDescription(patch=FixturePatch(**fields), release=request.release)
+    return HandDescription(patch=request.patch(), release=request.release)
 
 
 def _unanswered(reason: Reason) -> FixtureAnswer:

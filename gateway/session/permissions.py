@@ -45,6 +45,7 @@ from gateway.messages.bettor import (
     PlaceMany,
     WatchAccount,
 )
+from gateway.messages.boards import CreateBoard, CreateMarkets
 from gateway.messages.builders import BuildBet
 from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
@@ -96,9 +97,11 @@ _READ: Final = _FOLLOW | {ListMarkets, AskBook}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
 _FLOOR: Final = _ASSESS | {AskFeedStats, AskAccount, FindBets, AskBetStory, WatchBets}
 """What everyone on the trading floor reads."""
-_FIXTURES: Final[frozenset[type]] = frozenset({SetFixture, ClaimFixture})
 _OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskPreview})
 """What looks at others' work, and at what a command would do."""
+_FIXTURES: Final[frozenset[type]] = frozenset(
+    {SetFixture, ClaimFixture, CreateMarkets, CreateBoard}
+)
 _TRADE: Final = (
     _FLOOR | _OVERSEE | _FIXTURES | {Control, SuspendAll, ResumeAll, Reprice, SettleRace}
 )

@@ -14,6 +14,7 @@ from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.audit import AskAuditTrail
 from gateway.messages.bet_lookup import AskBetStory, FindBets
 from gateway.messages.bettor import AccountRequest
+from gateway.messages.boards import CreationRequest
 from gateway.messages.builders import BuildBet
 from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
@@ -99,6 +100,10 @@ def _change_fixture(services: Services, claims: Claims, request: FixtureChangeRe
     return services.fixtures.change(claims.identity, request)
 
 
+def _create(services: Services, claims: Claims, request: CreationRequest) -> Work:
+    return services.boards.create(claims.identity, request)
+
+
 def _fixtures(services: Services, claims: Claims, request: FixtureQuestion) -> Work:
     return services.fixtures.answer(request, for_bettors=claims.role is Role.BETTOR)
 
@@ -127,5 +132,6 @@ QUERIES: Final[dict[type, Query]] = {
     **dict.fromkeys(get_args(OfferRequest), _offers),
     **dict.fromkeys(get_args(FixtureChangeRequest), _change_fixture),
     **dict.fromkeys(get_args(FixtureQuestion), _fixtures),
+    **dict.fromkeys(get_args(CreationRequest), _create),
 }
 """What answers each request."""

@@ -19,6 +19,7 @@ from gateway.services.accounts import Accounts
 from gateway.services.audit_trail import AuditTrailService
 from gateway.services.bet_lookup import BetLookup
 from gateway.services.bet_stream import BetStream
+from gateway.services.board_creation import BoardService
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
 from gateway.services.each_way import EachWayService
@@ -104,6 +105,8 @@ class Services:
         Messages of feeds.
     fixtures : FixtureService
         Fixtures and the catalogue.
+    boards : BoardService
+        Creation of markets.
     """
 
     def __init__(
@@ -126,6 +129,7 @@ class Services:
         bet_stream: BetStream,
         feeds: FeedIngress,
         fixtures: FixtureService,
+        boards: BoardService,
     ) -> None:
         self.settings = settings
         self.counters = counters
@@ -144,6 +148,7 @@ class Services:
         self.bet_stream = bet_stream
         self.feeds = feeds
         self.fixtures = fixtures
+        self.boards = boards
         self.tasks = TaskGroup()
         self.use_by_account: dict[int, ClientUse] = {}
 

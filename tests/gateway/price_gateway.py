@@ -13,6 +13,7 @@ from engine.common.reasons import Reason
 from engine.common.views import PriceDelta, PriceImage
 from gateway.app import Gateway
 from gateway.client import connect
+from gateway.market_limits import LimitsSettings
 from gateway.session.tokens import Role, TokenKey
 from gateway.settings import GatewaySettings
 
@@ -111,6 +112,7 @@ async def open_price_gateway(
     *,
     clock_s: Callable[[], float] = lambda: NOW_S,
     work_clock_ns: Callable[[], int] = time.perf_counter_ns,
+    limits: LimitsSettings | None = None,
     **changes: Any,
 ) -> AsyncIterator[PriceGateway]:
     settings = GatewaySettings(
@@ -130,6 +132,7 @@ async def open_price_gateway(
         settings=settings,
         clock_s=clock_s,
         work_clock_ns=work_clock_ns,
+        limits=limits,
     )
     ports = await gateway.start()
     try:

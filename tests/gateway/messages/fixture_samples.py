@@ -1,6 +1,18 @@
 """Samples of messages about fixtures."""
 
+from engine.common.board_inputs import ExpectedGoals, FittedMarket
+from engine.common.commands import LimitsPatch
+from engine.common.events import Refused
 from engine.common.fixtures import FixtureState
+from engine.common.reasons import Reason
+from gateway.messages.boards import (
+    BoardCreated,
+    CreateBoard,
+    CreatedMarket,
+    CreateMarkets,
+    MarketsCreated,
+    NewMarket,
+)
 from gateway.messages.fixtures import (
     AskCatalogue,
     AskFixtures,
@@ -53,10 +65,54 @@ FIXTURE_REQUESTS = (
         after="1671375600000/wc22-64",
     ),
     AskCatalogue(id=33),
+    CreateMarkets(
+        id=34,
+        markets=(
+            NewMarket(
+                key="wc22/winner",
+                outcomes=("Argentina", "France"),
+                odds_milli=(1_900, 1_950),
+                limits=LimitsPatch(stake_minor_max=5_000),
+                open=True,
+            ),
+        ),
+        sport="football",
+    ),
+    CreateBoard(
+        id=35,
+        fixture="wc22-64",
+        template="football",
+        sides=("Argentina", "France"),
+        pricing={"margin": {"method": 2}},
+        expect=ExpectedGoals(total=2.5, supremacy=0.25),
+        open=True,
+    ),
+    CreateBoard(
+        id=36,
+        fixture="wc22-64",
+        template="football_main",
+        fit=(FittedMarket(market="1x2", odds_milli=(2_700, 3_100, 2_900)),),
+    ),
 )
 FIXTURE_ANSWERS = (
     FixtureSet(id=30, fixture=LINE),
     Fixtures(id=32, fixtures=(LINE,), next="1671375600000/wc22-64"),
+    MarketsCreated(
+        id=34,
+        markets=(
+            CreatedMarket(key="wc22/winner", market=77),
+            CreatedMarket(
+                key="wc22/top_scorer",
+                refused=Refused(reason=Reason.LIMIT_OVER_CAP, field="limits", message="over"),
+            ),
+        ),
+    ),
+    BoardCreated(
+        id=35,
+        fixture=LINE,
+        markets=(CreatedMarket(key="wc22-64/1x2", market=78, known=True),),
+        model={"home_rate": 1.375, "away_rate": 1.125},
+    ),
     Catalogue(
         id=33,
         sports=(

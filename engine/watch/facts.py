@@ -1,0 +1,117 @@
+"""What detectors see, and what they find.
+
+Owns the facts of the stream that a watching process is given, and the form of a finding. A fact
+carries its own time; detectors read no clock. Facts of one market come in the order of its shell;
+those of different markets may come a little out of order.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from engine.common.ids import AccountNo, MarketNo
+from engine.common.units import Minor, Nanos, OddsMilli
+
+
+class BetSeen(NamedTuple):
+    """A bet that its market has decided; `stake_minor` is in base currency."""
+
+    at_ns: Nanos
+    fixture: str
+    market_no: MarketNo
+    outcome: int
+    account_no: AccountNo
+    stake_minor: Minor
+    odds_milli: OddsMilli
+    accepted: bool = True
+
+
+class OddsSeen(NamedTuple):
+    """All odds of a market, after a change of them."""
+
+    at_ns: Nanos
+    fixture: str
+    market_no: MarketNo
+    odds_milli: tuple[OddsMilli, ...]
+    active: tuple[bool, ...]
+
+
+class StatusSeen(NamedTuple):
+    """A market begins (`active`) or ends to take bets."""
+
+    at_ns: Nanos
+    fixture: str
+    market_no: MarketNo
+    active: bool
+
+
+class KickOffSeen(NamedTuple):
+    """A fixture's play has begun."""
+
+    at_ns: Nanos
+    fixture: str
+
+
+class ScoreSeen(NamedTuple):
+    """A fixture's score has changed, or was changed back."""
+
+    at_ns: Nanos
+    fixture: str
+    home: int
+    away: int
+
+
+class SourceSeen(NamedTuple):
+    """Fair probabilities of a market by a second source, or by our own model."""
+
+    at_ns: Nanos
+    fixture: str
+    market_no: MarketNo
+    source: str
+    probabilities: tuple[float, ...]
+
+
+class BookSeen(NamedTuple):
+    """What the house loses on a market's open bets by outcome, in base currency."""
+
+    at_ns: Nanos
+    fixture: str
+    market_no: MarketNo
+    liability_minor: tuple[Minor, ...]
+
+
+class FeedSeen(NamedTuple):
+    """A message of a feed was applied, `lag_ms` after the time that its provider gave it."""
+
+    at_ns: Nanos
+    feed: str
+    lag_ms: int
+
+
+Fact = BetSeen | OddsSeen | StatusSeen | KickOffSeen | ScoreSeen | SourceSeen | BookSeen | FeedSeen
+
+
+class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that a detector has found.
+
+    `subject` names what it is about; a later finding of the same subject is the same thing again.
+    `figures` are its numbers by name, with units in the names.
+    """
+
+    subject: str
+    figures: dict[str, float]
+    fixture: str = ""
+    market_no: MarketNo = MarketNo(0)
+    outcome: int = -1
+    accounts: tuple[AccountNo, ...] = ()
+
+
+class Detector(Protocol):
+    """One kind of thing that is watched for, with bounded memory."""
+
+    def see(self, fact: Fact, /) -> Iterable[Finding]:
+        """Take a fact; return what it shows. A fact of a kind that is not watched shows nothing."""
+
+    def check(self, at_ns: Nanos, /) -> Iterable[Finding]:
+        """Return what time alone shows, or what is worked out at intervals."""
