@@ -43,6 +43,7 @@ from gateway.services.audit_trail import AuditTrailService
 from gateway.services.bet_lookup import BetLookup
 from gateway.services.bet_stream import BetStream
 from gateway.services.board_creation import BoardService
+from gateway.services.books import BookService
 from gateway.services.builders import BuilderService
 from gateway.services.catalogue import FixtureCatalogue
 from gateway.services.control import ControlService
@@ -215,6 +216,7 @@ class Gateway:
             builders=BuilderService(self._derived, a_minute=settings.builders_a_minute),
             each_way=EachWayService(self._derived),
             control=control,
+            books=BookService(routes=routes, timeout_s=settings.control_timeout_ms / 1_000),
             offers=OfferService(routes=routes, settings=settings),
             account_bounds=AccountBoundService(routes=routes, settings=settings),
             floor_accounts=FloorAccounts(routes=routes, settings=settings),

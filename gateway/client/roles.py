@@ -35,6 +35,7 @@ from engine.common.events import MarketEvent
 from engine.common.ids import AccountNo, MarketNo
 from engine.common.offers import OfferRule
 from engine.common.units import Minor, Nanos
+from gateway.client.books import BookRequests
 from gateway.client.corrections import CorrectionRequests
 from gateway.client.desk import DeskRequests
 from gateway.client.errors import ConnectionLostError
@@ -64,8 +65,6 @@ from gateway.messages.offers import (
 )
 from gateway.messages.races import SettleRace
 from gateway.messages.trader import (
-    AskBook,
-    Book,
     Control,
     Controlled,
     ListMarkets,
@@ -80,7 +79,7 @@ from gateway.messages.trader import (
 
 
 class ControlSession(
-    CorrectionRequests, DeskRequests, FixtureCommands, FloorRequests, StopRequests
+    BookRequests, CorrectionRequests, DeskRequests, FixtureCommands, FloorRequests, StopRequests
 ):
     """A trader's, feed's or quant's session: markets, books and commands.
 
@@ -261,10 +260,6 @@ class ControlSession(
     ) -> Markets:
         """Return a page of markets, ascending by number."""
         return await self._request(ListMarkets, Markets, fixture=fixture, after=after, limit=limit)
-
-    async def book(self, market: MarketNo) -> Book:
-        """Return a market's image with limits and liability per outcome."""
-        return await self._request(AskBook, Book, market=market)
 
     async def exposure(
         self, fixture: str, pricing: Any = None, *, goals: int = 8, lead: int = 0

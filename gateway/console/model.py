@@ -31,6 +31,7 @@ from gateway.console.figures import (
     fair_probabilities,
     worst_minor,
 )
+from gateway.messages.books import BOOKS_MAX
 from gateway.messages.fixtures import FixtureLine, Fixtures
 from gateway.messages.market import Market
 from gateway.messages.trader import Book
@@ -40,11 +41,10 @@ logger = logging.getLogger("overround.console")
 
 BOOKS_S: Final = 0.2
 """Seconds between two requests for the books that a screen shows."""
-SHOWN_MAX: Final = 500
+SHOWN_MAX: Final = 512
 """Books asked for in one round, those that screens show first."""
-SWEEP_PART: Final = 40
-"""Books of the sweep in one round: 200 a second, so that 2,000 markets take ten seconds."""
-ASKING_MAX: Final = 64
+SWEEP_PART: Final = BOOKS_MAX
+"""Books of the sweep in one round: 1,280 a second, so that 40,000 markets take half a minute."""
 CATALOGUE_S: Final = 1.0
 FIXTURES_MAX: Final = 5_000
 """Fixtures whose description is followed."""
@@ -70,7 +70,6 @@ class Line:
     sum_milli: int = 0
     expected_minor: int | None = None
     worst_minor: int = 0
-    asked: bool = False
     odds_history: deque[tuple[float, tuple[int, ...]]] = field(
         default_factory=lambda: deque(maxlen=POINTS_MAX)
     )
@@ -412,20 +411,18 @@ class Model:
                 await asyncio.sleep(BOOKS_S)
 
     async def _ask_books(self, lines: Sequence[Line]) -> None:
-        for start in range(0, len(lines), ASKING_MAX):
-            part = [line for line in lines[start : start + ASKING_MAX] if not line.asked]
-            await asyncio.gather(*(self._ask_book(line) for line in part))
-
-    async def _ask_book(self, line: Line) -> None:
-        line.asked = True
-        try:
-            self._take_book(await self.session.book(line.number))
-        except RefusedError:
-            pass  # its shell is down: the last book stays, and the price says that it is stale
-        except ConnectionLostError:
-            await asyncio.sleep(_RETRY_S)
-        finally:
-            line.asked = False
+        """Ask for books, as many in a request as it may name."""
+        numbers = [line.number for line in lines]
+        for start in range(0, len(numbers), BOOKS_MAX):
+            try:
+                answer = await self.session.books(numbers[start : start + BOOKS_MAX])
+            except RefusedError:
+                return  # the gateway is busy: the next round asks again
+            except ConnectionLostError:
+                await asyncio.sleep(_RETRY_S)
+                return
+            for book in answer.books:
+                self._take_book(book)
 
 
 def is_live(line: Line) -> bool:

@@ -44,6 +44,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.boards import BoardCreated, CreateBoard, CreateMarkets, MarketsCreated
+from gateway.messages.books import AskBooks, Books
 from gateway.messages.builders import BuildBet, Builder
 from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.each_way import AskEachWay, EachWay
@@ -122,6 +123,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     CreateMarkets: (MarketsCreated, Error),
     CreateBoard: (BoardCreated, Error),
     AskBook: (Book, Error),
+    AskBooks: (Books, Error),
     AskExposure: (Exposure, Error),
     AskArbitrage: (Arbitrage, Error),
     PutOffer: (OfferPut, Error),

@@ -29,6 +29,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.boards import BoardCreated, CreateBoard, CreateMarkets, MarketsCreated
+from gateway.messages.books import AskBooks, Books
 from gateway.messages.builders import BuildBet, Builder
 from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.each_way import AskEachWay, EachWay
@@ -105,6 +106,7 @@ ClientMessage = (
     | CreateMarkets
     | CreateBoard
     | AskBook
+    | AskBooks
     | AskExposure
     | AskArbitrage
     | PutOffer
@@ -153,6 +155,7 @@ ServerMessage = (
     | MarketsCreated
     | BoardCreated
     | Book
+    | Books
     | Exposure
     | Arbitrage
     | OfferPut

@@ -15,11 +15,10 @@ import msgspec
 
 from actors.messages import (
     MarketControl,
-    decode_book_images,
     decode_market_events,
     encode,
 )
-from actors.peer import PeerError, PeerRefusedError
+from actors.peer import PeerError
 from actors.routes import Routes
 from engine.common.commands import (
     ResumeWithAll,
@@ -42,8 +41,6 @@ from gateway.messages.market import STATUS_NAMES
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.races import SettleRace
 from gateway.messages.trader import (
-    AskBook,
-    Book,
     Control,
     Controlled,
     ListMarkets,
@@ -251,50 +248,6 @@ class ControlService:
             as_feed_command(SuspendMarket(market_no=number, why=request.suspend))
             for number in numbers
         ]
-
-    async def book(self, request: AskBook) -> ServerMessage:
-        """Return a market's image with limits and liability."""
-        shell = self._routes.market_shell(request.market)
-        if shell is None:
-            return _error(Reason.MARKET_UNKNOWN, request.id)
-        peer = self._routes.peer(shell)
-        if peer is None:
-            return _error(Reason.UNAVAILABLE, request.id)
-        try:
-            raw = await peer.ask("book_images", [request.market], timeout_s=self._timeout_s)
-        except (PeerError, PeerRefusedError):
-            return _error(Reason.UNAVAILABLE, request.id)
-        images = decode_book_images(raw)
-        if not images:
-            return _error(Reason.MARKET_UNKNOWN, request.id)
-        image, prices = images[0], images[0].prices
-        return Book(
-            id=request.id,
-            market=prices.market_no,
-            key=prices.key,
-            status=STATUS_NAMES[prices.status],
-            version=prices.version,
-            outcomes=prices.outcomes,
-            odds_milli=prices.odds_milli,
-            active=prices.active,
-            limits=image.limits,
-            bets=image.bets,
-            stake_taken_minor=image.stake_taken_minor,
-            payout_minor=image.payout_minor,
-            liability_minor=image.liability_minor,
-            stake_minor=image.stake_minor,
-            settlement_no=image.settlement_no,
-            held=image.held,
-            results_stand=image.results_stand,
-            windows=image.windows,
-            stale="quarantined" if shell in self._routes.quarantined else "",
-            results=image.results,
-            result=image.result,
-            fixture_worst_minor=image.fixture_worst_minor,
-            outcome_held=image.outcome_held,
-            overridden=image.overridden,
-            due_odds_milli=image.due_odds_milli,
-        )
 
     async def exposure(self, request: AskExposure) -> ServerMessage:
         """Return the profit or loss of a fixture's open bets by score."""

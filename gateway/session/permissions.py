@@ -46,6 +46,7 @@ from gateway.messages.bettor import (
     WatchAccount,
 )
 from gateway.messages.boards import CreateBoard, CreateMarkets
+from gateway.messages.books import AskBooks
 from gateway.messages.builders import BuildBet
 from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
@@ -93,7 +94,7 @@ _NOT_PERMITTED: Final = Refused(reason=Reason.NOT_PERMITTED, message=MESSAGES[Re
 
 _SUBSCRIBE: Final[frozenset[type]] = frozenset({Subscribe, Unsubscribe})
 _FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts, AskFixtures, AskCatalogue}
-_READ: Final = _FOLLOW | {ListMarkets, AskBook}
+_READ: Final = _FOLLOW | {ListMarkets, AskBook, AskBooks}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
 _FLOOR: Final = _ASSESS | {AskFeedStats, AskAccount, FindBets, AskBetStory, WatchBets}
 """What everyone on the trading floor reads."""

@@ -15,6 +15,7 @@ from gateway.messages.audit import AskAuditTrail
 from gateway.messages.bet_lookup import AskBetStory, FindBets
 from gateway.messages.bettor import AccountRequest
 from gateway.messages.boards import CreationRequest
+from gateway.messages.books import AskBooks
 from gateway.messages.builders import BuildBet
 from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
@@ -61,7 +62,11 @@ def _reprice(services: Services, claims: Claims, request: Reprice) -> Work:
 
 
 def _book(services: Services, _: Claims, request: AskBook) -> Work:
-    return services.control.book(request)
+    return services.books.book(request)
+
+
+def _books(services: Services, _: Claims, request: AskBooks) -> Work:
+    return services.books.books(request)
 
 
 def _exposure(services: Services, _: Claims, request: AskExposure) -> Work:
@@ -120,6 +125,7 @@ QUERIES: Final[dict[type, Query]] = {
     SettleRace: _command_many,
     Reprice: _reprice,
     AskBook: _book,
+    AskBooks: _books,
     AskExposure: _exposure,
     AskArbitrage: _arbitrage,
     BoundAccount: _bound_account,

@@ -20,6 +20,7 @@ from gateway.services.audit_trail import AuditTrailService
 from gateway.services.bet_lookup import BetLookup
 from gateway.services.bet_stream import BetStream
 from gateway.services.board_creation import BoardService
+from gateway.services.books import BookService
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
 from gateway.services.each_way import EachWayService
@@ -89,7 +90,9 @@ class Services:
     each_way : EachWayService
         Place terms of races.
     control : ControlService
-        Commands, lists and books of markets.
+        Commands and lists of markets.
+    books : BookService
+        Books of markets.
     offers : OfferService
         Offers to customers.
     account_bounds : AccountBoundService
@@ -121,6 +124,7 @@ class Services:
         builders: BuilderService,
         each_way: EachWayService,
         control: ControlService,
+        books: BookService,
         offers: OfferService,
         account_bounds: AccountBoundService,
         trail: AuditTrailService,
@@ -140,6 +144,7 @@ class Services:
         self.builders = builders
         self.each_way = each_way
         self.control = control
+        self.books = books
         self.offers = offers
         self.account_bounds = account_bounds
         self.trail = trail

@@ -43,6 +43,7 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
+from gateway.messages.books import AskBooks, Books
 from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
 from gateway.messages.feed import (
     AskFeedFacts,
@@ -164,6 +165,20 @@ PRICES = {
     "active": (True, False),
 }
 
+BOOK = Book(
+    id=11,
+    **PRICES,
+    limits=Limits(),
+    bets=3,
+    stake_taken_minor=1_500,
+    payout_minor=(2_850, 0),
+    liability_minor=(1_350, -1_500),
+    stake_minor=(1_500, 0),
+    outcome_held=(False, True),
+    overridden=(True, False),
+    due_odds_milli=(1_950, 2_050),
+)
+
 FROM_CLIENT: list[ClientMessage] = [
     Place(ref="a1", market=42, outcome=2, stake_minor=500, odds_milli=2_500, policy="higher"),
     PlaceMany(
@@ -215,6 +230,7 @@ FROM_CLIENT: list[ClientMessage] = [
     ),
     ListMarkets(id=10, after=41, limit=5),
     AskBook(id=11, market=42),
+    AskBooks(id=12, markets=(42, 43)),
     AskExposure(
         id=12,
         fixture="wc22-64",
@@ -322,19 +338,8 @@ FROM_GATEWAY: list[ServerMessage] = [
     MoneyEvent(event="deposited", amount_minor=100, available_minor=9_600, ref="d1"),
     FreeBetEvent(event="granted", free_bet=FREE_BET),
     Markets(id=10, markets=(MarketLine(market=42, key="wc22-64/1x2", shell="market-00001"),)),
-    Book(
-        id=11,
-        **PRICES,
-        limits=Limits(),
-        bets=3,
-        stake_taken_minor=1_500,
-        payout_minor=(2_850, 0),
-        liability_minor=(1_350, -1_500),
-        stake_minor=(1_500, 0),
-        outcome_held=(False, True),
-        overridden=(True, False),
-        due_odds_milli=(1_950, 2_050),
-    ),
+    BOOK,
+    Books(id=12, books=(BOOK,), unheard=(43,)),
     Exposure(
         id=12,
         fixture="wc22-64",
