@@ -27,7 +27,8 @@ _NAMED: Final = re.compile(r"\b(?:bet|leg) (\d+)\b")
 _ODDS_ALONE: Final = ("SetOdds(", "FeedUpdate(")
 """Commands that mostly move odds: of those before a decision the last one counts."""
 _DECIDES: Final = re.compile(
-    r"(?:Settled|Cancelled|RolledBack|Suspended|Resumed|Closed|HandedOver|StatusSet|EarlyPaid)\("
+    r"(?:Settled|Cancelled|RolledBack|Suspended|Resumed|Closed|HandedOver|StatusSet|EarlyPaid"
+    r"|BetsVoided|OddsCorrected|BetsRestored)\("
 )
 """Events that are shown wherever they stand, within what a feed's update did too."""
 

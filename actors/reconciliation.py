@@ -14,6 +14,7 @@ from actors.messages import ReconciliationReport
 from engine.common.ids import BetId, ShardNo, shard_of_bet
 from engine.common.rows import (
     FLAG_KNOWN,
+    FLAG_LEG_CORRECTED,
     FLAG_PRE_MATCH,
     BetResult,
     Rows,
@@ -189,12 +190,15 @@ def settlement_differences(slips: Rows, standing: Rows, waiting: U64s) -> list[s
     standing = _by_bet_id(standing[~np.isin(standing["bet_id"], waiting)])
     has_slip, slip_at = _match(standing, slips)
     standing, slips = standing[has_slip], slips[slip_at[has_slip]]
+    legs = slips["kind"] == SlipKind.LEG
     wrong = (
         (slips["result"] != standing["result"])
         | (slips["payout_minor"] != standing["payout_minor"])
         | (standing["result"] != BetResult.NONE) & (slips["back_den"] != standing["back_den"])
+        | legs & ((slips["bets"] & FLAG_LEG_CORRECTED > 0) != (standing["flags"] > 0))
     )
-    early = (slips["held"] != standing["early_lead"]) | (slips["bets"] != standing["early_flags"])
+    marks = slips["bets"] & FLAG_PRE_MATCH
+    early = (slips["held"] != standing["early_lead"]) | (marks != standing["early_flags"])
     return [
         *(
             f"bet {standing['bet_id'][i]}: {_resolution(standing[i])} in its market, "
@@ -215,7 +219,11 @@ def _mark(lead: int, flags: int) -> str:
 
 def _resolution(row: Any) -> str:
     if row["back_den"]:
-        return f"{BetResult(row['result']).name} with {row['payout_minor']}/{row['back_den']} back"
+        # A SLIP row has no flags of its own: those of a leg stand in `bets`.
+        names = row.dtype.names
+        corrected = row["flags"] if "flags" in names else row["bets"] & FLAG_LEG_CORRECTED
+        how = f"back{' at corrected odds' if corrected else ''}"
+        return f"{BetResult(row['result']).name} with {row['payout_minor']}/{row['back_den']} {how}"
     return f"{BetResult(row['result']).name} with {row['payout_minor']} paid"
 
 

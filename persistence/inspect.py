@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engine.common.reasons import Reason
 from engine.common.rows import (
+    FLAG_CORRECTED,
     FLAG_FENCE,
     FLAG_FREE_BET,
     FLAG_HEAD,
@@ -345,6 +346,8 @@ def _settlements(record: Record) -> tuple[str, list[str]]:
 
 def _settlement(row: Any) -> str:
     end = f"settlement {row['settlement_no']} at {_odds(row['odds_milli'])}"
+    if row["flags"] & FLAG_CORRECTED:
+        end += ", paid at corrected odds"
     lead = f", led by {row['early_lead']}" if row["early_lead"] else ""
     if row["early_flags"] & FLAG_PRE_MATCH:
         lead += ", placed before play"

@@ -1,9 +1,9 @@
 """Compute the payout of every accepted bet from the journals alone.
 
 Owns its own arithmetic on purpose, as the audit does: it reads the accepted bets and the results,
-deductions, cancelled windows and rollbacks of markets, and of accounts only what slips of several
-legs consist of, and computes each payout independently. Shares no code
-with the machine whose payouts are compared with these, and never changes anything.
+deductions, cancelled windows, corrections and rollbacks of markets, and of accounts only what slips
+of several legs consist of, and computes each payout independently. Shares no code with the machine
+whose payouts are compared with these, and never changes anything.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,17 +20,26 @@ from engine.common.commands import (
     Deduction,
     OutcomeResult,
 )
+from engine.common.corrections import (
+    ChosenBets,
+    CorrectionCommand,
+    CorrectOdds,
+    RestoreBets,
+)
 from engine.common.events import (
     BetsCancelled,
+    BetsRestored,
+    BetsVoided,
     CancelRolledBack,
     FeedApplied,
     MarketCancelled,
     MarketCreated,
     MarketSettled,
+    OddsCorrected,
     OutcomesSettled,
     SettlementRolledBack,
 )
-from engine.common.ids import BetId
+from engine.common.ids import AccountNo, BetId
 from engine.common.rows import FLAG_HEAD, FLAG_LEG, LEG_RESERVATION, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
 from persistence.disk import Disk
@@ -39,6 +48,7 @@ from persistence.records import Kind, decode_bets, decode_exchange, decode_marke
 from persistence.recovery import replay_folder
 from simulations.expected_slips import Leg, bet_of_row, owed_minor
 
+_CORRECTED: Final = (BetsVoided, OddsCorrected, BetsRestored)
 OPEN: Final = -1
 """Payout of a bet that is neither settled nor cancelled."""
 
@@ -51,6 +61,7 @@ class _Bet(NamedTuple):
     odds_milli: OddsMilli
     is_leg: bool
     """Whether it is a leg of a slip, which has no payout of its own."""
+    account_no: AccountNo = AccountNo(0)
 
 
 class _Window(NamedTuple):
@@ -87,6 +98,35 @@ class _Market:
         self.deductions: tuple[Deduction, ...] = ()
         self.windows: list[_Window] = []
         self.cancelled = False
+        self.corrections: dict[int, dict[BetId, int]] = {}
+        """By number: the odds at which bets are settled; 0: void. The last one of a bet counts."""
+
+    def correct(self, command: CorrectionCommand, settlement_no: int) -> None:
+        """Apply a correction that was not refused, or take one back."""
+        if isinstance(command, RestoreBets):
+            del self.corrections[command.correction_no]
+            return
+        quotes = (
+            {quote.outcome: quote.odds_milli for quote in command.quotes}
+            if isinstance(command, CorrectOdds)
+            else dict.fromkeys(range(self.outcomes), 0)
+        )
+        corrected: dict[BetId, int] = {}
+        for bet in self.bets:
+            before_ns = command.bets.accepted_before_ns
+            if not isinstance(before_ns, UnsetType) and bet.at_ns >= before_ns:
+                break
+            odds = quotes.get(bet.outcome)
+            stands = self._correction(bet)
+            as_it_is = odds == (bet.odds_milli if stands is None else stands)
+            if odds is not None and not as_it_is and _is_chosen(bet, command.bets):
+                corrected[bet.bet_id] = odds
+        self.corrections[settlement_no] = corrected
+
+    def _correction(self, bet: _Bet) -> int | None:
+        """Return the odds of a bet's last correction, 0 if that voids it; None without one."""
+        stand = [each[bet.bet_id] for each in self.corrections.values() if bet.bet_id in each]
+        return stand[-1] if stand else None
 
     def apply(self, event: Any) -> None:
         """Apply an event of this market."""
@@ -147,7 +187,9 @@ class _Market:
     def back(self, number: int) -> Fraction | None:
         """Return what one unit of stake of bet `number` (from 0) gives back; None if undecided."""
         bet = self.bets[number]
-        if self.cancelled or any(window.covers(bet, number) for window in self.windows):
+        if self.cancelled or self._correction(bet) == 0:
+            return Fraction(1)
+        if any(window.covers(bet, number) for window in self.windows):
             return Fraction(1)
         result = self.results.get(bet.outcome)
         if result is None:
@@ -160,8 +202,8 @@ class _Market:
         return returned
 
     def _odds(self, bet: _Bet) -> Fraction:
-        """Return a bet's odds after the first deduction that applies to it."""
-        odds = Fraction(bet.odds_milli, 1_000)
+        """Return a bet's odds, corrected and after the first deduction that applies to it."""
+        odds = Fraction(self._correction(bet) or bet.odds_milli, 1_000)
         for deduction in self.deductions:
             if bet.at_ns < deduction.until_ns:
                 keep = Fraction(deduction.keep_milli, 1_000)
@@ -169,6 +211,17 @@ class _Market:
                     max(Fraction(1), odds * keep) if deduction.of_price else 1 + (odds - 1) * keep
                 )
         return odds
+
+
+def _is_chosen(bet: _Bet, choice: ChosenBets) -> bool:
+    """Return whether a bet meets the conditions of a choice, apart from when it was accepted."""
+    until_ns = TIME_NS_MAX + 1 if choice.until_ns is None else choice.until_ns
+    return (
+        (not choice.bet_ids or bet.bet_id in choice.bet_ids)
+        and (isinstance(choice.account_no, UnsetType) or bet.account_no == choice.account_no)
+        and (not choice.outcomes or bet.outcome in choice.outcomes)
+        and (choice.from_ns or 0) <= bet.at_ns < until_ns
+    )
 
 
 def _end(times: tuple[Nanos | None, Nanos | None]) -> tuple[int, int]:
@@ -248,6 +301,7 @@ def _apply(record: Record, markets: dict[int, _Market]) -> None:
                     Minor(int(row["stake_minor"])),
                     OddsMilli(int(decision["odds_milli"])),
                     bool(row["flags"] & FLAG_LEG),
+                    AccountNo(int(row["account_no"])),
                 )
                 markets.setdefault(int(row["market_no"]), _Market()).bets.append(bet)
     elif record.kind == Kind.CONTROL:
@@ -256,6 +310,9 @@ def _apply(record: Record, markets: dict[int, _Market]) -> None:
             if isinstance(command, CreateMarket) and isinstance(event, MarketCreated):
                 market = markets.setdefault(command.market_no, _Market())
                 market.outcomes = len(command.outcomes)
+            if isinstance(command, CorrectionCommand) and isinstance(event, _CORRECTED):
+                market = markets.setdefault(command.market_no, _Market())
+                market.correct(command, event.settlement_no)
             number = getattr(event, "market_no", None)
             if number is not None:
                 markets.setdefault(number, _Market()).apply(event)

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from engine.common.account_changes import AccountCommand
+from engine.common.corrections import CorrectionCommand
 from engine.common.early import EarlyCommand
 from engine.common.ids import (
     ACCOUNT_NO_MAX,
@@ -425,27 +426,15 @@ class AckOutbox(_Command, frozen=True, tag="ack_outbox"):
 
 MarketCommand = (
     CreateMarket
-    | OpenMarket
-    | SetOdds
+    | FeedStep
     | SetLimits
-    | SuspendMarket
-    | ResumeMarket
-    | HandOverMarket
-    | CloseMarket
-    | SettleMarket
-    | CancelMarket
-    | SetStatus
-    | CancelBets
-    | RollBackCancel
-    | RollBackSettlement
     | FeedUpdate
     | ResetSource
     | AckOutbox
     | SuspendWithAll
     | ResumeWithAll
-    | SetPhaseLimits
-    | EarlyCommand
     | OutcomeCommand
+    | CorrectionCommand
 )
 
 

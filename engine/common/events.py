@@ -193,6 +193,48 @@ class SettlementRolledBack(_MarketEvent, frozen=True, tag="settlement_rolled_bac
     """The outcomes whose bets are concerned; none: those of all."""
 
 
+class BetsVoided(_MarketEvent, frozen=True, tag="bets_voided"):
+    """A correction voids `corrected` bets and legs; `bets` settlements went to the outbox.
+
+    `settlement_no` is the correction's number, by which it is restored. `change_minor` is what the
+    bettors are given more, in base currency and as the book counts legs. `payouts_check` is as in
+    MarketSettled.
+    """
+
+    settlement_no: int
+    corrected: int
+    bets: int
+    change_minor: Minor
+    payouts_check: int
+    why: str = ""
+
+
+class OddsCorrected(_MarketEvent, frozen=True, tag="odds_corrected"):
+    """A correction settles `corrected` bets and legs at other odds; the rest as in BetsVoided."""
+
+    settlement_no: int
+    corrected: int
+    bets: int
+    change_minor: Minor
+    payouts_check: int
+    why: str = ""
+
+
+class BetsRestored(_MarketEvent, frozen=True, tag="bets_restored"):
+    """The correction `correction_no` is rolled back; it had concerned `restored` bets and legs.
+
+    The rest is as in BetsVoided, but that `settlement_no` is no correction's number.
+    """
+
+    settlement_no: int
+    correction_no: int
+    restored: int
+    bets: int
+    change_minor: Minor
+    payouts_check: int
+    why: str = ""
+
+
 class PlayBegun(_MarketEvent, frozen=True, tag="play_begun"):
     """Bets accepted from `from_ns` on are no pre-match bets; the earliest time that was given."""
 
@@ -338,6 +380,9 @@ MarketEvent = (
     | OutcomesResumed
     | OddsOverridden
     | OddsReleased
+    | BetsVoided
+    | OddsCorrected
+    | BetsRestored
     | FeedApplied
     | FeedRefused
     | SourceReset

@@ -15,11 +15,19 @@ from engine.common.commands import (
     RollBackSettlement,
     SettleMarket,
 )
+from engine.common.corrections import CorrectionCommand
 from engine.common.events import Refused
 from engine.common.ids import AccountNo, MarketNo
 from engine.common.units import Minor
 
-PreviewCommand = SettleMarket | CancelMarket | CancelBets | RollBackCancel | RollBackSettlement
+PreviewCommand = (
+    SettleMarket
+    | CancelMarket
+    | CancelBets
+    | RollBackCancel
+    | RollBackSettlement
+    | CorrectionCommand
+)
 """The commands that can be previewed: those of a trader that resolve bets."""
 
 ACCOUNTS_SHOWN_MAX: Final = 50

@@ -67,6 +67,10 @@ class Reason(IntEnum):
     FIXTURE_UNKNOWN = 421
     FIXTURE_CLAIMED = 422
 
+    # 42x corrections of accepted bets
+    CORRECTION_UNKNOWN = 421
+    CORRECTION_KNOWN = 422
+
     # 43x odds moved
     ODDS_CHANGED = 431
     ODDS_WORSE = 432
@@ -209,6 +213,8 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.FEED_SOURCE_UNKNOWN: "the market has applied no message of this feed source",
     Reason.FIXTURE_UNKNOWN: "no such fixture",
     Reason.FIXTURE_CLAIMED: "another trader holds the fixture",
+    Reason.CORRECTION_UNKNOWN: "no correction of this number stands",
+    Reason.CORRECTION_KNOWN: "all of these bets are corrected so already",
     Reason.ODDS_CHANGED: "the odds have moved",
     Reason.ODDS_WORSE: "the odds have shortened",
     Reason.PAYOUT_OVER_CAP: "the payout is over the market's cap",

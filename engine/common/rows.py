@@ -101,6 +101,10 @@ FLAG_RELEASED: Final = 1
 """On a CHARGE row: the slip was refused, so that its leg no longer stands."""
 FLAG_PRE_MATCH: Final = 1
 """In `early_flags` of a SETTLEMENT row: the leg was accepted before play began."""
+FLAG_CORRECTED: Final = 1
+"""In `flags` of a SETTLEMENT row: the bet has won, at corrected odds and not at those accepted."""
+FLAG_LEG_CORRECTED: Final = 2
+"""In `bets` of a leg's SLIP row, beside the flags of its mark: as FLAG_CORRECTED."""
 FLAG_KNOWN: Final = 1
 """On a DECISION or RESERVED row: the row repeats an earlier answer."""
 FLAG_UNMARKED: Final = 2
@@ -216,12 +220,13 @@ SETTLEMENT: Final = row_dtype(
     ("result", "u1"),
     ("early_lead", "u1"),
     ("early_flags", "u1"),
-    ("pad", "u1"),
+    ("flags", "u1"),
     ("back_den", "<u4"),
 )
 """How one bet ended, sent from a market's outbox to the account shard that gave the bet id.
 `odds_milli` are the odds at which the market accepted the bet: a settlement that arrives before the
-verdict also carries the verdict. 0 in rows of journals older than layout 3, which had no odds.
+verdict also carries the verdict. 0 in rows of journals older than layout 3, which had no odds. With
+FLAG_CORRECTED in `flags` the bet has won at other odds, which the payout alone shows.
 
 For a leg of a slip `payout_minor / back_den` is the fraction of the stake that the leg gives back,
 in lowest terms (odds of 2.500 that won: 5/2; refunded: 1/1; lost: 0/1). `back_den` is 0 when the

@@ -11,9 +11,19 @@ from typing import Any
 import numpy as np
 
 from engine.common.ids import EPOCH_SERIAL_BITS, SHARD_BITS
-from engine.common.rows import FLAG_PRE_MATCH, BetResult, I64s, Rows, SlipKind, SlipState, U64s
+from engine.common.rows import (
+    FLAG_LEG_CORRECTED,
+    FLAG_PRE_MATCH,
+    BetResult,
+    I64s,
+    Rows,
+    SlipKind,
+    SlipState,
+    U64s,
+)
 from engine.common.units import (
     BALANCE_MINOR_MAX,
+    ODDS_MILLI_MAX,
     ODDS_MILLI_ONE,
     PAYOUT_MINOR_MAX,
     RATE_MICRO_MAX,
@@ -133,7 +143,9 @@ def _kind_rules(rows: Rows) -> _Rules:
     settled = rows["state"] == SlipState.SETTLED
     counted = _within(rows["legs"], 1, LEGS_MAX)
     yield "slips: legs out of bounds", np.where(single, rows["legs"] == 0, counted)
-    flags = rows["bets"] <= np.where(leg & (rows["held"] > 0), FLAG_PRE_MATCH, 0)
+    corrected = leg & settled & (rows["bets"] & FLAG_LEG_CORRECTED > 0)
+    mark = rows["bets"] - np.where(corrected, FLAG_LEG_CORRECTED, 0)
+    flags = mark <= np.where(leg & (rows["held"] > 0), FLAG_PRE_MATCH, 0)
     bets = np.where(head, _within(rows["bets"], 1, SLIP_BETS_MAX), flags)
     yield "slips: bets out of bounds", bets & (head | (rows["bets_first"] == 0))
     placed = (rows["event"] < LEGS_MAX) & (rows["position"] < LEGS_MAX)
@@ -149,9 +161,8 @@ def _kind_rules(rows: Rows) -> _Rules:
     unsaid = (rows["charge_no"] > 0) | (rows["charged_minor"] == rows["stake_minor"])
     yield "slips: a charge without its number", unsaid | ~leg
     yield "slips: a fraction of no settled leg", (rows["back_den"] > 0) == (leg & settled)
-    back = rows["payout_minor"] * ODDS_MILLI_ONE <= rows["back_den"] * rows["odds_milli"].astype(
-        int
-    )
+    odds_milli = np.where(corrected, ODDS_MILLI_MAX, rows["odds_milli"])
+    back = rows["payout_minor"] * ODDS_MILLI_ONE <= rows["back_den"] * odds_milli.astype(int)
     yield "slips: a leg gives back more than its odds", back | ~(leg & settled)
     held = leg | (rows["held"] <= np.where(head, rows["legs"], 0))
     yield "slips: more legs held than there are", held

@@ -143,9 +143,10 @@ the last ones: those to be placed of an each-way slip. Market, outcome, odds and
 LEG: no money, no ref, in no chain. `legs` is its place, 1 for the first: the head's slot is the
 leg's less `legs`. `stake_minor` is what its market was charged with the bet; `charged_minor` what
 that market is known to charge now, by the charge of the number `charge_no`. `held` is the largest
-lead that its side has reached, and `bets` the flags of that mark (see SETTLEMENT). Once settled,
-`payout_minor / back_den` is the fraction of the stake that it gives back. A leg of a refused slip
-that its market accepted is RELEASED, whatever its market settles."""
+lead that its side has reached, and `bets` the flags of that mark (see SETTLEMENT) and
+FLAG_LEG_CORRECTED while it has won at corrected odds. Once settled, `payout_minor / back_den` is
+the fraction of the stake that it gives back. A leg of a refused slip that its market
+accepted is RELEASED, whatever its market settles."""
 
 
 def slips_from_2(rows: Rows) -> Rows:

@@ -11,6 +11,8 @@ from numba import types
 
 from engine.common.jit import kernel
 from engine.common.rows import (
+    FLAG_CORRECTED,
+    FLAG_LEG_CORRECTED,
     FLAG_PRE_MATCH,
     SETTLEMENT,
     BetResult,
@@ -65,7 +67,8 @@ def is_impossible_nb(row: Any) -> Any:
     """Return whether no market can have sent a settlement.
 
     Impossible are a payout or odds outside their bounds (odds of 0: an old layout's row has none),
-    a result outside BetResult, and a payout of a bet that is opened again.
+    a result outside BetResult, an unknown flag, and a payout or corrected odds of a bet that is
+    opened again.
     """
     return (
         row.payout_minor < 0
@@ -73,7 +76,8 @@ def is_impossible_nb(row: Any) -> Any:
         or (row.odds_milli != 0 and row.odds_milli < ODDS_MILLI_MIN)
         or row.odds_milli > ODDS_MILLI_MAX
         or row.result > RESULT_LAST
-        or (row.result == REOPENED and row.payout_minor != 0)
+        or row.flags > FLAG_CORRECTED
+        or (row.result == REOPENED and (row.payout_minor != 0 or row.flags != 0))
     )
 
 
@@ -81,11 +85,14 @@ def is_impossible_nb(row: Any) -> Any:
 def is_impossible_fraction_nb(row: Any, leg: Any) -> Any:
     """Return whether no leg can have a settlement's fraction (more than its odds, say) or mark.
 
-    A leg that is opened again gives nothing back, over any denominator.
+    A leg that won at corrected odds may give back more than those at which it was accepted. A leg
+    that is opened again gives nothing back, over any denominator.
     """
     odds_milli = leg.odds_milli
     if leg.state == PENDING and row.odds_milli > 0:
         odds_milli = row.odds_milli
+    if row.flags & FLAG_CORRECTED:
+        odds_milli = np.int32(ODDS_MILLI_MAX)
     back_den = np.int64(row.back_den)
     if row.early_flags > (FLAG_PRE_MATCH if row.early_lead > 0 else 0):
         return True
@@ -98,10 +105,16 @@ def is_impossible_fraction_nb(row: Any, leg: Any) -> Any:
 
 @kernel(inline=True)
 def mark_leg_nb(leg: Any, row: Any) -> None:
-    """Keep the largest lead that a leg's side has reached; no row takes it back."""
+    """Keep the largest lead that a leg's side has reached, and whether its odds are corrected.
+
+    No row takes back a lead.
+    """
     if row.early_lead > leg.held:
         leg.held = row.early_lead
         leg.bets |= row.early_flags
+    leg.bets &= FLAG_PRE_MATCH
+    if row.flags & FLAG_CORRECTED:
+        leg.bets |= FLAG_LEG_CORRECTED
 
 
 @kernel(inline=True)

@@ -1,10 +1,10 @@
 """Resolution of a market's bets: which are refunded, settled or open, and each change of that.
 
 Owns the windows of cancelled bets, the deductions, and the commands that resolve bets. A bet's
-resolution is a pure function of what stands: it is refunded while a window covers it or the market
-is CANCELLED; otherwise it is settled while its outcome has a result; otherwise it is open. Every
-change is a SETTLEMENT row with a higher settlement number; `BetResult.NONE` on a row opens the bet
-again.
+resolution is a pure function of what stands: it is refunded while a window covers it, a correction
+voids it or the market is CANCELLED; otherwise it is settled while its outcome has a result, at its
+corrected odds if it has some; otherwise it is open. Every change is a SETTLEMENT row with a higher
+settlement number; `BetResult.NONE` on a row opens the bet again.
 
 The book's figures follow in the same step: a refunded bet leaves stakes, payouts and liability, and
 a roll-back brings it back. Never knows whether a trader or a feed gave a command.
@@ -14,7 +14,7 @@ refuses a window past them, and WINDOW_KNOWN any window whose times are cancelle
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from msgspec import UnsetType
@@ -27,6 +27,7 @@ from engine.common.commands import (
     RollBackSettlement,
     SettleMarket,
 )
+from engine.common.corrections import CorrectionCommand
 from engine.common.early import EarlyCommand
 from engine.common.events import (
     BetsCancelled,
@@ -40,24 +41,25 @@ from engine.common.events import (
 )
 from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
-from engine.common.rows import Bools, I32s, Rows
+from engine.common.rows import FLAG_CORRECTED, BetResult, Bools, I32s, Rows
 from engine.common.rules import RULES_FIRST
 from engine.common.units import Nanos
-from engine.common.withdrawals import Withdrawal
 from engine.market.book import MARKET_RESULTS, Book
-from engine.market.cancel_windows import CancelWindows, Window, no_room
+from engine.market.cancel_windows import CancelWindows, Resolved, Window, no_room
 from engine.market.command_checks import (
     not_allowed,
     outcomes_fault,
     settlement_fault,
     window_fault,
 )
+from engine.market.corrections import CorrectionEvent, Corrections
 from engine.market.deductions import Deductions
 from engine.market.early_payouts import EarlyPayouts
 from engine.market.figures import Figures, count, write_figures
 from engine.market.outbox import ROWS_PER_BET_MAX, Outbox
 from engine.market.partial_results import PartialResults
 from engine.market.settlement import (
+    Sent,
     Standing,
     bets_of,
     check_figure,
@@ -68,20 +70,6 @@ ResolvingCommand = (
     SettleMarket | CancelMarket | CancelBets | RollBackCancel | RollBackSettlement | EarlyCommand
 )
 """The commands that resolve bets."""
-
-
-class _Sent(NamedTuple):
-    settlement_no: int
-    bets: int
-    payouts_check: int
-
-
-class Resolved(NamedTuple):
-    """What stands for a market's bets: results and withdrawals by outcome, and windows."""
-
-    results: Mapping[int, OutcomeResult]
-    windows: tuple[Window, ...]
-    withdrawn: Mapping[int, Withdrawal]
 
 
 class Resolutions:
@@ -105,6 +93,7 @@ class Resolutions:
         self._partial = PartialResults(book)
         self._deductions = Deductions(book)
         self._early = EarlyPayouts(book)
+        self._corrections = Corrections(book)
 
     @property
     def rules(self) -> int:
@@ -126,6 +115,7 @@ class Resolutions:
         twin._partial = self._partial.fork(twin._book)
         twin._deductions = self._deductions.fork(twin._book)
         twin._early = self._early.fork(twin._book)
+        twin._corrections = self._corrections.fork(twin._book)
         return twin
 
     def apply(self, command: ResolvingCommand, slot: int, at_ns: Nanos) -> FeedStepEvent:
@@ -141,6 +131,10 @@ class Resolutions:
         if isinstance(command, EarlyCommand):
             return self._early.apply(command, slot, at_ns, refunded=self._refunded, send=self._send)
         return self._roll_back_settlement(command, slot, at_ns)
+
+    def correct(self, command: CorrectionCommand, slot: int) -> CorrectionEvent:
+        """Apply a command that corrects bets, or refuse it and change nothing."""
+        return self._corrections.apply(command, slot, standing=self.standing, send=self._send)
 
     def _settle(self, command: SettleMarket, slot: int, at_ns: Nanos) -> FeedStepEvent:
         book = self._book
@@ -335,12 +329,12 @@ class Resolutions:
         )
 
     def _refunded(self, slot: int, numbers: I32s) -> Bools:
-        """Return for each bet whether its stake is refunded, by the windows and the status."""
+        """Return which bets are refunded: by the status, the windows and the corrections."""
         if self._book.status(slot) == Status.CANCELLED:
             return np.ones(len(numbers), np.bool_)
-        return self._windows.refunded(slot, numbers)
+        return self._windows.refunded(slot, numbers) | self._corrections.of(slot, numbers).void
 
-    def _send(self, slot: int, numbers: I32s, changed: Bools) -> _Sent:
+    def _send(self, slot: int, numbers: I32s, changed: Bools) -> Sent:
         """Send the resolutions of the changed bets to the outbox under the next settlement number.
 
         `numbers` are all bets of the market: its figures are counted again from them.
@@ -354,7 +348,7 @@ class Resolutions:
         first_rules = self._rules == RULES_FIRST
         rows_max = None if first_rules else ROWS_PER_BET_MAX * self._book.bets_len
         self._outbox.append(rows, rows_max=rows_max)
-        return _Sent(int(market["settlement_no"]), len(rows), check_figure(rows))
+        return Sent(int(market["settlement_no"]), len(rows), check_figure(rows))
 
     def present(self, slot: int) -> Rows:
         """Return what now stands for each accepted bet of a market, as SETTLEMENT rows."""
@@ -362,14 +356,18 @@ class Resolutions:
 
     def standing(self, slot: int, numbers: I32s) -> Standing:
         """Return what now stands for some bets of a market, given by their records' numbers."""
+        effect = self._corrections.of(slot, numbers)
         standing = settle_bets(
             self._book,
             slot,
             numbers,
+            odds_milli=effect.odds_milli,
             refunded=self._refunded(slot, numbers),
             deductions=self._deductions.of(slot),
             partial=self._partial.of(slot),
         )
+        at_odds = np.isin(standing.rows["result"], (BetResult.WON, BetResult.HALF_WON))
+        standing.rows["flags"] = np.where(effect.corrected & at_odds, FLAG_CORRECTED, 0)
         self._early.write(numbers, standing.rows)
         return standing
 
@@ -387,6 +385,7 @@ class Resolutions:
         cancelled = markets["status"] == Status.CANCELLED
         resolved: Bools = cancelled | (markets["flags"] & MARKET_RESULTS > 0)
         resolved[[*self._windows.slots(), *self._partial.slots()]] = True
+        resolved |= np.isin(markets["market_no"], self._corrections.market_nos())
         return resolved
 
     def count_resolved(self) -> dict[int, Figures]:
@@ -433,18 +432,21 @@ class Resolutions:
         return self._deductions.dump()
 
     def dump_early(self) -> dict[str, Any]:
-        """Return early payouts' marks, when play began, and withdrawals, in canonical form."""
-        withdrawn = self._deductions.dump_withdrawn()
+        """Return what layouts before 4 have not, in canonical form."""
         return {
             "early": self._early.dump(),
             "play": self._early.dump_play(),
-            "withdrawn": withdrawn,
+            "withdrawn": self._deductions.dump_withdrawn(),
+            "corrections": self._corrections.dump(),
         }
 
-    def load_early(self, marks: Rows, play: Sequence[Any], withdrawn: Sequence[Any]) -> None:
+    def load_early(
+        self, marks: Rows, play: Sequence[Any], withdrawn: Sequence[Any], corrections: Rows
+    ) -> None:
         """Read what `dump_early` returned; a ValueError names the field that does not fit."""
         self._early.load(marks, play, self._slots())
         self._deductions.load_withdrawn(withdrawn, self._slots())
+        self._corrections.load(corrections)
 
     def _slots(self) -> dict[int, int]:
         """Return the slots of all markets by their numbers."""
@@ -479,6 +481,7 @@ class Resolutions:
         self._partial.check()
         self._deductions.check()
         self._early.check()
+        self._corrections.check()
         assert not any(self._book.has_flag(slot, MARKET_RESULTS) for slot in self._partial.slots())
         assert all(self._partial.standing(slot) for slot in self._deductions.slots())
 

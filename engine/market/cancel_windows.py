@@ -9,17 +9,18 @@ Bounds: a market has windows of at most `CANCEL_WINDOWS_MAX` different times. On
 that end first final: their bets stay refunded, and nothing rolls them back any more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.common.commands import CANCEL_WINDOWS_MAX, TIME_NS_MAX
+from engine.common.commands import CANCEL_WINDOWS_MAX, TIME_NS_MAX, OutcomeResult
 from engine.common.events import Refused
 from engine.common.reasons import Reason
 from engine.common.rows import Bools, I32s
 from engine.common.state_hash import Reader
 from engine.common.units import OUTCOMES_MAX, Nanos
+from engine.common.withdrawals import Withdrawal
 from engine.market.book import Book
 from engine.market.settlement import bets_of
 
@@ -42,6 +43,14 @@ class Window(NamedTuple):
     def order(self) -> tuple[tuple[int, int], tuple[int, ...]]:
         """Return the sort key of windows, equal for equal times and outcomes."""
         return (self.times(), self.outcomes)
+
+
+class Resolved(NamedTuple):
+    """What stands for a market's bets: results and withdrawals by outcome, and windows."""
+
+    results: Mapping[int, OutcomeResult]
+    windows: tuple[Window, ...]
+    withdrawn: Mapping[int, Withdrawal]
 
 
 class CancelWindows:

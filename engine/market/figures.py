@@ -43,6 +43,7 @@ def count(book: Book, slot: int, standing: Standing, *, rules: int) -> Figures:
     count_nb(
         book.records,
         standing.numbers,
+        standing.odds_milli,
         standing.refunded,
         standing.rows,
         *figures,

@@ -128,6 +128,7 @@ def audit_nb(
     types.void(
         rows_in_type(BET_RECORD),
         types.Array(int32, 1, "C"),
+        types.Array(int32, 1, "C"),
         types.Array(uint8, 1, "C"),
         rows_in_type(SETTLEMENT),
         types.Array(int64, 1, "C"),
@@ -141,6 +142,7 @@ def audit_nb(
 def count_nb(
     records: Rows,
     numbers: I32s,
+    odds_milli: I32s,
     refunded: U8s,
     settlements: Rows,
     stake_minor: I64s,
@@ -158,6 +160,8 @@ def count_nb(
         Every decision.
     numbers : int32[:]
         The bets' record numbers.
+    odds_milli : int32[:]
+        The odds at which each of them is settled.
     refunded : uint8[:]
         For each of them, 1 when its stake is refunded. From rules 2 on such a bet counts in no
         stake and no payout.
@@ -173,7 +177,7 @@ def count_nb(
     """
     for at in range(numbers.size):
         bet, row = records[numbers[at]], settlements[at]
-        rate_micro, odds_milli = int(np.int64(bet.rate_micro)), int(np.int64(bet.odds_milli))
+        rate_micro, odds = int(np.int64(bet.rate_micro)), int(np.int64(odds_milli[at]))
         stake = bet.stake_minor
         if bet.flags & FLAG_LEG:
             stake = charged_minor_nb(bet, int(np.int64(numbers[at])), charges, charge_table)
@@ -190,7 +194,7 @@ def count_nb(
             back.paid_minor += base_minor_up_nb(paid, rate_micro)
         if refunded[at] == 0 or rules == RULES_FIRST:
             stake_minor[bet.outcome] += base
-            payout_minor[bet.outcome] += book_payout_nb(stake, rate_micro, odds_milli, base, rules)
+            payout_minor[bet.outcome] += book_payout_nb(stake, rate_micro, odds, base, rules)
 
 
 @kernel(

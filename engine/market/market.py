@@ -28,6 +28,7 @@ from engine.common.commands import (
     SetStatus,
     SuspendWithAll,
 )
+from engine.common.corrections import CorrectionCommand
 from engine.common.events import (
     FeedStepEvent,
     MarketCreated,
@@ -50,7 +51,7 @@ from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
 from engine.common.views import BookImage, GridImage, PriceDelta, PriceImage
 from engine.market import charges, state
-from engine.market.bet_resolution import Resolutions, Resolved, ResolvingCommand
+from engine.market.bet_resolution import Resolutions, ResolvingCommand
 from engine.market.book import (
     MARKET_AWAITS_FEED,
     MARKET_FEED_STOPPED,
@@ -59,6 +60,7 @@ from engine.market.book import (
     OUTCOME_OVERRIDDEN,
     Book,
 )
+from engine.market.cancel_windows import Resolved
 from engine.market.command_checks import (
     create_fault,
     limits_fault,
@@ -245,6 +247,9 @@ class MarketMachine(RecordedBets):
         if isinstance(command, OutcomeCommand):
             decided = self._resolutions.decided(slot)
             return apply_mark(command, slot, book=self._book, decided=decided)
+        if isinstance(command, CorrectionCommand):
+            with self._grids.moving([slot]):
+                return self._resolutions.correct(command, slot)
         return self._apply_step(command, slot, at_ns, by_feed=False)
 
     def _apply_step(

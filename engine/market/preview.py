@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.common.corrections import CorrectionCommand
 from engine.common.events import Refused
 from engine.common.ids import AccountNo
 from engine.common.previews import (
@@ -57,7 +58,10 @@ def preview(
     """
     book = resolutions.book
     twin = resolutions.fork()
-    event = twin.apply(command, slot, at_ns)
+    if isinstance(command, CorrectionCommand):
+        event: object = twin.correct(command, slot)
+    else:
+        event = twin.apply(command, slot, at_ns)
     if isinstance(event, Refused):
         return event
     numbers = bets_of(book, slot)
@@ -111,7 +115,7 @@ def _worth(resolutions: Resolutions, slot: int, numbers: I32s) -> _Worth:
     worth_nb(
         book.records,
         numbers,
-        book.records["odds_milli"][numbers],
+        standing.odds_milli,
         standing.refunded,
         standing.rows,
         book.charges,

@@ -134,6 +134,7 @@ def result_nb(won: int, void_halves: int) -> int:
     types.void(
         rows_in_type(BET_RECORD),
         types.Array(int32, 1, "C"),
+        types.Array(int32, 1, "C"),
         types.Array(uint8, 1, "C"),
         rows_in_type(OUTCOME),
         int64,
@@ -145,6 +146,7 @@ def result_nb(won: int, void_halves: int) -> int:
 def settle_nb(
     records: Rows,
     numbers: I32s,
+    odds_milli: I32s,
     refunded: U8s,
     outcomes: Rows,
     first_outcome: int,
@@ -152,7 +154,7 @@ def settle_nb(
     results_stand: int,
     rows: Rows,
 ) -> None:
-    """Write one settlement row for each bet in `numbers`.
+    """Write one settlement row for each bet in `numbers`, which is settled at its `odds_milli`.
 
     A bet is refunded where `refunded` is 1. Otherwise, while `results_stand`, it is settled by the
     outcomes' results in the book; without results it is open again. The outbox writes `outbox_seq`,
@@ -176,7 +178,7 @@ def settle_nb(
             void_halves = int(np.int64(outcome.void_halves))
             row.result = result_nb(won, void_halves)
             back, whole = back_nb(
-                int(np.int64(bet.odds_milli)),
+                int(np.int64(odds_milli[at])),
                 ODDS_MILLI_ONE,
                 won,
                 void_halves,
@@ -190,6 +192,7 @@ def settle_nb(
     types.void(
         rows_in_type(BET_RECORD),
         types.Array(int32, 1, "C"),
+        types.Array(int32, 1, "C"),
         rows_in_type(OUTCOME),
         int64,
         types.Array(int64, 1, "C"),
@@ -201,6 +204,7 @@ def settle_nb(
 def deduct_nb(
     records: Rows,
     numbers: I32s,
+    odds_milli: I32s,
     outcomes: Rows,
     first_outcome: int,
     until_ns: I64s,
@@ -211,7 +215,8 @@ def deduct_nb(
     """Reduce the payouts of winners that were placed before a deduction's time.
 
     `until_ns`, `keep_milli` and `of_price` are the deductions by rising time; a bet gets the first
-    one after its own time. `rows` are what `settle_nb` wrote for the bets in `numbers`.
+    one after its own time. `rows` are what `settle_nb` wrote for the bets in `numbers`, at their
+    `odds_milli`.
     """
     for at in range(numbers.size):
         row = rows[at]
@@ -221,9 +226,9 @@ def deduct_nb(
         for one in range(until_ns.size):
             if bet.at_ns < until_ns[one]:
                 outcome = outcomes[first_outcome + np.int64(bet.outcome)]
-                odds_milli = int(np.int64(bet.odds_milli))
+                odds = int(np.int64(odds_milli[at]))
                 back, whole = back_nb(
-                    deducted_odds_micro_nb(odds_milli, keep_milli[one], of_price[one]),
+                    deducted_odds_micro_nb(odds, keep_milli[one], of_price[one]),
                     _ODDS_MICRO_ONE,
                     1,
                     int(np.int64(outcome.void_halves)),

@@ -21,11 +21,21 @@ from engine.market.settle_nb import collect_nb, deduct_nb, settle_nb
 _CHECK_FIGURE_MASK: Final = (1 << 63) - 1
 
 
+class Sent(NamedTuple):
+    """The settlements that a command sent: their number, how many, and their check figure."""
+
+    settlement_no: int
+    bets: int
+    payouts_check: int
+
+
 class Standing(NamedTuple):
     """What stands for some bets of a market, one element of each array for each bet."""
 
     numbers: I32s
     """The numbers of their records."""
+    odds_milli: I32s
+    """The odds at which they are settled."""
     refunded: U8s
     """1 when a cancellation refunds the bet."""
     released: Bools
@@ -114,6 +124,7 @@ def settle_bets(
     slot: int,
     numbers: I32s,
     *,
+    odds_milli: I32s,
     refunded: Bools,
     deductions: tuple[Deduction, ...],
     partial: Mapping[int, OutcomeResult],
@@ -128,6 +139,8 @@ def settle_bets(
         The market's slot.
     numbers : I32s
         The bets' record numbers.
+    odds_milli : I32s
+        For each bet, the odds at which it is settled.
     refunded : Bools
         For each bet, whether its stake is refunded, with or without results.
     deductions : tuple of Deduction
@@ -151,6 +164,7 @@ def settle_bets(
     settle_nb(
         book.records,
         numbers,
+        odds_milli,
         back,
         outcomes,
         first_outcome,
@@ -164,6 +178,7 @@ def settle_bets(
         deduct_nb(
             book.records,
             numbers,
+            odds_milli,
             outcomes,
             first_outcome,
             np.array([one.until_ns for one in deductions], np.int64),
@@ -172,9 +187,8 @@ def settle_bets(
             rows,
         )
     released = released_legs(book, numbers)
-    if released.any():
-        _reopen(rows, released)
-    return Standing(numbers, back, released, rows)
+    _reopen(rows, released)
+    return Standing(numbers, odds_milli, back, released, rows)
 
 
 def _reopen(rows: Rows, bets: Bools) -> None:

@@ -5,10 +5,9 @@ from others, and loading compares them: a dump that contradicts itself is refuse
 
 Layout 1 had no feed positions, windows, deductions or stakes per outcome. Layout 2 had no rules and
 no odds in the outbox, and its figures are those of the first rules. Layout 3 had no charges, no
-marks of early payouts, no withdrawals, no payoffs, no
-limits of fixtures and no traders' marks on outcomes. Every field that an
-older layout lacks follows from those it has, so a machine loaded from a dump of an older layout
-equals the machine that its journal replays to.
+marks of early payouts, no withdrawals, no corrections, no payoffs, no limits of fixtures and no
+traders' marks on outcomes. Every field that an older layout lacks follows from those it has, so a
+machine loaded from a dump of an older layout equals the machine that its journal replays to.
 """
 
 from functools import partial
@@ -52,6 +51,7 @@ from engine.market.book import (
     RETURNED,
     Book,
 )
+from engine.market.corrections import CORRECTED
 from engine.market.early_payouts import MARKED
 from engine.market.feed_positions import FeedPositions
 from engine.market.figures import Figures, write_figures
@@ -87,8 +87,8 @@ _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "o
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 _FIELDS_3: Final = (*_FIELDS_2, "rules", "partial", "final")
 _FIELDS_4: Final = (
-    *_FIELDS_3, "charges", "early", "play", "withdrawn", "payoffs", "places", "fixture_limits",
-    "due",
+    *_FIELDS_3, "charges", "early", "play", "withdrawn", "corrections", "payoffs", "places",
+    "fixture_limits", "due",
 )  # fmt: skip
 _FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: _FIELDS_3, 4: _FIELDS_4}
 """The fields of each layout."""
@@ -196,7 +196,10 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
         )
         if layout > 3:
             marks = reader.rows("early", MARKED, high=book.bets_len)
-            resolutions.load_early(marks, reader.items("play"), reader.items("withdrawn"))
+            corrections = reader.rows("corrections", CORRECTED)
+            resolutions.load_early(
+                marks, reader.items("play"), reader.items("withdrawn"), corrections
+            )
         positions = FeedPositions.load(reader.items("positions"))
         if not _are_markets(positions.market_nos(), markets):
             raise reader.fail("positions", "of a market that is not in the dump")

@@ -23,6 +23,13 @@ from engine.common.commands import (
     SettleMarket,
     SuspendMarket,
 )
+from engine.common.corrections import (
+    ChosenBets,
+    CorrectedQuote,
+    CorrectOdds,
+    RestoreBets,
+    VoidBets,
+)
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import Refused
 from engine.common.outcome_marks import (
@@ -37,7 +44,10 @@ __all__ = [
     "BeginPlay",
     "CancelBets",
     "CancelMarket",
+    "ChosenBets",
     "CloseMarket",
+    "CorrectOdds",
+    "CorrectedQuote",
     "HandOverMarket",
     "Limits",
     "LimitsPatch",
@@ -49,6 +59,7 @@ __all__ = [
     "Refused",
     "ReleaseOdds",
     "ResetSource",
+    "RestoreBets",
     "ResumeMarket",
     "ResumeOutcomes",
     "RollBackCancel",
@@ -59,4 +70,5 @@ __all__ = [
     "StandingOdds",
     "SuspendMarket",
     "SuspendOutcomes",
+    "VoidBets",
 ]

@@ -20,6 +20,7 @@ from gateway.messages.base import (
     JSON_SUBPROTOCOL,
     MSGPACK_SUBPROTOCOL,
     TEXT_IN_JSON,
+    TEXTS_IN_JSON,
     Error,
     Welcome,
 )
@@ -165,7 +166,7 @@ Money is in minor units (cents), odds in thousandths (2.500 is 2500), times in n
 1970 UTC; all are integers, and a number with a fraction is refused. The gateway leaves out fields
 that are at their default. Fields it may add later must be ignored; fields it does not know are
 refused. JSON carries the integers that may pass 2^53 as text, since JavaScript reads numbers as
-doubles: {", ".join(f"`{name}`" for name in TEXT_IN_JSON)}.
+doubles: {", ".join(f"`{name}`" for name in sorted((*TEXT_IN_JSON, *TEXTS_IN_JSON)))}.
 A gateway takes them as text and as numbers; in msgpack they are integers. Amounts stay below, but
 for the check figure `payout_minor` of events that settle or cancel. Words of states and results
 are enumerations, to which later gateways may add.
@@ -361,6 +362,9 @@ def _as_draft_07(node: Any) -> Any:
         for name in TEXT_IN_JSON:
             if name in properties:
                 properties[name] = _number_or_text(properties[name])
+        for name in TEXTS_IN_JSON:
+            if name in properties:
+                properties[name]["items"] = _number_or_text(properties[name]["items"])
     return schema
 
 

@@ -42,6 +42,8 @@ TEXT_IN_JSON: Final = (
 )
 """Fields of integers that may pass 2^53, wherever they occur: JSON carries them as text, because
 JavaScript and others read numbers of JSON as doubles. From a client a number is taken too."""
+TEXTS_IN_JSON: Final = ("bet_ids",)
+"""Fields of lists of such integers, which only clients send."""
 
 
 def enumerated(names: Iterable[str]) -> Meta:

@@ -26,6 +26,7 @@ from engine.common.commands import (
     SuspendMarket,
     WhyField,
 )
+from engine.common.corrections import CorrectionCommand
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import MarketEvent
 from engine.common.ids import MarketNo
@@ -52,6 +53,7 @@ TraderCommand = (
     | PayEarly
     | ResetSource
     | OutcomeCommand
+    | CorrectionCommand
 )
 """The commands of a control session; it cannot create markets, the directory does."""
 

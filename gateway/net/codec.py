@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.common.reasons import Reason
-from gateway.messages.base import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, TEXT_IN_JSON
+from gateway.messages.base import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, TEXT_IN_JSON, TEXTS_IN_JSON
 from gateway.messages.protocol import ClientMessage, ServerMessage
 
 OP_TEXT: Final = 1
@@ -29,6 +29,11 @@ _NUMBERS: Final = re.compile(rb'"(%b)":(-?[0-9]+)' % _NAMES)
 _TEXTS: Final = re.compile(rb'(?<!\\)"(%b)"\s*:\s*"(-?(?:0|[1-9][0-9]{0,18}))"' % _NAMES)
 """Fields of TEXT_IN_JSON in encoded JSON. They match names of fields only: within a text a quote
 has a backslash before it, so that a quote with a colon after it ends a name."""
+_LISTS: Final = re.compile(
+    rb'(?<!\\)"(?:%b)"\s*:\s*\[[-0-9",\s]*\]' % "|".join(TEXTS_IN_JSON).encode()
+)
+_ITEMS: Final = re.compile(rb'"(-?(?:0|[1-9][0-9]{0,18}))"')
+"""Fields of TEXTS_IN_JSON, and the texts in them."""
 
 
 def _encode_json(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
@@ -41,13 +46,14 @@ def _encode_json(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
 
 
 def _decode_json(decode: Callable[[bytes], ClientMessage]) -> Callable[[bytes], ClientMessage]:
-    """Return a decoder that takes the fields of TEXT_IN_JSON as numbers or as text."""
+    """Return a decoder that takes the integers of TEXT_IN_JSON and TEXTS_IN_JSON as text too."""
 
     def decode_with_texts(payload: bytes) -> ClientMessage:
         try:
             return decode(payload)
         except msgspec.ValidationError:
             numbers = _TEXTS.sub(rb'"\1":\2', payload)
+            numbers = _LISTS.sub(lambda found: _ITEMS.sub(rb"\1", found[0]), numbers)
             if numbers == payload:
                 raise
             return decode(numbers)

@@ -20,6 +20,7 @@ from engine.common.commands import (
     SettleMarket,
     SuspendMarket,
 )
+from engine.common.corrections import CorrectOdds, RestoreBets, VoidBets
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import Refused
 from engine.common.outcome_marks import (
@@ -73,18 +74,19 @@ _RESULTS: Final[frozenset[type]] = frozenset(
     {SettleMarket, CancelMarket, CancelBets, RollBackCancel, RollBackSettlement, PayEarly}
 )
 """Commands that decide what bets are paid."""
+_CORRECTIONS: Final[frozenset[type]] = frozenset({VoidBets, CorrectOdds, RestoreBets})
 _LIMITS: Final[frozenset[type]] = frozenset({SetLimits})
 _FEED: Final[frozenset[type]] = _STATUS | _RESULTS | {SetOdds}
 _MARKS: Final[frozenset[type]] = frozenset(
     {SuspendOutcomes, ResumeOutcomes, OverrideOdds, ReleaseOdds}
 )
 """A trader's marks on outcomes, which stand whatever a feed says: so no feed sets one."""
-_TRADER: Final[frozenset[type]] = _FEED | _LIMITS | _MARKS | {ResetSource}
+_TRADER: Final[frozenset[type]] = _FEED | _CORRECTIONS | _LIMITS | _MARKS | {ResetSource}
 COMMANDS: Final[dict[Role, frozenset[type]]] = {
     Role.FEED: _FEED,
     Role.TRADER: _TRADER,
     Role.HEAD_TRADER: _TRADER,
-    Role.SETTLER: _RESULTS | {SuspendMarket, SuspendOutcomes, CloseMarket},
+    Role.SETTLER: _RESULTS | _CORRECTIONS | {SuspendMarket, SuspendOutcomes, CloseMarket},
     Role.RISK: _LIMITS | {SuspendMarket, SuspendOutcomes, HandOverMarket},
 }
 """The commands that each role may give in `control`: a feed's are those of a fixture except limits,

@@ -20,10 +20,10 @@ FOLDERS: Final = {
     layout: Path(__file__).parent / f"journals_v{layout}" for layout in range(1, LAYOUT_VERSION + 1)
 }
 OPTIONS: Final = JournalOptions(segment_bytes=8_192, allocate_bytes=1, snapshot_aside=False)
-SNAPSHOT_AFTER: Final = {"markets": 42, "ledger": 29}
+SNAPSHOT_AFTER: Final = {"markets": 47, "ledger": 29}
 """The step after which the one snapshot is taken: it holds windows, deductions and positions, legs
-and their charges, a slip that is settled and one that is refused, offers, free bets, a lead
-that a leg was paid at, a withdrawal, and outcomes that are held or have odds that stand."""
+and their charges, a slip that is settled and one that is refused, offers, free bets, a lead that a
+leg was paid at, a withdrawal, outcomes that are held or have odds that stand, and corrections."""
 
 
 def hashes(layout: int) -> dict[str, str]:

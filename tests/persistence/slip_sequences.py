@@ -11,6 +11,13 @@ import numpy as np
 
 from engine.common.account_changes import BlockAccount
 from engine.common.commands import AckOutbox, Deposit, Quote, SetOdds, SettleMarket, Withdraw
+from engine.common.corrections import (
+    ChosenBets,
+    CorrectedQuote,
+    CorrectOdds,
+    RestoreBets,
+    VoidBets,
+)
 from engine.common.early import BeginPlay, PayEarly
 from engine.common.ids import bet_id
 from engine.common.offers import EarlyPayoutRule, FreeBetRule, GrantFreeBet, InsuranceRule, SetOffer
@@ -92,6 +99,15 @@ def leg_steps(*, first: int, market_nos: tuple[int, int]) -> list[Step]:
         ),
         Step("charge", (charges((b, 400, 2), market_no=one),)),
         by_trader(SettleMarket(market_no=one, results=results((b + 1) % 3))),
+        by_trader(
+            CorrectOdds(
+                market_no=one,
+                quotes=tuple(CorrectedQuote(outcome=each, odds_milli=1_900) for each in range(3)),
+            ),
+            VoidBets(market_no=one, bets=ChosenBets(account_no=7), why="21 for 2.1"),
+            VoidBets(market_no=two, bets=ChosenBets(bet_ids=(bet_id(shard=SHARD, serial=d),))),
+        ),
+        by_trader(RestoreBets(market_no=two, correction_no=1)),
         Step("charge", (charges((d, 0, 4), market_no=two),)),
         Step("control", ("reconciler", [AckOutbox(shard=SHARD, upto=2)])),
     ]

@@ -21,6 +21,14 @@ from engine.common.commands import (
     RollBackSettlement,
     SettleMarket,
 )
+from engine.common.corrections import (
+    ChosenBets,
+    CorrectedQuote,
+    CorrectionCommand,
+    CorrectOdds,
+    RestoreBets,
+    VoidBets,
+)
 from engine.common.rows import BetResult, Policy
 from persistence.disk import Disk
 from persistence.durable import DurableMarkets
@@ -78,7 +86,9 @@ class JournaledMarket:
         """Place a bet; it may be refused."""
         self.at_ns += 10
         self.placed += 1
-        rows = bet_rows([bet(self.placed, outcome=outcome, stake=stake, policy=Policy.ANY)])
+        account = 7 + self.placed % 2
+        fields = {"outcome": outcome, "stake": stake, "account": account, "policy": Policy.ANY}
+        rows = bet_rows([bet(self.placed, **fields)])
         self.durable.place(rows, self.at_ns)
         self.at_ns += 10
         self.durable.place(rows, self.at_ns)  # a repeated bet is not a second bet
@@ -102,6 +112,16 @@ RESULTS = st.sampled_from([(WON, LOST), (LOST, WON), (HALF, LOST), (TIED, LOST),
 CUTS = st.lists(
     st.tuples(st.integers(990, 1_300), st.integers(0, 1_000), st.booleans()), max_size=3
 )
+CHOSEN = st.builds(
+    ChosenBets,
+    bet_ids=st.sampled_from([(), (), (1,), (2, 1)]),
+    account_no=st.sampled_from([UNSET, 7]),
+    outcomes=st.sampled_from([(), (), (1,)]),
+    from_ns=TIMES,
+    until_ns=TIMES,
+    accepted_before_ns=LATE,
+)
+QUOTES = st.sampled_from([((0, 1_900),), ((0, 9_000), (1, 2_500)), ((1, 1_001),)])
 STEPS = st.one_of(
     st.tuples(st.just("bet"), st.integers(0, 1), st.integers(1, 10_001)),
     st.tuples(st.just("settle"), RESULTS, CUTS),
@@ -110,6 +130,10 @@ STEPS = st.one_of(
     st.tuples(st.just("uncancel"), ENDS, SOME),
     st.tuples(st.just("unsettle"), st.none(), st.none()),
     st.tuples(st.just("void"), st.none(), st.none()),
+    st.tuples(st.just("void bets"), CHOSEN, st.none()),
+    st.tuples(st.just("correct"), CHOSEN, QUOTES),
+    st.tuples(st.just("correct"), CHOSEN, QUOTES),
+    st.tuples(st.just("restore"), st.integers(1, 8), st.none()),
 )
 
 
@@ -135,6 +159,13 @@ def command_of(kind: str, one: object, two: object) -> MarketCommand:
         case "uncancel":
             begin, end = one  # type: ignore[misc]
             return RollBackCancel(market_no=1, from_ns=begin, until_ns=end, outcomes=two)  # type: ignore[arg-type]
+        case "void bets":
+            return VoidBets(market_no=1, bets=one)  # type: ignore[arg-type]
+        case "correct":
+            quotes = tuple(CorrectedQuote(outcome=each, odds_milli=odds) for each, odds in two)  # type: ignore[attr-defined]
+            return CorrectOdds(market_no=1, bets=one, quotes=quotes)  # type: ignore[arg-type]
+        case "restore":
+            return RestoreBets(market_no=1, correction_no=one)  # type: ignore[arg-type]
         case "unsettle":
             return RollBackSettlement(market_no=1)
         case _:
@@ -154,7 +185,9 @@ def test_journal_and_machine_agree_on_every_payout(steps) -> None:
         known = values
         if kind == "uncancel" and windows and by_feed:
             known = [windows[-1], values[1]]
-        (market.feed if by_feed else market.do)(command_of(kind, *known))
+        command = command_of(kind, *known)
+        corrects = isinstance(command, CorrectionCommand)
+        (market.feed if by_feed and not corrects else market.do)(command)
     market.compare()
 
 
@@ -172,6 +205,19 @@ def test_windows_past_the_bound_are_final_and_their_bets_stay_refunded() -> None
     market.do(first)
     market.do(last)
     assert list(market.compare().values()) == [100] * (CANCEL_WINDOWS_MAX + 1) + [900]
+
+
+def test_a_corrected_bet_is_paid_at_the_odds_of_its_last_correction() -> None:
+    market = JournaledMarket()
+    market.place(outcome=0, stake=10_00)
+    market.place(outcome=0, stake=20_00)
+    quotes = (CorrectedQuote(outcome=0, odds_milli=1_900),)
+    market.do(SettleMarket(market_no=1, results=(WON, LOST)))
+    market.do(CorrectOdds(market_no=1, quotes=quotes))
+    market.do(VoidBets(market_no=1, bets=ChosenBets(bet_ids=(1,))))
+    assert list(market.compare().values()) == [10_00, 38_00]
+    market.do(RestoreBets(market_no=1, correction_no=2))
+    assert list(market.compare().values()) == [10_00, 180_00]
 
 
 def test_bets_placed_before_a_withdrawal_are_reduced() -> None:

@@ -43,7 +43,7 @@ from engine.common.lifecycle import Status
 from engine.common.units import Nanos, OddsMilli
 from engine.common.views import PriceDelta
 from engine.common.withdrawals import Withdrawal
-from engine.market.bet_resolution import Resolved
+from engine.market.cancel_windows import Resolved
 from engine.market.market import MarketMachine
 from engine.pricing.following_updates import STOPPED, FollowingUpdates
 from engine.pricing.race.terms import (

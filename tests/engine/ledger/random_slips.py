@@ -235,6 +235,9 @@ def _settlements(random: Random, slips: Rows, count: int) -> Rows:
             row["payout_minor"], row["back_den"], row["result"] = fraction
             if random.random() < 0.03:
                 row["payout_minor"] = int(row["back_den"]) * 20
+                row["flags"] = (0, 1, 0, 2)[row["bet_id"] % 4]
+                if row["flags"]:
+                    row["payout_minor"] = int(row["back_den"]) * 6
         elif random.random() < 0.6:
             row["payout_minor"] = random.randrange(300)
         if random.random() < 0.2:

@@ -248,8 +248,8 @@ class SlipLedgerTwin(LedgerTwin):
         return [(rows[at][0], rows[at][3]) for at in sorted(taken)]
 
     def _settle_leg(self, leg: TwinLeg, row: tuple[int, ...]) -> str:
-        _, num, _, number, odds, result, *_, den = row
-        if leg.state == REFUSED or self._impossible(leg, num, den, odds, result):
+        _, num, _, number, odds, result, *_, flags, den = row
+        if leg.state == REFUSED or self._impossible(leg, num, den, odds, result, flags):
             return "disputed"
         if leg.state == RELEASED or number <= leg.settlement_no:
             return ""
@@ -266,12 +266,13 @@ class SlipLedgerTwin(LedgerTwin):
         return "applied"
 
     @staticmethod
-    def _impossible(leg: TwinLeg, num: int, den: int, odds: int, result: int) -> bool:
-        if num < 0 or result > CANCELLED or (odds and odds not in ODDS):
+    def _impossible(leg: TwinLeg, num: int, den: int, odds: int, result: int, flag: int) -> bool:
+        if num < 0 or result > CANCELLED or (odds and odds not in ODDS) or flag > 1:
             return True
         if result == 0:
-            return num != 0
+            return num != 0 or flag > 0
         accepted = odds if leg.state == PENDING and odds else leg.odds_milli
+        accepted = 10_000_000 if flag else accepted
         return den == 0 or Fraction(num, den) > Fraction(accepted, 1_000)
 
     def _pay(self, head: TwinHead) -> None:

@@ -25,6 +25,7 @@ from engine.common.commands import (
     SetStatus,
     SettleMarket,
 )
+from engine.common.corrections import ChosenBets, CorrectionCommand, RestoreBets, VoidBets
 from tests.engine.common.stated_rules import RESULT_NUMBERS, STATUS_NUMBERS
 from tests.engine.market.twin import ENDED, Charge, Charges, fits_twin, result_twin
 
@@ -41,6 +42,7 @@ class Placed(NamedTuple):
     odds: int
     rate: int = 1_000_000
     leg: bool = False
+    account: int = 7
 
     def base(self, amount: int) -> Fraction:
         """Return an amount of the bet in base currency, exact."""
@@ -66,6 +68,8 @@ class Row(NamedTuple):
     payout: int
     den: int
     settlement_no: int
+    corrected: int = 0
+    """1 when it won at corrected odds."""
 
 
 def same_result(result: OutcomeResult) -> tuple[bool, Fraction, int]:
@@ -132,6 +136,8 @@ class ResolutionTwin:
     voided: bool = False
     charges: Charges = field(default_factory=Charges)
     """By the serials of the legs."""
+    corrections: dict[int, dict[int, int]] = field(default_factory=dict)
+    """By number: the odds at which a correction settles bets, by their serials; 0: void."""
     last_rows: dict[int, Row] = field(default_factory=dict)
     """The last row sent for each bet."""
 
@@ -148,7 +154,7 @@ class ResolutionTwin:
         return frozenset(range(len(self.odds)) if whole else command.outcomes)
 
     def refunded(self, number: int) -> bool:
-        if self.status == "CANCELLED":
+        if self.status == "CANCELLED" or self.correction(self.bets[number]) == 0:
             return True
         return any(
             number < count and self.falls_in(number, window)
@@ -172,7 +178,23 @@ class ResolutionTwin:
             return RESULT_NUMBERS["CANCELLED"], Fraction(1)
         if result is None:
             return RESULT_NUMBERS["NONE"], Fraction(0)
-        return result_twin(result), back_twin(bet, result, self.deductions)
+        corrected = bet._replace(odds=self.odds_of(bet))
+        return result_twin(result), back_twin(corrected, result, self.deductions)
+
+    def correction(self, bet: Placed) -> int | None:
+        """Return the odds of the last correction that stands for a bet; 0: void."""
+        odds = [by_serial.get(bet.serial) for by_serial in self.corrections.values()]
+        stand = [each for each in odds if each is not None]
+        return stand[-1] if stand else None
+
+    def odds_of(self, bet: Placed) -> int:
+        """Return the odds at which a bet is settled if it wins."""
+        return self.correction(bet) or bet.odds
+
+    def wins_corrected(self, number: int) -> bool:
+        """Return whether a bet has won, whole or half, at corrected odds."""
+        won = (RESULT_NUMBERS["WON"], RESULT_NUMBERS["HALF_WON"])
+        return bool(self.correction(self.bets[number])) and self.back(number)[0] in won
 
     def resolution(self, number: int) -> tuple[int, int, int]:
         """Return how a bet ended and what it is paid: of a settled leg, its fraction."""
@@ -206,8 +228,9 @@ class ResolutionTwin:
             charged = self.stake(bet)
             base = floor(bet.base(charged))
             staked += base
-            won = charged * bet.odds // 1_000 - charged
-            possible = base * bet.odds // 1_000 if rules == 1 else base + ceil(bet.base(won))
+            odds = self.odds_of(bet)
+            won = charged * odds // 1_000 - charged
+            possible = base * odds // 1_000 if rules == 1 else base + ceil(bet.base(won))
             if rules == 1 or not self.refunded(number):
                 stake, payout = stake + base, payout + possible
             result, back = self.back(number)
@@ -245,6 +268,10 @@ class ResolutionTwin:
         resolves = not isinstance(command, SetStatus | CloseMarket | ResumeMarket | SetOdds)
         if reason != "ACCEPTED" or not resolves:
             return reason, []
+        return reason, self.send(command)
+
+    def send(self, command: object) -> list[Row]:
+        """Return the rows that a command must send, and remember them."""
         self.settlement_no += 1
         rows = []
         for number, bet in enumerate(self.bets):
@@ -253,10 +280,60 @@ class ResolutionTwin:
             resolution = self.resolution(number)
             last = self.last_rows.get(bet.serial, Row(bet.serial, RESULT_NUMBERS["NONE"], 0, 0, 0))
             again = isinstance(command, SettleMarket) and bet.outcome in self.named(command)
-            if (again and not self.refunded(number)) or last[1:4] != resolution:
-                rows.append(Row(bet.serial, *resolution, self.settlement_no))
+            corrected = int(self.wins_corrected(number))
+            changed = (*last[1:4], last.corrected) != (*resolution, corrected)
+            if (again and not self.refunded(number)) or changed:
+                rows.append(Row(bet.serial, *resolution, self.settlement_no, corrected))
         self.last_rows |= {row.serial: row for row in rows}
-        return "ACCEPTED", rows
+        return rows
+
+    def correct(self, command: CorrectionCommand) -> tuple[str, list[Row]]:
+        """Return the reason of a refusal, or ACCEPTED and the rows that a correction must send."""
+        if isinstance(command, RestoreBets):
+            if not self.corrections.pop(command.correction_no, None):
+                return "CORRECTION_UNKNOWN", []
+            return "ACCEPTED", self.send(command)
+        choice, void = command.bets, isinstance(command, VoidBets)
+        quotes = {} if void else {each.outcome: each.odds_milli for each in command.quotes}
+        if void and choice == ChosenBets(accepted_before_ns=choice.accepted_before_ns):
+            return "FIELD_OUT_OF_BOUNDS", []
+        if choice.until_ns is not None and choice.until_ns <= (choice.from_ns or 0):
+            return "FIELD_OUT_OF_BOUNDS", []
+        chosen = [one for one in self.in_time(choice) if void or one.outcome in quotes]
+        if set(choice.bet_ids) - {one.serial for one in self.bets} or not chosen:
+            return "BET_UNKNOWN", []
+        after = {one.serial: 0 if void else quotes[one.outcome] for one in chosen}
+        new = {
+            one.serial: after[one.serial]
+            for one in chosen
+            if self.correction(one) != after[one.serial]
+            and (self.correction(one) is not None or after[one.serial] != one.odds)
+        }
+        if not new:
+            return "CORRECTION_KNOWN", []
+        of_bet = [sum(serial in each for each in self.corrections.values()) for serial in new]
+        if max(of_bet) == 8:
+            return "CAPACITY", []
+        self.corrections[self.settlement_no + 1] = new
+        return "ACCEPTED", self.send(command)
+
+    def in_time(self, choice: ChosenBets) -> list[Placed]:
+        """Return the bets that meet the conditions of a choice, its ids apart from unknown ones."""
+        met = []
+        for one in self.bets:
+            before_ns = choice.accepted_before_ns
+            if not isinstance(before_ns, UnsetType) and one.at_ns >= before_ns:
+                break
+            if (
+                (not choice.bet_ids or one.serial in choice.bet_ids)
+                and (isinstance(choice.account_no, UnsetType) or one.account == choice.account_no)
+                and (not choice.outcomes or one.outcome in choice.outcomes)
+                and one.at_ns >= (choice.from_ns or 0)
+                and (choice.until_ns is None or one.at_ns < choice.until_ns)
+                and not self.charges.released(one.serial)
+            ):
+                met.append(one)
+        return met
 
     def resume(self, *, by_feed: bool) -> str:
         """Resume after a suspension, or end a hold."""

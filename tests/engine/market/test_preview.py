@@ -16,6 +16,7 @@ from engine.common.commands import (
     RollBackSettlement,
     SettleMarket,
 )
+from engine.common.corrections import CorrectionCommand
 from engine.common.events import Refused
 from engine.common.previews import ACCOUNTS_SHOWN_MAX, OutcomePreview, Preview, PreviewCommand
 from engine.common.reasons import Reason
@@ -30,6 +31,7 @@ from tests.engine.market.test_resolution_twin import (
     batches,
     charges,
     commands,
+    corrections,
     openings,
 )
 
@@ -56,8 +58,9 @@ def worth(twin: ResolutionTwin, number: int) -> Worth:
     if result in REFUNDS:
         returned, still_open = base, 0
     elif result == NONE:
-        win = charged * one.odds // 1_000 - charged
-        possible = base * one.odds // 1_000 if twin.rules == 1 else base + ceil(one.base(win))
+        odds = twin.odds_of(one)
+        win = charged * odds // 1_000 - charged
+        possible = base * odds // 1_000 if twin.rules == 1 else base + ceil(one.base(win))
         returned, still_open = 0, possible
     else:
         returned, still_open = ceil(one.base(floor(charged * back))), 0
@@ -133,11 +136,15 @@ def check(
 @settings(max_examples=60, deadline=None)
 @given(
     opening=openings,
-    stream=st.lists(st.one_of(batches, charges, commands, commands), min_size=1, max_size=8),
+    stream=st.lists(
+        st.one_of(batches, charges, commands, commands, corrections), min_size=1, max_size=8
+    ),
     rules=st.sampled_from((1, 2, 2, 2)),
 )
 def test_a_preview_has_the_figures_of_what_its_command_then_does_and_changes_nothing(
-    opening: Batch, stream: Sequence[Batch | tuple[Drawn, ...] | FeedStep], rules: int
+    opening: Batch,
+    stream: Sequence[Batch | tuple[Drawn, ...] | FeedStep | CorrectionCommand],
+    rules: int,
 ) -> None:
     pair = Pair(rules=rules)
     pair.place(*opening)
@@ -157,7 +164,10 @@ def test_a_preview_has_the_figures_of_what_its_command_then_does_and_changes_not
             event = pair.machine.apply(step, AT_NS) if isinstance(preview, Refused) else None
             assert event in (preview, None)
             if isinstance(preview, Preview):
-                pair.apply(step, by_feed=False)
+                if isinstance(step, CorrectionCommand):
+                    pair.correct(step)
+                else:
+                    pair.apply(step, by_feed=False)
                 check(preview, pair.twin, before, old_liabilities)
 
 

@@ -25,6 +25,14 @@ from engine.common.commands import (
     SetStatus,
     SettleMarket,
 )
+from engine.common.corrections import (
+    ChosenBets,
+    CorrectedQuote,
+    CorrectionCommand,
+    CorrectOdds,
+    RestoreBets,
+    VoidBets,
+)
 from engine.common.events import FeedApplied, MarketEvent, Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
@@ -107,6 +115,31 @@ commands = st.one_of(
         )
     ),
 )
+chosen = st.builds(
+    ChosenBets,
+    bet_ids=st.one_of(st.just(()), st.lists(st.integers(1, 9), max_size=3).map(tuple)),
+    account_no=st.sampled_from((UNSET, UNSET, 7, 8, 10)),
+    outcomes=st.one_of(st.just(()), st.lists(st.integers(0, 2), max_size=2).map(tuple)),
+    from_ns=times,
+    until_ns=times,
+    accepted_before_ns=st.sampled_from((UNSET, UNSET, UNSET, 4, 8)),
+)
+quotes = st.lists(
+    st.builds(
+        CorrectedQuote,
+        outcome=st.integers(0, 2),
+        odds_milli=st.sampled_from((1_001, 1_333, 2_500, 3_333, 5_000)),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda one: one.outcome,
+).map(tuple)
+corrections = st.one_of(
+    st.builds(VoidBets, market_no=st.just(1), bets=chosen),
+    st.builds(CorrectOdds, market_no=st.just(1), bets=chosen, quotes=quotes),
+    st.builds(CorrectOdds, market_no=st.just(1), quotes=quotes),
+    st.builds(RestoreBets, market_no=st.just(1), correction_no=st.integers(1, 8)),
+)
 SINGLE, LEG = 0, FLAG_LEG
 
 
@@ -137,7 +170,9 @@ charges = st.lists(
     max_size=6,
 ).map(tuple)
 """The places of legs among those accepted, their charges, the numbers, and what they are of."""
-steps = st.one_of(batches, batches, charges, charges, commands, commands, commands)
+steps = st.one_of(
+    batches, batches, charges, charges, commands, commands, commands, corrections, corrections
+)
 
 
 Drawn = tuple[int, int, int, str]
@@ -148,7 +183,7 @@ def rows_since(machine: MarketMachine, seq: int) -> list[Row]:
     rows = machine.outbox(shard=0, limit=1 << 20)
     rows = rows[rows["outbox_seq"] > seq]
     serials = (rows["bet_id"] & np.uint64((1 << 48) - 1)).tolist()
-    names = ("result", "payout_minor", "back_den", "settlement_no")
+    names = ("result", "payout_minor", "back_den", "settlement_no", "flags")
     columns = (rows[name].tolist() for name in names)
     return [Row(*row) for row in zip(serials, *columns, strict=True)]
 
@@ -180,7 +215,8 @@ class Pair:
             fields["account"] = account_of(self.serial)
             bets.append(bet(self.serial, stake=stake, outcome=outcome, **fields))
             odds, leg = ODDS[outcome], flags == LEG
-            self.twin.place(Placed(self.serial, at_ns, outcome, stake, odds, rate, leg))
+            whose = account_of(self.serial)
+            self.twin.place(Placed(self.serial, at_ns, outcome, stake, odds, rate, leg, whose))
         self.machine.place(bet_rows(bets), at_ns)
 
     def charge(self, drawn: Sequence[Drawn]) -> None:
@@ -197,6 +233,16 @@ class Pair:
         applied = self.machine.charge(rows, 12)
         did = [self.twin.charge(one) for one in charges]
         assert applied.tobytes() == rows[[each is True for each in did]].tobytes()
+
+    def correct(self, command: CorrectionCommand) -> None:
+        sent = self.machine._outbox.last_seq(0)
+        event = self.machine.apply(command, 12)
+        expected, rows = self.twin.correct(command)
+        reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
+        assert reason == REASON_NUMBERS[expected]
+        assert rows_since(self.machine, sent) == rows
+        if reason == Reason.ACCEPTED:
+            assert figures(event) == (len(rows), sum(row.payout for row in rows))
 
     def apply(self, command: FeedStep, *, by_feed: bool) -> None:
         sent = self.machine._outbox.last_seq(0)
@@ -321,7 +367,7 @@ BASE = 1_000_000
 )
 def test_rows_are_sent_for_exactly_the_bets_whose_resolution_changes(
     opening: Batch,
-    stream: Sequence[tuple[Batch | tuple[Drawn, ...] | FeedStep, bool]],
+    stream: Sequence[tuple[Batch | tuple[Drawn, ...] | FeedStep | CorrectionCommand, bool]],
     first_steps: int,
 ) -> None:
     """The first steps are those of a writer of the first rules, the others of the present one."""
@@ -336,6 +382,8 @@ def test_rows_are_sent_for_exactly_the_bets_whose_resolution_changes(
             pair.place(*step)
         elif isinstance(step, tuple):
             pair.charge(step)
+        elif isinstance(step, CorrectionCommand):
+            pair.correct(step)
         else:
             pair.apply(step, by_feed=by_feed)
         pair.check()

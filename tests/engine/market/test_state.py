@@ -166,9 +166,9 @@ def edit(document, field, dtype, at, **values):
         (lambda d: [], "market_machine"),
         (lambda d: {**d, "layout": 5}, "layout"),
         (lambda d: {**d, "layout": 0}, "layout"),
-        (lambda d: {**without(d, "charges", "due", "early", "play"), "layout": 1}, "deductions"),
-        (lambda d: {**without(d, "charges", "due", "early", "play"), "layout": 2}, "final"),
-        (lambda d: {**without(d, "charges", "due"), "layout": 3}, "early"),
+        (lambda d: {**without(d, *NEW, "early", "play"), "layout": 1}, "deductions"),
+        (lambda d: {**without(d, *NEW, "early", "play"), "layout": 2}, "final"),
+        (lambda d: {**without(d, *NEW), "layout": 3}, "early"),
         (lambda d: without(d, "play"), "play"),
         (lambda d: {**d, "layout": 3}, "charges"),
         (lambda d: {**d, "partial": [[9, 0, 0, 0, 1, 1]]}, "market_no"),
@@ -265,6 +265,10 @@ def placed(document, place, at, *values):
     items = [list(item) for item in document["positions"]]
     items[at][place] = values if isinstance(place, slice) else values[0]
     return {**document, "positions": items}
+
+
+NEW = ("charges", "corrections", "due")
+"""Fields of layout 4 that are named first where an older layout has them."""
 
 
 def without(document, *fields):

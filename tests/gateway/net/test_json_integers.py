@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.common.commands import CancelBets
+from engine.common.corrections import ChosenBets, VoidBets
 from engine.common.events import BetsCancelled
 from gateway.messages.base import TEXT_IN_JSON, Error
 from gateway.messages.bettor import AskOpenBets, Bet
@@ -95,3 +96,23 @@ def test_error_texts_pass_unchanged(text: str) -> None:
     error = Error(code=1, message=text, ref=text)
     assert json.loads(JSON.encode(error))["message"] == text
     assert ServerDecoder(JSON).decode(JSON.encode(error)) == error
+
+
+@given(numbers=st.lists(BIG.filter(bool), min_size=1, max_size=3), why=TRICKY)
+def test_a_list_of_ids_may_be_of_numbers_or_texts(numbers: list[int], why: str) -> None:
+    void = VoidBets(market_no=1, bets=ChosenBets(bet_ids=tuple(numbers)), why=why[:80])
+    control = Control(commands=(void,))
+    assert JSON.decode(msgspec.json.encode(control)) == control
+    built = msgspec.to_builtins(control)
+    built["commands"][0]["bets"]["bet_ids"] = list(map(str, numbers))
+    assert JSON.decode(json.dumps(built).encode()) == control
+
+
+@pytest.mark.parametrize("value", ["1.5", "", "x", "01", str(1 << 63)])
+def test_a_text_that_is_no_id_in_bounds_is_refused_in_a_list_too(value: str) -> None:
+    text = (
+        '{"type":"control","commands":[{"do":"void_bets","market_no":1,'
+        f'"bets":{{"bet_ids":["{value}"]}}}}]}}'
+    )
+    with pytest.raises(msgspec.ValidationError):
+        JSON.decode(text.encode())
