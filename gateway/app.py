@@ -28,33 +28,21 @@ from actors.messages import (
 from actors.peer import Peer, PeerError
 from actors.road.road import strangers
 from actors.routes import Routes
+from actors.settings import DeskSettings
 from engine.common.ids import MarketNo
-from gateway.bets.path import BetPath
-from gateway.bets.slip_reader import SlipReader
+from gateway.assembly import make_services
 from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
 from gateway.market_limits import LimitRules, LimitsSettings
 from gateway.net.flush_queue import FlushQueue
 from gateway.net.listener import Listener
 from gateway.net.work_shares import WorkQueue
-from gateway.services.account_bounds import AccountBoundService
-from gateway.services.accounts import Accounts
-from gateway.services.audit_trail import AuditTrailService
-from gateway.services.bet_lookup import BetLookup
-from gateway.services.bet_stream import BetStream
-from gateway.services.board_creation import BoardService
-from gateway.services.books import BookService
-from gateway.services.builders import BuilderService
 from gateway.services.catalogue import FixtureCatalogue
-from gateway.services.control import ControlService
 from gateway.services.derived_markets import DerivedMarkets
 from gateway.services.desk import DeskClient
-from gateway.services.each_way import EachWayService
 from gateway.services.fixture_control import FixtureService
-from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.http_pages import Pages
 from gateway.services.metrics import GatewayMetrics
-from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.services.readiness import Readiness
 from gateway.session.admission import Admission
@@ -87,6 +75,8 @@ class Gateway:
         Addresses and bounds.
     limits : LimitsSettings, optional
         The house cap on limits that traders set.
+    desk : DeskSettings, optional
+        What needs a second person.
     supervisor : Peer, optional
         Receives reports (`suspect`) of shells that do not answer, and creates bet builders.
     clock_s : callable, optional
@@ -103,6 +93,7 @@ class Gateway:
         secret: bytes,
         settings: GatewaySettings | None = None,
         limits: LimitsSettings | None = None,
+        desk: DeskSettings | None = None,
         supervisor: Peer | None = None,
         clock_s: Callable[[], float] = time.time,
         work_clock_ns: Callable[[], int] = time.perf_counter_ns,
@@ -111,6 +102,7 @@ class Gateway:
         self.routes = Routes(shards=shards)
         self.settings = settings or GatewaySettings()
         self._limits = LimitRules(limits or LimitsSettings())
+        self._desk_settings = desk or DeskSettings()
         self.counters = Counters()
         self.catalogue = FixtureCatalogue()
         self.fanout = Fanout(
@@ -148,7 +140,20 @@ class Gateway:
     async def start(self) -> dict[str, int]:
         """Open the listeners; return their ports by name: ``bets``, ``control`` and ``feed``."""
         settings = self.settings
-        services = self._services = self._make_services()
+        services = self._services = make_services(
+            name=self.name,
+            settings=settings,
+            desk_settings=self._desk_settings,
+            routes=self.routes,
+            counters=self.counters,
+            fanout=self.fanout,
+            feeds=self.feeds,
+            limits=self._limits,
+            derived=self._derived,
+            fixtures=self._fixtures,
+            desk=self._desk,
+            suspected=self._suspected,
+        )
         metrics = GatewayMetrics(
             counters=self.counters,
             bets=services.bets.stats,
@@ -193,50 +198,6 @@ class Gateway:
             self._listeners.append(listener)
             self._ports[name] = await listener.start(host, port)
         return self._started()
-
-    def _make_services(self) -> Services:
-        """Return the services that all sessions share."""
-        settings, routes = self.settings, self.routes
-        bets = BetPath(routes=routes, settings=settings, suspect=self._suspected.report)
-        accounts = Accounts(routes=routes, settings=settings, gateway=self.name)
-        control = ControlService(
-            routes=routes,
-            fanout=self.fanout,
-            settings=settings,
-            limits=self._limits,
-            counters=self.counters,
-        )
-        return Services(
-            settings=settings,
-            counters=self.counters,
-            bets=bets,
-            slips=SlipReader(routes=routes, settings=settings, limits=self._limits),
-            fanout=self.fanout,
-            accounts=accounts,
-            builders=BuilderService(self._derived, a_minute=settings.builders_a_minute),
-            each_way=EachWayService(self._derived),
-            control=control,
-            books=BookService(routes=routes, timeout_s=settings.control_timeout_ms / 1_000),
-            offers=OfferService(routes=routes, settings=settings),
-            account_bounds=AccountBoundService(routes=routes, settings=settings),
-            floor_accounts=FloorAccounts(routes=routes, settings=settings),
-            bet_lookup=BetLookup(
-                routes=routes, accounts=accounts, fanout=self.fanout, settings=settings
-            ),
-            bet_stream=BetStream(routes=routes, gateway=self.name, counters=self.counters),
-            trail=AuditTrailService(desk=self._desk, counters=self.counters, gateway=self.name),
-            feeds=self.feeds,
-            fixtures=self._fixtures,
-            boards=BoardService(
-                routes=routes,
-                fanout=self.fanout,
-                limits=self._limits,
-                fixtures=self._fixtures,
-                control=control,
-                supervisor=lambda: self._suspected.supervisor,
-                timeout_s=settings.control_timeout_ms / 1_000,
-            ),
-        )
 
     def _started(self) -> dict[str, int]:
         """Fetch the images that are missing; return the listeners' ports."""

@@ -51,6 +51,7 @@ def system_of(config: Config, *, feeds: Sequence[FeedPart] | None = None) -> Sys
                     "secret": secret,
                     "settings": settings,
                     "limits": config.limits,
+                    "desk": config.desk,
                 },
             )
             for settings in gateway_settings(config)

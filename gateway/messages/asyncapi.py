@@ -14,6 +14,15 @@ from engine.common.reasons import MESSAGES, RETRYABLE, SLIP_MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.account_view import AccountInfo, AskAccount, BlockPut, PutBlock
+from gateway.messages.approvals import (
+    Decided,
+    DecideProposal,
+    ListProposals,
+    Proposals,
+    ProposeCommands,
+    Proposed,
+    WithdrawProposal,
+)
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.audit import AskAuditTrail, AuditLines
 from gateway.messages.base import (
@@ -138,6 +147,10 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     FindBets: (FoundBets, Error),
     WatchBets: (WatchingBets, BetSeen, Error),
     AskBetStory: (BetStory, Error),
+    ProposeCommands: (Proposed, Error),
+    DecideProposal: (Decided, Error),
+    WithdrawProposal: (Decided, Error),
+    ListProposals: (Proposals, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

@@ -5,6 +5,15 @@ Owns the unions that codecs decode with, and no message itself.
 
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.account_view import AccountInfo, AskAccount, BlockPut, PutBlock
+from gateway.messages.approvals import (
+    Decided,
+    DecideProposal,
+    ListProposals,
+    Proposals,
+    ProposeCommands,
+    Proposed,
+    WithdrawProposal,
+)
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.audit import AskAuditTrail, AuditLines
 from gateway.messages.base import Error, Welcome
@@ -120,6 +129,10 @@ ClientMessage = (
     | AskBetStory
     | ListOffers
     | AskAuditTrail
+    | ProposeCommands
+    | DecideProposal
+    | WithdrawProposal
+    | ListProposals
     | FeedPush
     | FeedAttach
     | FeedRequestDone
@@ -170,6 +183,9 @@ ServerMessage = (
     | BetStory
     | Offers
     | AuditLines
+    | Proposed
+    | Decided
+    | Proposals
     | FeedPushed
     | FeedAttached
     | FeedRequest

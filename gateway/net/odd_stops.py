@@ -71,6 +71,18 @@ class OddReprice(NamedTuple):
 OddStop = OddControl | OddSuspendAll | OddReprice
 
 
+def as_message(stops: OddStop) -> Control | SuspendAll | Reprice:
+    """Return the message that says what is obeyed, and no more."""
+    match stops:
+        case OddControl(number, commands):
+            obeyed = tuple(one for one in commands if not isinstance(one, Refused))
+            return Control(id=number, commands=obeyed)
+        case OddSuspendAll(number, fixture, why):
+            return SuspendAll(id=number, fixture=fixture, why=why)
+        case OddReprice(number, fixture, why, _):
+            return Reprice(id=number, fixture=fixture, pricing={}, suspend=why)
+
+
 class OddStops:
     """Read the stops of messages of one subprotocol that its codec has refused.
 

@@ -24,6 +24,7 @@ from engine.common.commands import (
     ResumeWithAll,
     SetLimits,
     SetStatus,
+    SettleMarket,
     SuspendMarket,
     SuspendWithAll,
 )
@@ -35,7 +36,6 @@ from gateway.counters import Counters
 from gateway.market_limits import LimitRules
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.base import Error
-from gateway.messages.corrections import AskPreview
 from gateway.messages.exposure import AskExposure
 from gateway.messages.market import STATUS_NAMES
 from gateway.messages.protocol import ServerMessage
@@ -101,27 +101,22 @@ class ControlService:
         self._counters = counters
         self._exposures = ExposureService(routes=routes, timeout_s=self._timeout_s)
         self._arbitrage = ArbitrageService(fanout=fanout)
-        self._previews = PreviewService(routes=routes, timeout_s=self._timeout_s)
+        self.previews = PreviewService(routes=routes, timeout_s=self._timeout_s)
 
     async def control(self, by: str, request: Control) -> ServerMessage:
         """Run commands; the answer holds one event per command, in their order."""
-        return Controlled(id=request.id, events=tuple(await self._run(by, request.commands)))
+        return Controlled(id=request.id, events=tuple(await self.run(by, request.commands)))
 
-    async def command_many(self, by: str, request: ResumeAll | SettleRace) -> ServerMessage:
-        """Command the markets that a request means: resume them all, or settle those of a race."""
-        if isinstance(request, ResumeAll):
-            return await self.resume_all(by, request)
-        commands = race_settlements(request, self._routes.markets, self._fanout.topics)
-        if isinstance(commands, Error):
-            return commands
-        return Controlled(id=request.id, events=tuple(await self._run(by, commands)))
+    def race_commands(self, request: SettleRace) -> Sequence[SettleMarket] | Error:
+        """Return the settlements of a race's markets by its order of finish."""
+        return race_settlements(request, self._routes.markets, self._fanout.topics)
 
     async def obey(self, by: str, stops: OddStop, *, fed: bool = False) -> ServerMessage:
         """Run the stops of a message that cannot be read whole; `fed` is True for a feed."""
         match stops:
             case OddControl(number, commands):
                 run = [each for each in commands if not isinstance(each, Refused)]
-                events = iter(await self._run(by, [*map(as_feed_command, run)] if fed else run))
+                events = iter(await self.run(by, [*map(as_feed_command, run)] if fed else run))
                 shown = (each if isinstance(each, Refused) else next(events) for each in commands)
                 return Controlled(id=number, events=tuple(shown))
             case OddSuspendAll(number, fixture, why):
@@ -140,7 +135,7 @@ class ControlService:
             SuspendWithAll(market_no=number, why=request.why)
             for number in self._markets_of(request.fixture)
         ]
-        events = await self._run(by, commands)
+        events = await self.run(by, commands)
         suspended = sum(isinstance(event, MarketSuspended) for event in events)
         failed = _failed(commands, events)
         return SuspendedAll(
@@ -153,7 +148,7 @@ class ControlService:
     async def resume_all(self, by: str, request: ResumeAll) -> ServerMessage:
         """Undo `suspend_all` for every market (of a fixture), whichever gateway it came through."""
         commands = [ResumeWithAll(market_no=no) for no in self._markets_of(request.fixture)]
-        events = await self._run(by, commands)
+        events = await self.run(by, commands)
         resumed = sum(isinstance(event, MarketResumed) for event in events)
         released = sum(isinstance(event, StatusSet) for event in events)
         failed = _failed(commands, events)
@@ -226,7 +221,7 @@ class ControlService:
                 for number in self._markets_of(request.fixture)
                 if self._routes.market_shell(number) in failed
             ]
-            events += await self._run(by, self._suspensions(request, numbers, fed=fed))
+            events += await self.run(by, self._suspensions(request, numbers, fed=fed))
         return Controlled(id=request.id, events=tuple(events))
 
     async def _suspend_instead(
@@ -235,7 +230,7 @@ class ControlService:
         """Suspend what a refused repricing would have suspended first, and return its refusal."""
         if request.suspend:
             numbers = self._markets_of(request.fixture)
-            await self._run(by, self._suspensions(request, numbers, fed=fed))
+            await self.run(by, self._suspensions(request, numbers, fed=fed))
         return answer
 
     def _suspensions(
@@ -256,10 +251,6 @@ class ControlService:
     async def arbitrage(self, request: AskArbitrage) -> ServerMessage:
         """Return stakes on a fixture's outcomes that profit at every score, if there are any."""
         return await self._arbitrage.arbitrage(request)
-
-    async def preview(self, request: AskPreview) -> ServerMessage:
-        """Return what a command would do to its market's bets."""
-        return await self._previews.answer(request)
 
     def markets(self, request: ListMarkets) -> ServerMessage:
         """Return a page of markets, ascending by number."""
@@ -287,7 +278,7 @@ class ControlService:
 
     # --- calls to the shells ---------------------------------------------------------------------
 
-    async def _run(self, by: str, commands: Sequence[_Command]) -> list[MarketEvent]:
+    async def run(self, by: str, commands: Sequence[_Command]) -> list[MarketEvent]:
         """Run commands concurrently across shells, in order within each shell."""
         self._counters.control_commands += len(commands)
         events: list[MarketEvent] = [_refused(Reason.UNKNOWN)] * len(commands)

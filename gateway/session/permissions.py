@@ -33,6 +33,12 @@ from engine.common.reasons import MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import BoundAccount
 from gateway.messages.account_view import AskAccount, PutBlock
+from gateway.messages.approvals import (
+    DecideProposal,
+    ListProposals,
+    ProposeCommands,
+    WithdrawProposal,
+)
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.audit import AskAuditTrail
 from gateway.messages.bet_lookup import AskBetStory, FindBets
@@ -100,13 +106,15 @@ _READ: Final = _FOLLOW | {ListMarkets, AskBook, AskBooks}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
 _FLOOR: Final = _ASSESS | {AskFeedStats, AskAccount, FindBets, AskBetStory, WatchBets}
 """What everyone on the trading floor reads."""
-_OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskPreview})
+_OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskPreview, ListProposals})
 """What looks at others' work, and at what a command would do."""
 _FIXTURES: Final[frozenset[type]] = frozenset(
     {SetFixture, ClaimFixture, CreateMarkets, CreateBoard}
 )
+_PROPOSE: Final[frozenset[type]] = frozenset({ProposeCommands, WithdrawProposal})
+_DECIDE: Final[frozenset[type]] = frozenset({DecideProposal})
 _TRADE: Final = (
-    _FLOOR | _OVERSEE | _FIXTURES | {Control, SuspendAll, ResumeAll, Reprice, SettleRace}
+    _FLOOR | _OVERSEE | _FIXTURES | _PROPOSE | {Control, SuspendAll, ResumeAll, Reprice, SettleRace}
 )
 _BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutBlock, PutOffer})
 _PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
@@ -129,8 +137,12 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("control", Role.QUANT): _ASSESS,
     ("control", Role.VIEWER): _FLOOR,
     ("control", Role.TRADER): _TRADE,
-    ("control", Role.HEAD_TRADER): _TRADE | _BOUND | _PAY,
-    ("control", Role.SETTLER): _FLOOR | _OVERSEE | {Control, SuspendAll, SettleRace},
+    ("control", Role.HEAD_TRADER): _TRADE | _BOUND | _PAY | _DECIDE,
+    ("control", Role.SETTLER): _FLOOR
+    | _OVERSEE
+    | _PROPOSE
+    | _DECIDE
+    | {Control, SuspendAll, SettleRace},
     ("control", Role.RISK): _FLOOR | _OVERSEE | _BOUND | {Control, SuspendAll},
     ("control", Role.CASHIER): _FLOOR | _OVERSEE | _PAY,
     ("control", Role.AUDITOR): _FLOOR | _OVERSEE,

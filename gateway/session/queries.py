@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 from engine.common.ids import AccountNo
 from gateway.messages.account_bounds import BoundAccount
 from gateway.messages.account_view import FloorAccountRequest
+from gateway.messages.approvals import ApprovalRequest
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.audit import AskAuditTrail
 from gateway.messages.bet_lookup import AskBetStory, FindBets
@@ -53,8 +54,16 @@ def _suspend_all(services: Services, claims: Claims, request: SuspendAll) -> Wor
     return services.control.suspend_all(claims.identity, request)
 
 
-def _command_many(services: Services, claims: Claims, request: ResumeAll | SettleRace) -> Work:
-    return services.control.command_many(claims.identity, request)
+def _resume_all(services: Services, claims: Claims, request: ResumeAll) -> Work:
+    return services.control.resume_all(claims.identity, request)
+
+
+def _settle_race(services: Services, claims: Claims, request: SettleRace) -> Work:
+    return services.approvals.settle_race(claims.identity, request)
+
+
+def _approvals(services: Services, claims: Claims, request: ApprovalRequest) -> Work:
+    return services.approvals.answer(claims.identity, request)
 
 
 def _reprice(services: Services, claims: Claims, request: Reprice) -> Work:
@@ -82,7 +91,7 @@ def _bound_account(services: Services, claims: Claims, request: BoundAccount) ->
 
 
 def _preview(services: Services, _: Claims, request: AskPreview) -> Work:
-    return services.control.preview(request)
+    return services.control.previews.answer(request)
 
 
 def _floor_accounts(services: Services, claims: Claims, request: FloorAccountRequest) -> Work:
@@ -121,8 +130,8 @@ QUERIES: Final[dict[type, Query]] = {
     BuildBet: _build_bet,
     AskEachWay: _each_way,
     SuspendAll: _suspend_all,
-    ResumeAll: _command_many,
-    SettleRace: _command_many,
+    ResumeAll: _resume_all,
+    SettleRace: _settle_race,
     Reprice: _reprice,
     AskBook: _book,
     AskBooks: _books,
@@ -136,6 +145,7 @@ QUERIES: Final[dict[type, Query]] = {
     **dict.fromkeys(get_args(FloorAccountRequest), _floor_accounts),
     **dict.fromkeys(get_args(AccountRequest), _ask_account),
     **dict.fromkeys(get_args(OfferRequest), _offers),
+    **dict.fromkeys(get_args(ApprovalRequest), _approvals),
     **dict.fromkeys(get_args(FixtureChangeRequest), _change_fixture),
     **dict.fromkeys(get_args(FixtureQuestion), _fixtures),
     **dict.fromkeys(get_args(CreationRequest), _create),

@@ -16,6 +16,7 @@ from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
 from gateway.services.account_bounds import AccountBoundService
 from gateway.services.accounts import Accounts
+from gateway.services.approvals import ApprovalService
 from gateway.services.audit_trail import AuditTrailService
 from gateway.services.bet_lookup import BetLookup
 from gateway.services.bet_stream import BetStream
@@ -97,6 +98,8 @@ class Services:
         Offers to customers.
     account_bounds : AccountBoundService
         Answers traders who bound single accounts.
+    approvals : ApprovalService
+        Commands of the floor that may need a second person.
     trail : AuditTrailService
         The audit trail of the floor's requests.
         Accounts as the floor sees and blocks them.
@@ -127,6 +130,7 @@ class Services:
         books: BookService,
         offers: OfferService,
         account_bounds: AccountBoundService,
+        approvals: ApprovalService,
         trail: AuditTrailService,
         floor_accounts: FloorAccounts,
         bet_lookup: BetLookup,
@@ -147,6 +151,7 @@ class Services:
         self.books = books
         self.offers = offers
         self.account_bounds = account_bounds
+        self.approvals = approvals
         self.trail = trail
         self.floor_accounts = floor_accounts
         self.bet_lookup = bet_lookup

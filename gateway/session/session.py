@@ -38,7 +38,7 @@ from gateway.messages.protocol import ServerMessage
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import Control, ListMarkets
 from gateway.net.codec import Codec
-from gateway.net.odd_stops import ODD_STOPS
+from gateway.net.odd_stops import ODD_STOPS, as_message
 from gateway.net.output import Output
 from gateway.services.price_fanout import Follower
 from gateway.session.bet_answers import bet_message, rejected_bet, rejected_slip, slip_message
@@ -300,8 +300,7 @@ class ClientSession:
 
     def _ask(self, request: Any) -> None:
         work = QUERIES[type(request)](self._services, self.claims, request)
-        ref = getattr(request, "ref", "")
-        self._query(request.id, ref, self._audited(request, work), stops=only_stops(request))
+        self._query(request, work, stops=only_stops(request))
 
     def _control(self, request: Control) -> None:
         stops = only_stops(request)
@@ -313,8 +312,10 @@ class ClientSession:
         if self.claims.role is Role.FEED:
             # A feed's commands neither hold a market for a trader nor release a hold.
             request = replace(request, commands=tuple(map(as_feed_command, request.commands)))
-        work = self._services.control.control(self.claims.identity, request)
-        self._query(request.id, "", self._audited(request, work), stops=stops)
+        services, by = self._services, self.claims.identity
+        floor = self.claims.role in FLOOR
+        work = (services.approvals if floor else services.control).control(by, request)
+        self._query(request, work, stops=stops)
 
     def _list(self, request: ListMarkets) -> None:
         self._send(self._services.control.markets(request))
@@ -322,24 +323,12 @@ class ClientSession:
     def _feed(self, request: FeedMessage) -> None:
         self._services.feeds.take(self, request, self._send)
 
-    def _audited(self, request: Any, work: Work) -> Work:
-        """Return the work of a request with its line in the audit trail, where it has one."""
-        if self.claims.role not in FLOOR or type(request) in NOT_AUDITED:
-            return work
-        return self._services.trail.followed(self.claims.identity, request, work)
-
-    def _query(
-        self,
-        number: int,
-        ref: str,
-        work: Work,
-        *,
-        stops: bool = False,
-    ) -> None:
+    def _query(self, request: Any, work: Work, *, stops: bool = False) -> None:
         """Answer a request in a task, or refuse it with BUSY when too many run.
 
         What only stops betting is not held up by requests that do not.
         """
+        number, ref = request.id, getattr(request, "ref", "")
         settings, controls = self._services.settings, Control in self._allowed
         bound = settings.control_in_flight_max if controls else settings.queries_in_flight_max
         if self._queries >= (bound + STOPS_IN_FLIGHT_MAX if stops else bound):
@@ -347,6 +336,8 @@ class ClientSession:
             self._services.counters.busy += 1
             self._error(Reason.BUSY, number, ref)
             return
+        if self.claims.role in FLOOR and type(request) not in NOT_AUDITED:
+            work = self._services.trail.followed(self.claims.identity, request, work)
         self._queries += 1
         self._connection.charge(_QUERY_NS)
         self._services.tasks.spawn(self._answer(number, ref, work))
@@ -433,8 +424,11 @@ class ClientSession:
             if stops is not None and stops.of in self._allowed:
                 role, by = self.claims.role, self.claims.identity
                 stops = permitted(stops, role)
-                work = self._services.control.obey(by, stops, fed=role is Role.FEED)
-                self._query(stops.id, "", work, stops=True)
+                if role is Role.FEED:
+                    work = self._services.control.obey(by, stops, fed=True)
+                else:
+                    work = self._services.approvals.obey(by, stops)
+                self._query(as_message(stops), work, stops=True)
                 return
         code, ref = int(complaint.reason), complaint.ref
         self._send(Error(code=code, message=complaint.message, ref=ref, id=complaint.id))

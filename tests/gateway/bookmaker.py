@@ -230,9 +230,9 @@ def bettor(bookmaker: Bookmaker, *, account: int = 7, codec: Any = "msgpack") ->
     return connect(bookmaker.bets_url, token=token(account=account), codec=codec)
 
 
-def trader(bookmaker: Bookmaker, *, role: Role = Role.TRADER) -> Any:
+def trader(bookmaker: Bookmaker, *, role: Role = Role.TRADER, sub: str = "") -> Any:
     """Open a trader's session, or another role's on the control listener."""
-    return connect_control(bookmaker.control_url, token=token(role))
+    return connect_control(bookmaker.control_url, token=token(role, sub=sub))
 
 
 def head_trader(bookmaker: Bookmaker) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.messages import MarketRoute, ShellRoute, ShellState, encode
 from actors.peer import Peer
+from actors.settings import DeskSettings
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.views import PriceDelta, PriceImage
@@ -25,12 +26,13 @@ WAIT_S = 5.0
 KEY = TokenKey(SECRET)
 
 
-def token(role: Role = Role.BETTOR, *, account: int | None = 7, expires_s: int = 3_600) -> str:
+def token(
+    role: Role = Role.BETTOR, *, account: int | None = 7, expires_s: int = 3_600, sub: str = ""
+) -> str:
     if role is not Role.BETTOR:
         account = None
-    return KEY.issue(
-        role=role, sub=f"{role.value}-1", account=account, now_s=NOW_S, expires_s=expires_s
-    )
+    sub = sub or f"{role.value}-1"
+    return KEY.issue(role=role, sub=sub, account=account, now_s=NOW_S, expires_s=expires_s)
 
 
 def image(
@@ -113,6 +115,7 @@ async def open_price_gateway(
     clock_s: Callable[[], float] = lambda: NOW_S,
     work_clock_ns: Callable[[], int] = time.perf_counter_ns,
     limits: LimitsSettings | None = None,
+    desk: DeskSettings | None = None,
     **changes: Any,
 ) -> AsyncIterator[PriceGateway]:
     settings = GatewaySettings(
@@ -130,6 +133,7 @@ async def open_price_gateway(
         shards=SHARDS,
         secret=SECRET,
         settings=settings,
+        desk=desk,
         clock_s=clock_s,
         work_clock_ns=work_clock_ns,
         limits=limits,

@@ -1,11 +1,55 @@
 """Samples of messages about what the desk keeps."""
 
+from msgspec.structs import replace
+
+from engine.common.commands import CancelMarket
+from engine.common.events import MarketCancelled
+from gateway.messages.approvals import (
+    Decided,
+    DecideProposal,
+    ListProposals,
+    ProposalLine,
+    Proposals,
+    ProposeCommands,
+    Proposed,
+    WithdrawProposal,
+)
 from gateway.messages.audit import AskAuditTrail, AuditLines, AuditTrailLine
 
+CANCEL = CancelMarket(market_no=42, why="wrong match")
+CANCELLED = MarketCancelled(
+    market_no=42, version=9, settlement_no=2, bets=14, payouts_check=2_500_000, why="wrong match"
+)
+OPEN = ProposalLine(
+    proposal=3,
+    state="open",
+    by="settler:anna",
+    at="2026-01-31T12:00:00.125+00:00",
+    expires="2026-02-01T12:00:00.125+00:00",
+    commands=(CANCEL,),
+    change_minor=2_500_000,
+    why="another match was shown",
+)
+DONE = replace(
+    OPEN,
+    state="done",
+    decided_by="head_trader:bob",
+    decided_why="seen",
+    decided="2026-01-31T12:05:00.000+00:00",
+    result="1 done, 0 refused",
+)
+
 DESK_REQUESTS = (
+    ProposeCommands(id=31, commands=(CANCEL,), why="another match was shown"),
+    DecideProposal(id=32, proposal=3, approve=True, why="seen"),
+    WithdrawProposal(id=33, proposal=3),
+    ListProposals(id=34, state="open", before=9),
     AskAuditTrail(id=18, by="anna", what="settle", text="wc22", refused=True, from_ns=1 << 60),
 )
 DESK_ANSWERS = (
+    Proposed(id=31, proposal=OPEN),
+    Decided(id=32, proposal=DONE, events=(CANCELLED,)),
+    Proposals(id=34, proposals=(OPEN,), more=True),
     AuditLines(
         id=18,
         lines=(

@@ -10,7 +10,8 @@ from gateway.client import RefusedError
 from gateway.messages.audit import AuditLines
 from gateway.session.tokens import Role
 from tests.gateway.bookmaker import Bookmaker, head_trader, open_bookmaker, trader
-from tests.gateway.price_gateway import until
+from tests.gateway.price_gateway import token, until
+from tests.gateway.raw_client import json_frame, shaken
 
 
 @pytest.fixture
@@ -86,3 +87,14 @@ async def test_who_may_not_read_it_is_denied(bookmaker: Bookmaker) -> None:
             with pytest.raises(RefusedError) as denied:
                 await control.audit_trail()
             assert denied.value.reason is Reason.NOT_PERMITTED
+
+
+async def test_what_is_obeyed_of_a_malformed_message_has_its_line(bookmaker: Bookmaker) -> None:
+    suspend = {"do": "suspend_market", "market_no": 1, "why": "x" * 200}
+    async with shaken(bookmaker.ports["control"], token=token(Role.TRADER)) as raw:
+        raw.send(json_frame(type="control", id=3, commands=[suspend, {"do": "dance"}]))
+        await raw.message()
+    async with trader(bookmaker) as control:
+        (line,) = (await lines_of(control, 1)).lines
+        assert (line.what, line.about) == ("suspend_market", "market 1")
+        assert line.refused

@@ -1,0 +1,91 @@
+"""Make the services that all sessions of one gateway share.
+
+Owns which service is given what. It starts nothing and keeps nothing.
+"""
+
+from actors.routes import Routes
+from actors.settings import DeskSettings
+from gateway.bets.path import BetPath
+from gateway.bets.slip_reader import SlipReader
+from gateway.counters import Counters
+from gateway.feeds.core.ingress import FeedIngress
+from gateway.market_limits import LimitRules
+from gateway.services.account_bounds import AccountBoundService
+from gateway.services.accounts import Accounts
+from gateway.services.approvals import ApprovalService
+from gateway.services.audit_trail import AuditTrailService
+from gateway.services.bet_lookup import BetLookup
+from gateway.services.bet_stream import BetStream
+from gateway.services.board_creation import BoardService
+from gateway.services.books import BookService
+from gateway.services.builders import BuilderService
+from gateway.services.control import ControlService
+from gateway.services.derived_markets import DerivedMarkets
+from gateway.services.desk import DeskClient
+from gateway.services.each_way import EachWayService
+from gateway.services.fixture_control import FixtureService
+from gateway.services.floor_accounts import FloorAccounts
+from gateway.services.offers import OfferService
+from gateway.services.price_fanout import Fanout
+from gateway.session.services import Services
+from gateway.settings import GatewaySettings
+from gateway.suspected_shells import SuspectedShells
+
+
+def make_services(
+    *,
+    name: str,
+    settings: GatewaySettings,
+    desk_settings: DeskSettings,
+    routes: Routes,
+    counters: Counters,
+    fanout: Fanout,
+    feeds: FeedIngress,
+    limits: LimitRules,
+    derived: DerivedMarkets,
+    fixtures: FixtureService,
+    desk: DeskClient,
+    suspected: SuspectedShells,
+) -> Services:
+    """Return the services of a gateway, each with the parts of it that it needs."""
+    bets = BetPath(routes=routes, settings=settings, suspect=suspected.report)
+    accounts = Accounts(routes=routes, settings=settings, gateway=name)
+    control = ControlService(
+        routes=routes,
+        fanout=fanout,
+        settings=settings,
+        limits=limits,
+        counters=counters,
+    )
+    return Services(
+        settings=settings,
+        counters=counters,
+        bets=bets,
+        slips=SlipReader(routes=routes, settings=settings, limits=limits),
+        fanout=fanout,
+        accounts=accounts,
+        builders=BuilderService(derived, a_minute=settings.builders_a_minute),
+        each_way=EachWayService(derived),
+        control=control,
+        books=BookService(routes=routes, timeout_s=settings.control_timeout_ms / 1_000),
+        offers=OfferService(routes=routes, settings=settings),
+        account_bounds=AccountBoundService(routes=routes, settings=settings),
+        floor_accounts=FloorAccounts(routes=routes, settings=settings),
+        bet_lookup=BetLookup(routes=routes, accounts=accounts, fanout=fanout, settings=settings),
+        bet_stream=BetStream(routes=routes, gateway=name, counters=counters),
+        approvals=ApprovalService(
+            control=control, desk=desk, approval_minor=desk_settings.approval_minor
+        ),
+        trail=AuditTrailService(desk=desk, counters=counters, gateway=name),
+        feeds=feeds,
+        fixtures=fixtures,
+        boards=BoardService(
+            routes=routes,
+            fanout=fanout,
+            limits=limits,
+            fixtures=fixtures,
+            control=control,
+            supervisor=lambda: suspected.supervisor,
+            timeout_s=settings.control_timeout_ms / 1_000,
+        ),
+    )

@@ -1,0 +1,220 @@
+"""Commands about money that one person may not give alone: refuse, propose, approve, carry out.
+
+Owns which commands need a second person, by the figures of their previews, and how approved ones
+are carried out. Who may decide a proposal is engine.desk.approvals' rule, and the desk keeps it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, get_args
+
+from actors.desk import Decide, NoteCarriedOut, ProposalPage, ProposalView, Propose
+from actors.desk import ListProposals as AskDesk
+from engine.common.commands import CancelMarket, SuspendMarket
+from engine.common.events import MarketEvent, Refused
+from engine.common.previews import PreviewCommand
+from engine.common.reasons import MESSAGES, Reason
+from engine.common.units import Minor, Nanos
+from engine.desk.approvals import ProposalState, Verdict
+from gateway.messages.approvals import (
+    ApprovalRequest,
+    Decided,
+    DecideProposal,
+    ListProposals,
+    ProposalLine,
+    Proposals,
+    ProposeCommands,
+    Proposed,
+    WithdrawProposal,
+)
+from gateway.messages.base import Error
+from gateway.messages.protocol import ServerMessage
+from gateway.messages.races import SettleRace
+from gateway.messages.trader import Control, Controlled, TraderCommand
+from gateway.net.odd_stops import OddControl, OddStop
+from gateway.services.control import ControlService
+from gateway.services.desk import DeskClient, not_done
+from gateway.services.ledger_control import error_of
+
+_PREVIEWED: Final = get_args(PreviewCommand)
+_AGAIN: Final = frozenset({Reason.UNKNOWN, Reason.UNAVAILABLE, Reason.BUSY, Reason.DISK_FULL})
+"""Refusals after which an approved command is sent again."""
+
+
+class ApprovalService:
+    """Commands of the floor, and proposals of those that need a second person.
+
+    Parameters
+    ----------
+    control : ControlService
+        Sends commands to shells, and says what they would change.
+    desk : DeskClient
+        Keeps proposals.
+    approval_minor : int
+        Change of what bets are paid over which a message's commands need a second person, in base
+        currency; 0: none does.
+    """
+
+    def __init__(
+        self,
+        *,
+        control: ControlService,
+        desk: DeskClient,
+        approval_minor: int,
+    ) -> None:
+        self._control = control
+        self._desk = desk
+        self._approval_minor = approval_minor
+
+    async def control(self, by: str, request: Control) -> ServerMessage:
+        """Run a person's commands, but for those that need a second person."""
+        return Controlled(id=request.id, events=tuple(await self.run(by, request.commands)))
+
+    async def obey(self, by: str, stops: OddStop) -> ServerMessage:
+        """Run the stops of a person's message that cannot be read whole."""
+        if not isinstance(stops, OddControl):
+            return await self._control.obey(by, stops)
+        events = iter(
+            await self.run(by, [one for one in stops.commands if not isinstance(one, Refused)])
+        )
+        shown = (one if isinstance(one, Refused) else next(events) for one in stops.commands)
+        return Controlled(id=stops.id, events=tuple(shown))
+
+    async def settle_race(self, by: str, request: SettleRace) -> ServerMessage:
+        """Settle a race's markets in the same way."""
+        commands = self._control.race_commands(request)
+        if isinstance(commands, Error):
+            return commands
+        return Controlled(id=request.id, events=tuple(await self.run(by, commands)))
+
+    async def run(self, by: str, commands: Sequence[TraderCommand]) -> list[MarketEvent]:
+        """Run commands; those that decide money are refused together when they change too much.
+
+        A cancellation that is refused suspends its market all the same: it was to stop betting.
+        """
+        places = [at for at, each in enumerate(commands) if isinstance(each, _PREVIEWED)]
+        if not (self._approval_minor and places):
+            return await self._control.run(by, commands)
+        refusals, change_minor = await self._figures([commands[at] for at in places])  # type: ignore[misc]
+        refused = dict(zip(places, refusals, strict=True))
+        if change_minor > self._approval_minor:
+            message = (
+                f"{MESSAGES[Reason.APPROVAL_NEEDED]}: {change_minor} are paid or taken back, over "
+                f"desk.approval_minor, {self._approval_minor}"
+            )
+            needed = Refused(reason=Reason.APPROVAL_NEEDED, field="commands", message=message)
+            refused = {at: refused[at] or needed for at in places}
+        events: list[MarketEvent | None] = [refused.get(at) for at in range(len(commands))]
+        run = [
+            each if events[at] is None else SuspendMarket(market_no=each.market_no, why="cancel")
+            for at, each in enumerate(commands)
+            if events[at] is None or isinstance(each, CancelMarket)
+        ]
+        answers = iter(await self._control.run(by, run) if run else ())
+        for at, each in enumerate(commands):
+            if events[at] is None:
+                events[at] = next(answers)
+            elif isinstance(each, CancelMarket):
+                next(answers)
+        return [event for event in events if event is not None]
+
+    async def answer(self, by: str, request: ApprovalRequest) -> ServerMessage:
+        """Answer a request about proposals."""
+        match request:
+            case ProposeCommands():
+                return await self._propose(by, request)
+            case DecideProposal():
+                verdict = Verdict.APPROVED if request.approve else Verdict.REJECTED
+                return await self._decide(by, request, verdict)
+            case WithdrawProposal():
+                return await self._decide(by, request, Verdict.WITHDRAWN)
+            case ListProposals():
+                return await self._list(request)
+
+    async def _propose(self, by: str, request: ProposeCommands) -> ServerMessage:
+        refusals, change_minor = await self._figures(request.commands)
+        for at, refused in enumerate(refusals):
+            if refused is not None:
+                return error_of(_at(refused, at), request.id)
+        answer = await self._desk.ask(
+            Propose(by=by, why=request.why, commands=request.commands, change_minor=change_minor)
+        )
+        if not isinstance(answer, ProposalPage):
+            return not_done(answer, request.id)
+        return Proposed(id=request.id, proposal=_line(answer.proposals[0]))
+
+    async def _decide(
+        self, by: str, request: DecideProposal | WithdrawProposal, verdict: Verdict
+    ) -> ServerMessage:
+        decide = Decide(number=request.proposal, by=by, verdict=verdict, why=request.why)
+        answer = await self._desk.ask(decide)
+        if not isinstance(answer, ProposalPage):
+            return not_done(answer, request.id)
+        view = answer.proposals[0]
+        if view.state is not ProposalState.APPROVED:
+            return Decided(id=request.id, proposal=_line(view))
+        proposed = view.proposal.proposed
+        events = await self._control.run(f"{by}+{proposed.by}", proposed.commands)  # type: ignore[arg-type]
+        if not any(isinstance(event, Refused) and event.reason in _AGAIN for event in events):
+            note = NoteCarriedOut(number=request.proposal, result=_result(events))
+            noted = await self._desk.ask(note)
+            if isinstance(noted, ProposalPage):
+                view = noted.proposals[0]
+        return Decided(id=request.id, proposal=_line(view), events=tuple(events))
+
+    async def _list(self, request: ListProposals) -> ServerMessage:
+        answer = await self._desk.ask(
+            AskDesk(state=request.state, before=request.before, limit=request.limit)
+        )
+        if not isinstance(answer, ProposalPage):
+            return not_done(answer, request.id)
+        lines = tuple(map(_line, answer.proposals))
+        return Proposals(id=request.id, proposals=lines, more=answer.more)
+
+    async def _figures(
+        self, commands: Sequence[PreviewCommand]
+    ) -> tuple[list[Refused | None], Minor]:
+        """Return each command's refusal, if any, and what all of them change together."""
+        found = await asyncio.gather(*map(self._control.previews.of, commands))
+        change_minor = sum(
+            abs(each.preview.payout_after_minor - each.preview.payout_now_minor)
+            for each in found
+            if each.preview is not None
+        )
+        refusals = [each.refused if each.preview is None else None for each in found]
+        return refusals, Minor(change_minor)
+
+
+def _at(refused: Refused, at: int) -> Refused:
+    field = f"commands[{at}].{refused.field}" if refused.field else f"commands[{at}]"
+    return Refused(reason=refused.reason, field=field, message=refused.message)
+
+
+def _result(events: Sequence[MarketEvent]) -> str:
+    refused = [event for event in events if isinstance(event, Refused)]
+    texts = "; ".join(f"{each.reason.value}: {each.message}" for each in refused)
+    return f"{len(events) - len(refused)} done, {len(refused)} refused {texts}".strip()
+
+
+def _line(view: ProposalView) -> ProposalLine:
+    proposed, decided = view.proposal.proposed, view.proposal.decided
+    carried = view.proposal.carried
+    return ProposalLine(
+        proposal=proposed.number,
+        state=view.state,
+        by=proposed.by,
+        at=_iso(proposed.at_ns),
+        expires=_iso(proposed.expires_ns),
+        commands=proposed.commands,  # type: ignore[arg-type]
+        change_minor=proposed.change_minor,
+        why=proposed.why,
+        decided_by="" if decided is None else decided.by,
+        decided_why="" if decided is None else decided.why,
+        decided="" if decided is None else _iso(decided.at_ns),
+        result="" if carried is None else carried.result,
+    )
+
+
+def _iso(at_ns: Nanos) -> str:
+    return datetime.fromtimestamp(at_ns / 1e9, tz=UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,195 @@
+"""Money that one person may not move alone: refused, proposed, approved by another, carried out."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from actors.settings import DeskSettings
+from engine.common.commands import CancelMarket, OutcomeResult, SettleMarket
+from engine.common.events import MarketCancelled, MarketSettled, Refused
+from engine.common.ids import MarketNo
+from engine.common.previews import PreviewCommand
+from engine.common.reasons import Reason
+from gateway.client import ControlSession, RefusedError
+from gateway.session.permissions import COMMANDS, PERMISSIONS
+from gateway.session.tokens import Role
+from persistence.chain import ChainReader
+from persistence.disk import LocalDisk
+from persistence.records import Kind, decode_market_control
+from tests.gateway.bookmaker import Bookmaker, bettor, open_bookmaker, trader
+from tests.gateway.price_gateway import token
+from tests.gateway.raw_client import json_frame, shaken
+
+APPROVAL_MINOR = 2_000
+WON, LOST = OutcomeResult(won=True), OutcomeResult(won=False)
+SETTLE = SettleMarket(market_no=MarketNo(1), results=(WON, LOST, LOST))
+STAKE_MINOR = 1_000
+"""At odds of 2.500 it pays 2,500: over the threshold."""
+
+
+@pytest.fixture
+async def bookmaker(tmp_path: Path) -> AsyncIterator[Bookmaker]:
+    settings = DeskSettings(approval_minor=APPROVAL_MINOR)
+    async with open_bookmaker(tmp_path, desk=settings) as system:
+        async with bettor(system) as client:
+            placed = await client.place(
+                ref="a", market=1, outcome=0, stake_minor=STAKE_MINOR, odds_milli=2_500
+            )
+            assert placed.state == "accepted"
+        yield system
+
+
+def anna(bookmaker: Bookmaker) -> ControlSession:
+    return trader(bookmaker, role=Role.SETTLER, sub="anna")
+
+
+def bob(bookmaker: Bookmaker) -> ControlSession:
+    return trader(bookmaker, role=Role.HEAD_TRADER, sub="bob")
+
+
+async def status(control: ControlSession) -> str:
+    return (await control.book(MarketNo(1))).status
+
+
+async def test_a_settlement_over_the_threshold_is_proposed_and_approved(
+    bookmaker: Bookmaker, tmp_path: Path
+) -> None:
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        (alone,) = await settler.control([SETTLE])
+        assert isinstance(alone, Refused)
+        assert alone.reason is Reason.APPROVAL_NEEDED
+        assert "2500" in alone.message
+        assert "2000" in alone.message
+        assert await status(settler) == "active"
+        proposal = await settler.propose([SETTLE], why="1:0, seen twice")
+        assert (proposal.change_minor, proposal.state) == (2_500, "open")
+        with pytest.raises(RefusedError) as own:
+            await settler.decide(proposal.proposal, approve=True)
+        assert own.value.reason is Reason.SECOND_PERSON
+        listed = await head.proposals(state="open")
+        assert [line.proposal for line in listed.proposals] == [proposal.proposal]
+        decided = await head.decide(proposal.proposal, approve=True, why="checked")
+        assert isinstance(decided.events[0], MarketSettled)
+        assert (decided.proposal.state, decided.proposal.decided_by) == ("done", "head_trader:bob")
+        assert await status(head) == "settled"
+        with pytest.raises(RefusedError) as again:
+            await head.decide(proposal.proposal, approve=True)
+        assert again.value.reason is Reason.PROPOSAL_DECIDED
+    bookmaker.kill_shell("market-a")
+    authors = [
+        decode_market_control(record.payload).by
+        for record in ChainReader(LocalDisk(), tmp_path / "market-a")
+        if record.kind == Kind.CONTROL
+    ]
+    assert authors[-1] == "head_trader:bob+settler:anna"
+    bookmaker.start_shell("market-a")
+
+
+async def test_what_changes_less_needs_nobody(bookmaker: Bookmaker) -> None:
+    lost = SettleMarket(market_no=MarketNo(1), results=(LOST, WON, LOST))
+    async with anna(bookmaker) as settler:
+        events = await settler.control(
+            [lost, SettleMarket(market_no=MarketNo(2), results=(WON, LOST))]
+        )
+        assert [type(event) for event in events] == [MarketSettled, MarketSettled]
+        # A correction is judged by what it changes, not by the whole of what is paid.
+        (again,) = await settler.control([SETTLE])
+        assert isinstance(again, Refused)
+        assert again.reason is Reason.APPROVAL_NEEDED
+
+
+async def test_changes_of_one_message_count_together(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker, account=8) as client:
+        bet = {"market": 3, "outcome": 0, "stake_minor": 700, "odds_milli": 2_500}
+        assert (await client.place(ref="b", **bet)).state == "accepted"
+        bet = {"market": 2, "outcome": 0, "stake_minor": 500, "odds_milli": 1_900}
+        assert (await client.place(ref="c", **bet)).state == "accepted"
+    commands = [
+        SettleMarket(market_no=MarketNo(3), results=(WON, LOST, LOST)),
+        SettleMarket(market_no=MarketNo(2), results=(WON, LOST)),
+    ]
+    async with anna(bookmaker) as settler:
+        together = await settler.control(commands)
+        assert [event.reason for event in together if isinstance(event, Refused)] == [
+            Reason.APPROVAL_NEEDED
+        ] * 2
+        alone = [*await settler.control(commands[:1]), *await settler.control(commands[1:])]
+        assert not [event for event in alone if isinstance(event, Refused)]
+
+
+async def test_a_rejected_or_withdrawn_proposal_commands_nothing(bookmaker: Bookmaker) -> None:
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        rejected, withdrawn = [await settler.propose([SETTLE]) for _ in range(2)]
+        await head.decide(rejected.proposal, approve=False, why="0:1")
+        await settler.withdraw_proposal(withdrawn.proposal)
+        page = await head.proposals()
+        assert [line.state for line in page.proposals] == ["withdrawn", "rejected"]
+        assert page.proposals[1].decided_why == "0:1"
+        assert await status(head) == "active"
+
+
+async def test_an_approval_is_repeated_when_the_shell_was_down(bookmaker: Bookmaker) -> None:
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        proposal = await settler.propose([SETTLE])
+        bookmaker.kill_shell("market-a")
+        decided = await head.decide(proposal.proposal, approve=True)
+        assert isinstance(decided.events[0], Refused)
+        assert decided.proposal.state == "approved"
+        bookmaker.start_shell("market-a")
+        decided = await head.decide(proposal.proposal, approve=True)
+        assert isinstance(decided.events[0], MarketSettled)
+        assert decided.proposal.state == "done"
+
+
+@pytest.mark.parametrize("odd", [False, True])
+async def test_a_cancellation_that_needs_approval_suspends_meanwhile(
+    bookmaker: Bookmaker, odd: bool
+) -> None:
+    async with bettor(bookmaker, account=8) as client:
+        bet = {"market": 1, "outcome": 1, "stake_minor": 1_500, "odds_milli": 3_200}
+        assert (await client.place(ref="b", **bet)).state == "accepted"
+    cancel = {"do": "cancel_market", "market_no": 1, "why": "x" * (200 if odd else 5)}
+    async with shaken(bookmaker.ports["control"], token=token(Role.SETTLER, sub="anna")) as raw:
+        raw.send(json_frame(type="control", id=3, commands=[cancel]))
+        answer = await raw.message()
+    assert [event["reason"] for event in answer["events"]] == [Reason.APPROVAL_NEEDED]
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        assert await status(settler) == "suspended"
+        proposal = await settler.propose([CancelMarket(market_no=MarketNo(1), why="match off")])
+        decided = await head.decide(proposal.proposal, approve=True)
+        assert isinstance(decided.events[0], MarketCancelled)
+
+
+async def test_what_is_not_possible_is_not_proposed(bookmaker: Bookmaker) -> None:
+    async with anna(bookmaker) as settler:
+        with pytest.raises(RefusedError) as unknown:
+            await settler.propose([SETTLE, CancelMarket(market_no=MarketNo(99))])
+        assert unknown.value.reason is Reason.MARKET_UNKNOWN
+        assert "commands[1]" in str(unknown.value)
+
+
+async def test_a_preview_that_does_not_come_is_no_permission(bookmaker: Bookmaker) -> None:
+    async with anna(bookmaker) as settler:
+        bookmaker.kill_shell("market-a")
+        (refused,) = await settler.control([SETTLE])
+        assert isinstance(refused, Refused)
+        assert refused.reason is Reason.UNAVAILABLE
+        bookmaker.start_shell("market-a")
+        assert await status(settler) == "active"
+
+
+async def test_a_feed_settles_alone(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker, role=Role.FEED) as feed:
+        (event,) = await feed.control([SETTLE])
+        assert isinstance(event, MarketSettled)
+
+
+def test_whoever_proposes_may_give_each_of_the_commands() -> None:
+    from typing import get_args
+
+    from gateway.messages.approvals import ProposeCommands
+
+    for (_, role), kinds in PERMISSIONS.items():
+        if ProposeCommands in kinds:
+            assert set(get_args(PreviewCommand)) <= COMMANDS[role]
