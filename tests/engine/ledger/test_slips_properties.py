@@ -93,7 +93,7 @@ def test_random_slips_agree_with_the_twin():
     twin = SlipLedgerTwin(shard=SHARD, slips_max=BETS_MAX)
     steps = 0
     reasons: dict[int, int] = {}
-    for number, turn in enumerate(slip_turns(11, ledger)):
+    for number, turn in enumerate(slip_turns(13, ledger)):
         for command in turn.commands:
             ledger.apply(command, turn.at_ns)
         answers = ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns, turn.slip_bets)
