@@ -176,6 +176,7 @@ class Gateway:
             pages = Pages(
                 fanout=self.fanout,
                 control=services.control,
+                catalogue=self.catalogue,
                 metrics=metrics if shows_metrics else None,
                 readiness=self._readiness,
                 origins=settings.origins,

@@ -218,7 +218,8 @@ version, which only rises. A slow reader skips versions and always ends with the
 lost connection `subscribe` again with what was `seen`.
 
 Plain GETs on the same ports: `/healthz`, `/readyz`, `/metrics` (Prometheus), `/v1/markets`
-(`after`, `limit`, `fixture`), and `/v1/markets/KEY`, the image as JSON with the version as its
+(`after`, `limit`, `fixture`), `/v1/fixtures` (the filters of `fixtures` but for `owner`),
+`/v1/fixtures/ID`, `/v1/catalogue`, and `/v1/markets/KEY`, the image as JSON with the version as its
 ETag. Scripts of the origins in `gateway.origins` may read them, `/metrics` excepted."""
 
 

@@ -1,4 +1,4 @@
-"""Answer plain GETs beside the sockets: health, readiness, metrics and cacheable market images.
+"""Answer plain GETs beside the sockets: health, readiness, metrics, markets and fixtures to cache.
 
 Owns the content of those answers. It changes nothing and calls no shell, so a flood of requests
 costs encoding only. One request per connection.
@@ -7,13 +7,16 @@ costs encoding only. One request per connection.
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
+from zlib import crc32
 
 import msgspec
 from websockets.http11 import Request
 
+from gateway.messages.fixtures import AskFixtures, Fixtures
 from gateway.messages.trader import Markets
 from gateway.net.codec import JSON
 from gateway.net.http_answers import http_answer
+from gateway.services.catalogue import FixtureCatalogue
 from gateway.services.control import ControlService
 from gateway.services.metrics import CONTENT_TYPE, GatewayMetrics
 from gateway.services.price_fanout import Fanout
@@ -22,6 +25,8 @@ from gateway.settings import PAGE_MAX
 
 _JSON: Final = "application/json"
 _MARKETS: Final = "/v1/markets"
+_FIXTURES: Final = "/v1/fixtures"
+_CATALOGUE: Final = "/v1/catalogue"
 _METRICS: Final = "/metrics"
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, HEAD",
@@ -31,6 +36,10 @@ _PREFLIGHT: Final = {
 """What a browser is told before it sends a request that is not simple."""
 _PATH_CHARS_MAX: Final = 1_024
 _QUERY_FIELDS_MAX: Final = 8
+_FILTER_FIELDS_MAX: Final = 16
+_CACHED: Final = {"Cache-Control": "public, max-age=1"}
+_FILTERS: Final = frozenset(AskFixtures.__struct_fields__) - {"id", "owner", "fixture"}
+"""What a list of fixtures may be narrowed by; who holds one is nobody's business here."""
 
 
 class Pages:
@@ -42,6 +51,8 @@ class Pages:
         Images.
     control : ControlService
         Lists of markets.
+    catalogue : FixtureCatalogue
+        Fixtures.
     metrics : GatewayMetrics or None
         None where the listener shows no metrics.
     readiness : callable
@@ -55,12 +66,14 @@ class Pages:
         *,
         fanout: Fanout,
         control: ControlService,
+        catalogue: FixtureCatalogue,
         metrics: GatewayMetrics | None,
         readiness: Callable[[], Readiness],
         origins: Collection[str] = (),
     ) -> None:
         self._fanout = fanout
         self._control = control
+        self._catalogue = catalogue
         self._metrics = metrics
         self._readiness = readiness
         self._origins = frozenset(origins)
@@ -105,13 +118,21 @@ class Pages:
             return self._list(request.path)
         if path.startswith(f"{_MARKETS}/"):
             return self._market(request)
+        if path == _CATALOGUE:
+            return _tagged(request, self._catalogue.catalogue(0))
+        if path == _FIXTURES:
+            return self._fixtures(request.path)
+        if path.startswith(f"{_FIXTURES}/"):
+            name = unquote(path[len(_FIXTURES) + 1 :])
+            line = self._catalogue.line(name, for_bettors=True)
+            missing = http_answer(404, b"no such fixture\n")
+            return missing if line is None else _tagged(request, line)
         return http_answer(404, b"no such page\n")
 
     def _list(self, target: str) -> bytes:
-        try:
-            query = parse_qs(urlsplit(target).query, max_num_fields=_QUERY_FIELDS_MAX)
-        except ValueError:
-            return http_answer(400, f"query: at most {_QUERY_FIELDS_MAX} fields\n".encode())
+        query = _query(target, most=_QUERY_FIELDS_MAX)
+        if isinstance(query, bytes):
+            return query
         try:
             after = int(query.get("after", ["-1"])[0])
             limit = int(query.get("limit", ["100"])[0])
@@ -122,7 +143,24 @@ class Pages:
         fixture = query.get("fixture", [""])[0]
         lines, more = self._control.page(fixture=fixture, after=after, limit=limit)
         body = JSON.encode(Markets(markets=tuple(lines), more=more)) + b"\n"
-        return http_answer(200, body, kind=_JSON, headers={"Cache-Control": "public, max-age=1"})
+        return http_answer(200, body, kind=_JSON, headers=_CACHED)
+
+    def _fixtures(self, target: str) -> bytes:
+        query = _query(target, most=_FILTER_FIELDS_MAX)
+        if isinstance(query, bytes):
+            return query
+        unknown = [name for name in query if name not in _FILTERS]
+        if unknown:
+            return http_answer(400, f"query: one of {', '.join(sorted(_FILTERS))}\n".encode())
+        fields = {name: texts if name == "states" else texts[-1] for name, texts in query.items()}
+        try:
+            # Texts of a query are read as what the fields are: numbers, and true or false.
+            request = msgspec.convert({"type": "fixtures", **fields}, AskFixtures, strict=False)
+        except msgspec.ValidationError as error:
+            return http_answer(400, f"query: {error}\n".encode())
+        page = self._catalogue.page(request, for_bettors=True)
+        body = JSON.encode(Fixtures(fixtures=page.lines, next=page.next)) + b"\n"
+        return http_answer(200, body, kind=_JSON, headers=_CACHED)
 
     def _market(self, request: Request) -> bytes:
         # A key contains `/`, `?` and `=`; literal and percent-encoded keys are both accepted.
@@ -132,11 +170,30 @@ class Pages:
         if message is None:
             return http_answer(404, b"no such market\n")
         etag = f'"{message.version}{message.stale and "-"}{message.stale}"'
-        headers = {"ETag": etag, "Cache-Control": "public, max-age=1"}
-        known = request.headers.get_all("If-None-Match")
-        if any(etag in (tag.strip() for tag in line.split(",")) for line in known):
-            return http_answer(304, b"", headers=headers)
-        return http_answer(200, JSON.encode(message) + b"\n", kind=_JSON, headers=headers)
+        return _unless_known(request, etag, lambda: JSON.encode(message) + b"\n")
+
+
+def _query(target: str, *, most: int) -> dict[str, list[str]] | bytes:
+    """Return a target's query, or the answer to one with too many fields."""
+    try:
+        return parse_qs(urlsplit(target).query, max_num_fields=most)
+    except ValueError:
+        return http_answer(400, f"query: at most {most} fields\n".encode())
+
+
+def _tagged(request: Request, content: Struct) -> bytes:
+    """Return a page whose ETag is made from its content: counts change without a version."""
+    body = msgspec.json.encode(content) + b"\n"
+    return _unless_known(request, f'"{crc32(body):08x}"', lambda: body)
+
+
+def _unless_known(request: Request, etag: str, body: Callable[[], bytes]) -> bytes:
+    """Return a page, or that the client has it already."""
+    headers = {"ETag": etag, **_CACHED}
+    known = request.headers.get_all("If-None-Match")
+    if any(etag in (tag.strip() for tag in line.split(",")) for line in known):
+        return http_answer(304, b"", headers=headers)
+    return http_answer(200, body(), kind=_JSON, headers=headers)
 
 
 def _with_headers(answer: bytes, headers: Mapping[str, str]) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from actors.messages import PartsStatus, ReconcilerStatus, encode
+from engine.common.fixtures import Fixture, FixtureState
 from engine.common.lifecycle import Status
 from gateway.client import connect
 from tests.gateway.price_gateway import PriceGateway, delta, image, open_price_gateway, token
@@ -222,3 +223,68 @@ async def test_metrics_are_for_no_script_of_a_browser() -> None:
         status, headers, _ = await get(system, "/metrics", extra=[ORIGIN])
         assert status == 200
         assert "Access-Control-Allow-Origin" not in headers
+
+
+# --- fixtures ------------------------------------------------------------------------------------
+
+FINAL = Fixture(
+    fixture="wc22-64",
+    sport="football",
+    competition="wc22",
+    sides=("Argentina", "France"),
+    start_ms=1_671_375_600_000,
+    state=FixtureState.LIVE,
+    owner="trader:anna",
+    by_hand=("sport",),
+    version=3,
+)
+
+
+async def test_fixtures_are_listed_and_searched_and_do_not_show_who_holds_them() -> None:
+    async with open_price_gateway() as system:
+        system.gateway.on_fixtures(encode([FINAL]))
+        system.create(image(1, key=KEY), image(2, key="cup-1/1x2"))
+        status, headers, body = await get(system, "/v1/fixtures")
+        assert (status, headers["Cache-Control"]) == (200, "public, max-age=1")
+        listed = json.loads(body)["fixtures"]
+        assert [each["fixture"] for each in listed] == ["wc22-64", "cup-1"]
+        assert not [each for each in listed if "owner" in each or "by_hand" in each]
+        for query, names in (
+            ("text=argentina%20france", ["wc22-64"]),
+            ("states=live&states=ended&sport=football", ["wc22-64"]),
+            ("states=ended", []),
+            ("from_ms=1671375600000&until_ms=1671375600001", ["wc22-64"]),
+            ("limit=1&newest_first=true", ["cup-1"]),
+            ("after=1671375600000/wc22-64", ["cup-1"]),
+        ):
+            _, _, body = await get(system, f"/v1/fixtures?{query}")
+            found = [each["fixture"] for each in json.loads(body).get("fixtures", ())]
+            assert found == names, query
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["owner=trader:anna", "fixture=x", "limit=0", "limit=x", "states=paused", "after=x", "id=1",
+     "text=" + "x" * 65, "&".join(f"sport={n}" for n in range(17))],
+)  # fmt: skip
+async def test_a_question_for_fixtures_that_cannot_be_is_answered_400(query: str) -> None:
+    async with open_price_gateway() as system:
+        assert (await get(system, f"/v1/fixtures?{query}"))[0] == 400
+
+
+async def test_a_fixture_and_the_catalogue_change_their_tag_with_their_markets() -> None:
+    async with open_price_gateway() as system:
+        system.gateway.on_fixtures(encode([FINAL]))
+        system.create(image(1, key=KEY))
+        for page in ("/v1/fixtures/wc22-64", "/v1/catalogue"):
+            status, headers, body = await get(system, page)
+            assert status == 200
+            assert b'"active":1' in body
+            assert b"trader:anna" not in body
+            known = [f"If-None-Match: {headers['ETag']}"]
+            assert (await get(system, page, extra=known))[0] == 304
+        system.change(delta(1, version=2, status=Status.SUSPENDED))
+        for page in ("/v1/fixtures/wc22-64", "/v1/catalogue"):
+            status, _, body = await get(system, page, extra=known)
+            assert (status, b'"suspended":1' in body) == (200, True)
+        assert (await get(system, "/v1/fixtures/unheard-of"))[0] == 404
