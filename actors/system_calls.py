@@ -8,12 +8,16 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from actors.messages import (
+    FIXTURES_IN_CALL_MAX,
     CreateMarkets,
+    FixtureAnswer,
     LedgerControl,
     MarketAnswer,
     MarketControl,
+    PutFixtures,
     ReconciliationReport,
     ShellStatus,
+    decode_fixture_answers,
     decode_ledger_events,
     decode_market_answers,
     decode_market_events,
@@ -32,6 +36,7 @@ from engine.common.commands import (
     SetRate,
 )
 from engine.common.events import LedgerEvent, MarketEvent
+from engine.common.fixtures import FixtureChange
 from engine.common.ids import AccountNo, ShardNo, shard_of_account
 from engine.common.payout_bounds import (
     SetAccountBound,
@@ -86,6 +91,18 @@ class SystemCalls:
         answer = await self.supervisor.ask("create_markets", encode(request))
         await self.refresh()
         return decode_market_answers(answer)
+
+    async def put_fixtures(
+        self, changes: Iterable[FixtureChange], *, by: str = BY
+    ) -> list[FixtureAnswer]:
+        """Change what is known of fixtures; the answers come in order."""
+        listed = list(changes)
+        answers: list[FixtureAnswer] = []
+        for start in range(0, len(listed), FIXTURES_IN_CALL_MAX):
+            part = tuple(listed[start : start + FIXTURES_IN_CALL_MAX])
+            request = encode(PutFixtures(by=by, changes=part))
+            answers += decode_fixture_answers(await self.supervisor.ask("put_fixtures", request))
+        return answers
 
     async def control(
         self, commands: Iterable[MarketCommand], *, by: str = BY

@@ -30,6 +30,7 @@ from engine.common.commands import (
     RefField,
 )
 from engine.common.events import Refused
+from engine.common.fixtures import FillDescription, FixturePatch
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.payout_bounds import PayoutBoundField, SetAccountBound
@@ -99,6 +100,7 @@ class Opening(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     rates_micro: dict[CurrencyField, RateField] = {}
+    fixtures: tuple[FixturePatch, ...] = ()
     markets: tuple[OpeningMarket, ...] = ()
     accounts: tuple[OpeningAccount, ...] = ()
     deposits: tuple[OpeningDeposit, ...] = ()
@@ -110,9 +112,21 @@ async def open_books(system: System, opening: Opening, *, limits: LimitsSettings
     A call to a shell that is down is made again for up to `DOWN_S_MAX` seconds: none does harm
     twice.
     """
-    refused = await _open_markets(system, opening.markets, LimitRules(limits))
+    refused = await _describe_fixtures(system, opening.fixtures)
+    refused += await _open_markets(system, opening.markets, LimitRules(limits))
     refused += await _open_accounts(system, opening, limits)
     return refused
+
+
+async def _describe_fixtures(system: System, fixtures: Iterable[FixturePatch]) -> list[str]:
+    """Fill in what nobody has said of the fixtures."""
+    patches = list(fixtures)
+    answers = await system.put_fixtures((FillDescription(patch=each) for each in patches), by=BY)
+    return [
+        f"fixture {patch.fixture}: {_refusal_text(answer.refused)}"
+        for patch, answer in zip(patches, answers, strict=True)
+        if answer.refused is not None
+    ]
 
 
 async def _open_markets(

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.common.commands import CreateMarket, CurrencyField, Limits
+from engine.common.fixtures import FixturePatch
 from engine.common.ids import MalformedIdError, MarketNo, parse_market_key
 from engine.common.units import BALANCE_MINOR_MAX, STAKE_MINOR_MAX, Minor
 from engine.ledger.rows import CURRENCIES_MAX
@@ -33,7 +34,7 @@ Numbered = dict[int, T]
 
 _NAMES: Final = tuple(
     name
-    for part in (Opening, OpeningMarket, OpeningAccount, OpeningDeposit, Limits)
+    for part in (Opening, FixturePatch, OpeningMarket, OpeningAccount, OpeningDeposit, Limits)
     for name in part.__struct_fields__
 )
 _SHOWN_CHARS: Final = 80
@@ -45,6 +46,7 @@ class _Document(Struct, frozen=True, forbid_unknown_fields=True):
     """The sections of a file; entries are converted one by one, so that each names its fault."""
 
     rates_micro: dict[str, Any] = {}
+    fixtures: tuple[Any, ...] = ()
     markets: tuple[Any, ...] = ()
     accounts: tuple[Any, ...] = ()
     deposits: tuple[Any, ...] = ()
@@ -72,9 +74,11 @@ def load_opening(path: Path, *, limits: LimitsSettings | None = None) -> Opening
         raise ConfigError(f"{path}: {convert_error(error, names=_NAMES)}") from error
     faults: list[str] = []
     rates = _rates(document.rates_micro, faults)
+    fixtures = _entries("fixtures", document.fixtures, FixturePatch, faults)
     markets = _entries("markets", document.markets, OpeningMarket, faults)
     accounts = _entries("accounts", document.accounts, OpeningAccount, faults)
     deposits = _entries("deposits", document.deposits, OpeningDeposit, faults)
+    faults += _fixture_faults(fixtures)
     faults += _market_faults(markets, LimitRules(limits or LimitsSettings()))
     faults += _account_faults(accounts)
     if len(accounts) == len(document.accounts):  # else a deposit may be for an account left out
@@ -84,6 +88,7 @@ def load_opening(path: Path, *, limits: LimitsSettings | None = None) -> Opening
         raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
     return Opening(
         rates_micro=rates,
+        fixtures=tuple(fixtures.values()),
         markets=tuple(markets.values()),
         accounts=tuple(accounts.values()),
         deposits=tuple(deposits.values()),
@@ -120,6 +125,15 @@ def _convert(value: Any, kind: Any, at: str, faults: list[str]) -> Any:
 
 
 # --- meaning -------------------------------------------------------------------------------------
+
+
+def _fixture_faults(fixtures: Numbered[FixturePatch]) -> Iterator[str]:
+    first_of: dict[str, int] = {}
+    for at, fixture in fixtures.items():
+        first = first_of.setdefault(fixture.fixture, at)
+        if first != at:
+            name = fixture.fixture
+            yield f"fixtures[{at}].fixture: {name} is the fixture of fixtures[{first}]"
 
 
 def _market_faults(markets: Numbered[OpeningMarket], rules: LimitRules) -> Iterator[str]:

@@ -39,6 +39,7 @@ from gateway.demo.environment import (
     own_config,
 )
 from gateway.demo.figures import money
+from gateway.demo.fixtures import described
 from gateway.demo.market_kill import KillFailedError, MarketKill
 from gateway.demo.offers import put_offers
 from gateway.demo.options import NEVER, PROCESSES, DemoOptions
@@ -271,6 +272,7 @@ class Demo:
         commands = [command for one in self._fixtures for command in _create(one)]
         commands += [race.create() for race in self._races]
         opening = Opening(
+            fixtures=described(self._fixtures, self._races),
             markets=tuple(
                 OpeningMarket(
                     key=command.key,

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.common.commands import OutcomeResult
+from engine.common.fixtures import FixtureState
 from engine.common.views import PriceImage
 from gateway.client import ControlSession
+from gateway.demo.fixtures import FixtureStates
 from gateway.demo.race_trader import RaceTrader
 from gateway.demo.trader import Trader
 from gateway.messages.exposure import Exposure
@@ -36,10 +38,12 @@ class Traders:
     def __init__(
         self, fixtures: Sequence[Fixture], session: ControlSession, races: Sequence[Race] = ()
     ) -> None:
+        self._race_fixtures: Final = tuple(race.fixture for race in races)
         self._races: Final = tuple(RaceTrader(race, session) for race in races)
         self._fixtures: Final = tuple(fixtures)
         self._traders: Final = tuple(Trader(one.match, one.keys, session) for one in fixtures)
         self.main: Final = self._traders[0]
+        self._states: Final = FixtureStates(session)
 
     @property
     def prices(self) -> list[PriceImage]:
@@ -77,13 +81,18 @@ class Traders:
     def step(self, main_s: float, *, reprice: bool) -> None:
         """Command every market whose state is wrong at this second of the main match."""
         for fixture, trader in zip(self._fixtures, self._traders, strict=True):
-            if trader is not self.main and fixture.is_over(main_s):
+            over = fixture.is_over(main_s)
+            state = FixtureState.ENDED if over else FixtureState.LIVE
+            self._states.note(fixture.match.match, state)
+            if trader is not self.main and over:
                 trader.settle_step()
             else:
                 trader.step(fixture.played_s(main_s), reprice=reprice)
 
     async def settle(self, *, deadline_s: float) -> list[str]:
         """Close and settle all markets; return those that are not settled in time."""
+        for fixture in (*(one.match.match for one in self._fixtures), *self._race_fixtures):
+            self._states.note(fixture, FixtureState.ENDED)
         left = await asyncio.gather(*(each.settle(deadline_s=deadline_s) for each in self._all))
         return [market for some in left for market in some]
 
@@ -106,3 +115,4 @@ class Traders:
         """Cancel what is in progress."""
         for each in self._all:
             await each.close()
+        await self._states.close()

@@ -181,7 +181,7 @@ def _query(target: str, *, most: int) -> dict[str, list[str]] | bytes:
         return http_answer(400, f"query: at most {most} fields\n".encode())
 
 
-def _tagged(request: Request, content: Struct) -> bytes:
+def _tagged(request: Request, content: msgspec.Struct) -> bytes:
     """Return a page whose ETag is made from its content: counts change without a version."""
     body = msgspec.json.encode(content) + b"\n"
     return _unless_known(request, f'"{crc32(body):08x}"', lambda: body)

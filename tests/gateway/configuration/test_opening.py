@@ -14,8 +14,10 @@ from actors.settings import SupervisorSettings
 from actors.system import System
 from actors.system_parts import GatewayPart, SystemSettings
 from engine.common.commands import HandOverMarket, Limits, SuspendMarket
+from engine.common.fixtures import FixturePatch, HandDescription
 from engine.common.lifecycle import Status
 from gateway.app import Gateway
+from gateway.configuration.config import ConfigError
 from gateway.configuration.opening import (
     Opening,
     OpeningAccount,
@@ -73,6 +75,43 @@ async def test_opening_creates_opens_and_funds(system: System) -> None:
     assert await open_books(system, OPENING, limits=LimitsSettings()) == []
     assert await statuses(system) == [Status.ACTIVE] * 3
     assert await money_minor(system) == [100_000]
+
+
+async def test_fixtures_of_the_file_are_described_where_nobody_has_said_otherwise(
+    system: System, tmp_path: Path
+) -> None:
+    moved = HandDescription(patch=FixturePatch(fixture="wc22-64", start_ms=7))
+    await system.put_fixtures([moved], by="trader:anna")
+    for _ in range(2):
+        assert await open_books(system, OPENING, limits=LimitsSettings()) == []
+    (answer,) = await system.put_fixtures([moved], by="trader:anna")
+    assert answer.fixture is not None
+    assert (answer.fixture.start_ms, answer.fixture.sides) == (7, ("Argentina", "France"))
+    assert (answer.fixture.competition, answer.fixture.version) == ("wc22", 2)
+
+
+def test_every_fault_of_a_fixture_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "opening.toml"
+    file.write_text(
+        """
+        fixtures = [
+            {fixture = "a", start_ms = -1},
+            {fixture = "a/b"},
+            {fixture = "c", owner = "trader:anna"},
+            {fixture = "d"},
+            {fixture = "d"},
+        ]
+        """
+    )
+    with pytest.raises(ConfigError) as error:
+        load_opening(file)
+    lines = str(error.value).splitlines()
+    assert [line.partition(": ")[2].partition(":")[0].partition(" ")[0] for line in lines] == [
+        "fixtures[0].start_ms",
+        "fixtures[1].fixture",
+        "fixtures[2]",
+        "fixtures[4].fixture",
+    ], lines
 
 
 async def test_a_gateway_is_not_ready_before_the_opening_is_applied(tmp_path: Path) -> None:
