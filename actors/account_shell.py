@@ -384,9 +384,4 @@ class AccountShell(AccountShellReads):
         if durable is None or durable.machine is None:
             return {}
         machine = durable.machine
-        stopped = int(machine.house_stop is not None)
-        return {
-            "bets": machine.slips_len,
-            "disputes": machine.disputes_len,
-            "house_stopped": stopped,
-        }
+        return {"bets": machine.slips_len, "disputes": machine.disputes_len}

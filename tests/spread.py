@@ -18,6 +18,7 @@ ONE_AFTER_ANOTHER: Final = (
     "tests/cluster/",
     "tests/faults/",
     "tests/gateway/cli/",
+    "tests/gateway/console/",
     "tests/actors/test_process",
     "tests/gateway/feeds/bridge/",
 )

@@ -31,6 +31,7 @@ from gateway.console.figures import (
     fair_probabilities,
     worst_minor,
 )
+from gateway.messages.bet_lines import BetLine
 from gateway.messages.books import BOOKS_MAX
 from gateway.messages.fixtures import FixtureLine, Fixtures
 from gateway.messages.market import Market
@@ -45,6 +46,8 @@ SHOWN_MAX: Final = 512
 """Books asked for in one round, those that screens show first."""
 SWEEP_PART: Final = BOOKS_MAX
 """Books of the sweep in one round: 1,280 a second, so that 40,000 markets take half a minute."""
+BETS_MAX: Final = 5_000
+"""Bets of the ticker that are kept; past it the oldest go."""
 CATALOGUE_S: Final = 1.0
 FIXTURES_MAX: Final = 5_000
 """Fixtures whose description is followed."""
@@ -198,6 +201,10 @@ class Model:
         self._client: ReconnectingClient[ControlSession] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._moved = asyncio.Event()
+        self.bets: deque[tuple[int, BetLine]] = deque(maxlen=BETS_MAX)
+        """The newest bets as they were decided, each with its number."""
+        self.bets_no = 0
+        self.bets_missed = 0
         self._due: dict[MarketNo, None] = {}
         """Markets whose book may have changed."""
 
@@ -255,6 +262,7 @@ class Model:
                 asyncio.create_task(self._ask_watched()),
                 asyncio.create_task(self._sweep()),
                 asyncio.create_task(self._follow_catalogue()),
+                asyncio.create_task(self._follow_bets(client)),
                 asyncio.create_task(self._watch_state(client)),
             ]
             moved: asyncio.Task[object] = asyncio.create_task(self._moved.wait())
@@ -332,6 +340,26 @@ class Model:
             point = (line.worst_minor, line.expected_minor or 0)
             if not fixture.history or fixture.history[-1][1:] != point:
                 fixture.history.append((now_s, *point))
+
+    async def _follow_bets(self, client: ReconnectingClient[ControlSession]) -> None:
+        """Take bets as they are decided, in this session and those after it."""
+        while True:
+            session = await client.connected()
+            try:
+                await session.watch_bets()
+            except RefusedError as error:
+                logger.warning("bets are not shown: %s", error)
+                await session.wait_lost()
+            except ConnectionLostError:
+                await asyncio.sleep(_RETRY_S)
+                continue
+            async for seen in session.bets_seen():
+                self.bets_missed += seen.missed
+                for line in seen.bets:
+                    self.bets_no += 1
+                    self.bets.append((self.bets_no, line))
+                    if line.market in self.lines:
+                        self._due[line.market] = None
 
     async def _follow_catalogue(self) -> None:
         """Keep what is known of each fixture."""

@@ -4,6 +4,7 @@ Owns the order of start and stop. Pages are built in `pages`; the model follows 
 """
 
 import asyncio
+import logging
 import sys
 import time
 from pathlib import Path
@@ -61,6 +62,7 @@ class Console:
 
     def run(self) -> None:
         """Serve until the standard input ends."""
+        logging.getLogger("uvicorn.error").addFilter(_is_fault)
         app.add_middleware(Guard)
         app.add_static_files("/static", STATIC)
         app.get("/healthz")(_health)
@@ -149,6 +151,12 @@ class Console:
             path="/",
         )
         return answer
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Say whether a line of the web server is to be logged: a browser that left is no error."""
+    error = record.exc_info[1] if record.exc_info else None
+    return "No response returned" not in str(error)
 
 
 def _local(target: str) -> str:

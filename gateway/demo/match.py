@@ -227,7 +227,7 @@ class Demo:
         console = open_console(
             self._system,
             self._config,
-            token=self._tokens.of(Role.HEAD_TRADER),
+            token=RunTokens(self._config, sub="floor").of(Role.HEAD_TRADER),
             wanted=self._options.console,
             log=self._show.log,
         )

@@ -64,7 +64,6 @@ from gateway.messages.fixtures import (
     FixtureSet,
     SetFixture,
 )
-from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
     FreeBetGiven,
@@ -122,9 +121,6 @@ ClientMessage = (
     | PutOffer
     | GiveFreeBet
     | BoundAccount
-    | StopTheHouse
-    | StartTheHouse
-    | AskHouse
     | AskPreview
     | AskAccount
     | PutBlock
@@ -178,7 +174,6 @@ ServerMessage = (
     | OfferPut
     | FreeBetGiven
     | AccountBounded
-    | House
     | Previewed
     | AccountInfo
     | BlockPut

@@ -60,7 +60,6 @@ from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.fixtures import AskCatalogue, AskFixtures, ClaimFixture, SetFixture
-from gateway.messages.house import AskHouse, StartTheHouse, StopTheHouse
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.races import SettleRace
@@ -105,9 +104,8 @@ _SUBSCRIBE: Final[frozenset[type]] = frozenset({Subscribe, Unsubscribe})
 _FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts, AskFixtures, AskCatalogue}
 _READ: Final = _FOLLOW | {ListMarkets, AskBook, AskBooks}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
-_FLOOR: Final = _ASSESS | {AskFeedStats, AskAccount, FindBets, AskBetStory, WatchBets, AskHouse}
+_FLOOR: Final = _ASSESS | {AskFeedStats, AskAccount, FindBets, AskBetStory, WatchBets}
 """What everyone on the trading floor reads."""
-_STOP: Final[frozenset[type]] = frozenset({SuspendAll, StopTheHouse})
 _OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskPreview, ListProposals})
 """What looks at others' work, and at what a command would do."""
 _FIXTURES: Final[frozenset[type]] = frozenset(
@@ -116,7 +114,7 @@ _FIXTURES: Final[frozenset[type]] = frozenset(
 _PROPOSE: Final[frozenset[type]] = frozenset({ProposeCommands, WithdrawProposal})
 _DECIDE: Final[frozenset[type]] = frozenset({DecideProposal})
 _TRADE: Final = (
-    _FLOOR | _OVERSEE | _FIXTURES | _PROPOSE | _STOP | {Control, ResumeAll, Reprice, SettleRace}
+    _FLOOR | _OVERSEE | _FIXTURES | _PROPOSE | {Control, SuspendAll, ResumeAll, Reprice, SettleRace}
 )
 _BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutBlock, PutOffer})
 _PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
@@ -139,14 +137,13 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("control", Role.QUANT): _ASSESS,
     ("control", Role.VIEWER): _FLOOR,
     ("control", Role.TRADER): _TRADE,
-    ("control", Role.HEAD_TRADER): _TRADE | _BOUND | _PAY | _DECIDE | {StartTheHouse},
+    ("control", Role.HEAD_TRADER): _TRADE | _BOUND | _PAY | _DECIDE,
     ("control", Role.SETTLER): _FLOOR
     | _OVERSEE
     | _PROPOSE
     | _DECIDE
-    | _STOP
-    | {Control, SettleRace},
-    ("control", Role.RISK): _FLOOR | _OVERSEE | _BOUND | _STOP | {Control},
+    | {Control, SuspendAll, SettleRace},
+    ("control", Role.RISK): _FLOOR | _OVERSEE | _BOUND | {Control, SuspendAll},
     ("control", Role.CASHIER): _FLOOR | _OVERSEE | _PAY,
     ("control", Role.AUDITOR): _FLOOR | _OVERSEE,
     ("feed", Role.FEED): frozenset(
@@ -176,7 +173,7 @@ def only_stops(request: object) -> bool:
     """Say whether a request only stops betting."""
     if isinstance(request, Control):
         return all(type(command) in STOPPING_COMMANDS for command in request.commands)
-    return isinstance(request, SuspendAll | StopTheHouse)
+    return isinstance(request, SuspendAll)
 
 
 def permitted(stops: OddStop, role: Role) -> OddStop:

@@ -15,11 +15,9 @@ from gateway.console.model import FixtureView, Line
 from gateway.console.pages.charts import Charts
 from gateway.console.pages.floor import STATE_NAMES, resume_fixture, suspend_fixture
 from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table, Undo
-from gateway.console.pages.parts import Text, figures, key_buttons, money_text
+from gateway.console.pages.parts import Text, figures, key_buttons, money_text, odds_milli_of
 from gateway.messages.trader import Book
 
-_ODDS_MILLI_MIN: Final = 1_001
-_ODDS_MILLI_MAX: Final = 10_000_000
 _MONEY: Final[dict[str, Any]] = {
     ":valueFormatter": "Overround.money",
     "cellClass": "num",
@@ -337,13 +335,3 @@ def _marks(book: Book | None, outcome: int, *, offered: bool) -> str:
         due = book.due_odds_milli[outcome] if book.due_odds_milli else 0
         marks.append(f"\u270e {due / 1_000:g}" if due else "\u270e")
     return " ".join(marks)
-
-
-def odds_milli_of(text: str) -> int | None:
-    """Return odds in thousandths, as a person writes them; None for what is none."""
-    clean = text.strip().replace(",", ".")
-    whole, _, parts = clean.partition(".")
-    if not (whole + parts).isascii() or not (whole + parts).isdigit() or len(clean) > 12:
-        return None
-    milli = int(whole or "0") * 1_000 + int((parts + "000")[:3])
-    return milli if _ODDS_MILLI_MIN <= milli <= _ODDS_MILLI_MAX else None

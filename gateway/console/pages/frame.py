@@ -24,6 +24,7 @@ REFRESH_S: Final = 0.1
 UNDO_MAX: Final = 20
 TEXT_MAX: Final = 200
 HITS_MAX: Final = 12
+_DIGITS_MAX: Final = 19
 INK_DARK: Final = {"text": "#a9b7c4", "line": "#2b3947", "one": "#66b6ff", "two": "#ffc069"}
 INK_LIGHT: Final = {"text": "#45525e", "line": "#dde3e8", "one": "#0a5fb4", "two": "#a35200"}
 
@@ -184,6 +185,10 @@ class Palette:
 
     def _hits(self, wanted: Sequence[str]) -> list[Hit]:
         hits = [hit for hit in self._pages if _matches(wanted, hit.text)]
+        number = wanted[-1] if wanted else ""
+        if number.isascii() and number.isdigit() and len(number) <= _DIGITS_MAX:
+            hits.append(Hit("account", number, f"/account/{number}"))
+            hits.append(Hit("bet", number, f"/bet/{number}"))
         for fixture in self._model.fixtures:
             if len(hits) >= HITS_MAX:
                 return hits
@@ -210,8 +215,9 @@ def _matches(wanted: Sequence[str], text: str) -> bool:
 
 def _events(answer: Any) -> tuple[Any, ...]:
     """Return the events of an answer: a tuple of them, one, or none."""
-    if isinstance(answer, tuple):
-        return answer
+    events = getattr(answer, "events", answer)
+    if isinstance(events, tuple):
+        return events
     return (answer,) if isinstance(answer, Refused) else ()
 
 
@@ -315,6 +321,8 @@ class Table:
         By key: the field that the browser opens at it; `row` says that it is of the focused row.
     row_class : str
         A script's function that returns a row's class.
+    main : bool
+        Whether keys are of its focused row.
     options : dict
         Further options of the grid.
     """
@@ -324,8 +332,10 @@ class Table:
         screen: Screen,
         name: str,
         columns: Sequence[dict[str, Any]],
+        *,
         prompts: dict[str, dict[str, Any]] | None = None,
         row_class: str = "",
+        main: bool = True,
         **options: Any,
     ) -> None:
         self._sent: dict[str, dict[str, Any]] = {}
@@ -359,8 +369,9 @@ class Table:
         for event in ("columnMoved", "columnResized", "sortChanged", "columnVisible"):
             keep = f"(event) => Overround.columns({number}, '{name}', event)"
             self.grid.on(event, js_handler=keep)
-        asks = msgspec.json.encode(prompts or {}).decode()
-        ui.run_javascript(f"Overround.use({number}, {asks})")
+        if main:
+            asks = msgspec.json.encode(prompts or {}).decode()
+            ui.run_javascript(f"Overround.use({number}, {asks})")
 
     def show(self, rows: Sequence[dict[str, Any]]) -> None:
         """Show these rows: send those that are new or changed, and drop the others."""

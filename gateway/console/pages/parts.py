@@ -4,9 +4,16 @@ Owns no state. Every text is set as text, never as markup.
 """
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
+
+ORDER: Final[dict[str, Any]] = {"field": "order", "hide": True, "sort": "desc"}
+"""A column that is not shown: rows are in its order, however late they came."""
+
+_ODDS_MILLI_MIN: Final = 1_001
+_ODDS_MILLI_MAX: Final = 10_000_000
 
 
 class Text(TextElement):
@@ -55,3 +62,13 @@ def money_text(minor: int) -> str:
 def tone(value: int) -> str:
     """Return the class that an amount's text has."""
     return "neg" if value < 0 else ""
+
+
+def odds_milli_of(text: str) -> int | None:
+    """Return odds in thousandths, as a person writes them; None for what is none."""
+    clean = text.strip().replace(",", ".")
+    whole, _, parts = clean.partition(".")
+    if not (whole + parts).isascii() or not (whole + parts).isdigit() or len(clean) > 12:
+        return None
+    milli = int(whole or "0") * 1_000 + int((parts + "000")[:3])
+    return milli if _ODDS_MILLI_MIN <= milli <= _ODDS_MILLI_MAX else None

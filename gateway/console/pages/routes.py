@@ -6,24 +6,34 @@ Owns the two tables.
 from collections.abc import Callable
 from typing import Any, Final
 
+from gateway.console.pages.account import account_page
+from gateway.console.pages.approvals import approvals
 from gateway.console.pages.audit import audit
+from gateway.console.pages.bet import bet_page
 from gateway.console.pages.fixture import fixture_page
 from gateway.console.pages.floor import floor
 from gateway.console.pages.risk import risk
 from gateway.console.pages.settlement import settlement
 from gateway.console.pages.system import system
+from gateway.console.pages.ticker import ticker
 
 ROUTES: Final[dict[str, Callable[..., Any]]] = {
     "/": floor,
     "/fixture/{fixture}": fixture_page,
+    "/ticker": ticker,
+    "/account/{account}": account_page,
+    "/bet/{bet}": bet_page,
     "/settlement": settlement,
+    "/approvals": approvals,
     "/risk": risk,
     "/audit": audit,
     "/system": system,
 }
 MENU: Final[tuple[tuple[str, str], ...]] = (
     ("Floor", "/"),
+    ("Ticker", "/ticker"),
     ("Settlement", "/settlement"),
+    ("Approvals", "/approvals"),
     ("Risk", "/risk"),
     ("Audit", "/audit"),
     ("System", "/system"),

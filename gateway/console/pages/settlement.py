@@ -12,7 +12,7 @@ from engine.common.commands import CancelMarket, OutcomeResult, RollBackSettleme
 from engine.common.previews import Preview, PreviewCommand
 from gateway.console.model import Line
 from gateway.console.pages.frame import Screen, Table, Undo
-from gateway.console.pages.parts import Text, figures, key_buttons, money_text, tone
+from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, money_text, tone
 
 REFRESH_S: Final = 0.5
 MARKETS_MAX: Final = 300
@@ -27,6 +27,7 @@ _MONEY: Final[dict[str, Any]] = {
     "width": 110,
 }
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (
+    ORDER,
     {"headerName": "Fixture", "field": "fixture", "flex": 2, "minWidth": 120, "filter": True,
      "sortable": False, "cellClass": "strong"},
     {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 120, "filter": True,
@@ -47,6 +48,7 @@ _BUTTONS: Final = (
     ("void", "v", False),
     ("preview", "Enter", False),
     ("settle", "y", False),
+    ("propose", "p", False),
     ("preview cancelling all", "n", False),
     ("preview roll back", "b", False),
     ("undo", "u", False),
@@ -79,6 +81,7 @@ class SettlementPage:
                 screen,
                 "settlement",
                 COLUMNS,
+                prompts={"p": {"title": "propose what was previewed, because"}},
                 row_class="(params) => params.data.first ? 'first' : ''",
             )
         self._labels["preview"].text = "mark a result, then Enter"
@@ -95,7 +98,8 @@ class SettlementPage:
             if line.image.status in DECIDED | {"closed"} or line.fixture in over
         ]
         lines.sort(key=lambda line: (line.image.status in DECIDED, line.fixture, line.number))
-        self._table.show([row for line in lines[:MARKETS_MAX] for row in self._rows(line)])
+        rows = [row for line in lines[:MARKETS_MAX] for row in self._rows(line)]
+        self._table.show([{**row, "order": -place} for place, row in enumerate(rows)])
 
     def _rows(self, line: Line) -> list[dict[str, Any]]:
         book, marks = line.book, self._marks.get(line.number, {})
@@ -120,9 +124,12 @@ class SettlementPage:
 
     # --- keys ------------------------------------------------------------------------------------
 
-    async def _on_key(self, key: str, row: str, _: str) -> None:
+    async def _on_key(self, key: str, row: str, text: str) -> None:
         if key == "y":
             await self._send()
+            return
+        if key == "p":
+            await self._propose(text)
             return
         found = self._screen.model.outcome_of(row)
         if found is None:
@@ -211,3 +218,16 @@ class SettlementPage:
         ):
             self._marks.pop(line.number, None)
             self._labels["preview"].text = f"{what} {line.fixture} {line.name}: done"
+
+    async def _propose(self, why: str) -> None:
+        """Propose what was previewed to a second person, who finds it under approvals."""
+        if self._pending is None:
+            self._screen.say("preview first", bad=True)
+            return
+        what, line, command = self._pending
+        session = self._screen.user.session
+        if await self._screen.act(
+            f"propose to {what} {line.name}", lambda: session.propose([command], why=why)
+        ):
+            self._pending = None
+            self._labels["preview"].text = f"{what} {line.fixture} {line.name}: proposed"

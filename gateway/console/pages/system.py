@@ -4,7 +4,8 @@ Owns two tables. What it shows is what `/readyz` and `/metrics` of the gateways 
 """
 
 import asyncio
-import resource
+import os
+from pathlib import Path
 from typing import Any, Final
 
 from nicegui import ui
@@ -14,7 +15,6 @@ from gateway.console.pages.parts import Text, figures
 from gateway.console.system_state import GatewayState, facts, gateway_state
 
 ASK_S: Final = 2.0
-_KIB: Final = 1_024
 _TEXT: Final[dict[str, Any]] = {"filter": True}
 GATEWAYS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Gateway", "field": "id", "width": 190, "cellClass": "strong"},
@@ -63,7 +63,7 @@ class SystemPage:
                 ("gateways", "fixtures", "markets", "screens", "users", "console memory, MiB")
             )
         with ui.element("div").classes("some"):
-            self._gateways = Table(screen, "gateways", GATEWAYS)
+            self._gateways = Table(screen, "gateways", GATEWAYS, main=False)
         with ui.element("div").classes("fill"):
             self._metrics = Table(screen, "metrics", METRICS)
         screen.on_key = None
@@ -80,14 +80,13 @@ class SystemPage:
             self._asking = False
         self._gateways.show([{"id": one.url.partition("//")[2], **facts(one)} for one in states])
         self._metrics.show([row for one in states for row in self._rows(one)])
-        peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         values = {
             "gateways": sum(one.readiness is not None for one in states),
             "fixtures": len(model.fixtures),
             "markets": len(model.lines),
             "screens": self._screen.screens.open,
             "users": len(self._screen.screens.users),
-            "console memory, MiB": peak_kib // _KIB,
+            "console memory, MiB": _resident_bytes() >> 20,
         }
         for name, value in values.items():
             self._labels[name].text = f"{value:,}"
@@ -112,3 +111,9 @@ class SystemPage:
                 }
             )
         return rows
+
+
+def _resident_bytes() -> int:
+    """Return the memory that this process holds now."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -4,6 +4,7 @@ window.Overround = (() => {
   const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
   const minus = (text) => text.replace("-", "\u2212");
   const money = ({ value }) => (value == null ? "" : minus(whole.format(Math.round(value / 100) || 0)));
+  const cents = ({ value }) => (value == null ? "" : minus((value / 100).toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })));
   const count = ({ value }) => (value == null ? "" : minus(whole.format(value)));
   const oddsText = (milli) => {
     if (!milli) return "";
@@ -175,5 +176,5 @@ window.Overround = (() => {
     event.stopPropagation();
     palette ? openPalette() : press(event.key);
   }, true);
-  return { start, short, press, found, openPalette, money, count, odds, percent, clock, Odds, use, apply, columns };
+  return { start, cents, short, press, found, openPalette, money, count, odds, percent, clock, Odds, use, apply, columns };
 })();

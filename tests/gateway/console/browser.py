@@ -94,6 +94,10 @@ class Visit:
         await self.page.goto(f"{self.url}/login?next={path}#token={token}")
         await self.page.wait_for_selector(".bar")
 
+    async def listening(self) -> None:
+        """Wait until the console answers."""
+        await listening(self.url)
+
     async def open(self, path: str) -> None:
         """Open a page by its address."""
         await self.page.goto(f"{self.url}{path}")
@@ -104,13 +108,13 @@ async def visit(browser: Browser, keeper: ConsoleKeeper, *, width: int = 1_280) 
     """Open a person's browser, and wait until the console answers."""
     context = await browser.new_context(viewport={"width": width, "height": 800})
     page = await context.new_page()
-    await listening(keeper)
+    await listening(keeper.url)
     return Visit(page, keeper.url)
 
 
-async def listening(keeper: ConsoleKeeper, *, tries: int = 600) -> None:
+async def listening(url: str, *, tries: int = 600) -> None:
     """Wait until the console's process takes connections."""
-    port = int(keeper.url.rpartition(":")[2])
+    port = int(url.rpartition(":")[2])
     for _ in range(tries):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)

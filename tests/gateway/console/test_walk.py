@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
 from gateway.session.tokens import Role
-from tests.gateway.bookmaker import Bookmaker, bettor, trader
+from tests.gateway.bookmaker import Bookmaker, bettor, head_trader, trader
 from tests.gateway.console.browser import (
     WAIT_MS,
     listening,
@@ -145,6 +146,59 @@ async def test_a_console_that_dies_is_noticed_by_nobody_and_comes_back(
             )
             assert bet.state == "accepted"
             assert (await control.book(1)).bets == 1
-        await listening(keeper)
+        await listening(keeper.url)
         await person.open("/")  # the login is the browser's, and holds
         await person.page.wait_for_selector('div[row-id="cup-0"]')
+
+
+async def test_a_result_and_a_bet_are_previewed_before_anything_is_paid(
+    bookmaker: Bookmaker, tmp_path: Path
+) -> None:
+    async with (
+        open_browser() as browser,
+        open_console(bookmaker, tmp_path) as keeper,
+        bettor(bookmaker) as session,
+        head_trader(bookmaker) as control,
+    ):
+        await session.place(ref="a", market=3, outcome=1, stake_minor=700, odds_milli=3_200)
+        await control.close_market(3)
+        person = await visit(browser, keeper)
+        page = person.page
+        await person.log_in(login_token(Role.HEAD_TRADER), path="/settlement")
+        await page.wait_for_selector(".ag-cell-focus")
+        await page.keyboard.press("y")
+        await page.wait_for_selector(".q-notification:has-text('preview first')")
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("w")
+        await page.wait_for_selector("[col-id='result']:has-text('wins')")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".fig:has-text('paid after'):has-text('22')")
+        assert status(bookmaker, 3) is Status.CLOSED
+        await page.keyboard.press("y")
+        await until(lambda: status(bookmaker, 3) is Status.SETTLED)
+
+        # A bet by the ticker, its story, its correction; then its account.
+        await person.open("/ticker")
+        await session.place(ref="b", market=1, outcome=0, stake_minor=500, odds_milli=2_500)
+        await page.wait_for_selector("[col-id='what']:has-text('1x2 home')")
+        await page.wait_for_selector(".ag-cell-focus")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/bet/*")
+        await page.wait_for_selector("[col-id='text']:has-text('reserved 5.00 EUR')")
+        await page.keyboard.press("v")
+        await page.wait_for_selector(".fig:has-text('void: paid')")
+        assert (await control.book(1)).stake_taken_minor == 500
+        await page.keyboard.press("y")
+        await page.wait_for_selector(".q-notification:has-text('correct bet')")
+        assert (await control.book(1)).stake_taken_minor == 0
+        await page.keyboard.press("a")
+        await page.wait_for_url("**/account/7")
+        await page.wait_for_selector(".fig:has-text('takes bets')")
+        await page.keyboard.press("b")
+        await page.keyboard.type("under review")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".fig:has-text('blocked')")
+        await page.wait_for_selector("[col-id='why']:has-text('under review')")
+        bet = await session.place(ref="c", market=1, outcome=0, stake_minor=1, odds_milli=2_500)
+        assert Reason(bet.reason) is Reason.ACCOUNT_BLOCKED
+        assert not person.errors

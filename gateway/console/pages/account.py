@@ -1,0 +1,165 @@
+"""One account: its money, what it may do, its bets, and who changed it.
+
+Owns the page and its actions; the account's shard decides and keeps what is set.
+"""
+
+from typing import Any, Final
+
+from nicegui import ui
+
+from engine.common.ids import AccountNo
+from engine.common.units import Minor
+from gateway.client import GatewayError
+from gateway.console.pages.frame import TEXT_MAX, Screen, Table, Undo
+from gateway.console.pages.parts import Text, figures, key_buttons, money_text, tone
+from gateway.console.pages.ticker import COLUMNS, bet_row, open_row
+from gateway.messages.account_view import AccountInfo
+
+ACCOUNT_S: Final = 2.0
+_NUM: Final[dict[str, Any]] = {"cellClass": "num", "headerClass": "num"}
+
+
+def account_page(screen: Screen, account: str) -> None:
+    """Build the page of an account."""
+    if not (account.isascii() and account.isdigit() and len(account) <= 12):
+        ui.label("no such account").classes("note")
+        return
+    AccountPage(screen, AccountNo(int(account)))
+
+
+class AccountPage:
+    """One screen of one account."""
+
+    def __init__(self, screen: Screen, account: AccountNo) -> None:
+        self._screen = screen
+        self._account = account
+        self._info: AccountInfo | None = None
+        self._asking = False
+        with ui.element("div").classes("strip"):
+            Text("h1", f"Account {account}")
+            self._labels = figures(
+                ("state", "available", "at stake", "pending", "can pay", "bound", "settled",
+                 "turnover", "profit of house", "open", "refused")
+            )  # fmt: skip
+        key_buttons(
+            (
+                ("block", "b", True),
+                ("take bets again", "t", False),
+                ("bound of payouts", "m", False),
+                ("open bet", "Enter", False),
+                ("fixture", "f", False),
+                ("undo", "u", False),
+            )
+        )
+        self._why = Text("div", classes="note")
+        self._why.set_visibility(False)
+        with ui.element("div").classes("fill"):
+            self._table = Table(
+                screen,
+                "account",
+                COLUMNS,
+                prompts={
+                    "b": {"title": f"block account {account}, because"},
+                    "m": {"title": "most that its open bets may pay, base currency; 0: as house"},
+                },
+            )
+        with ui.element("div").classes("some"):
+            self._changes = Table(screen, "changes", CHANGES, main=False)
+        screen.on_key = self._on_key
+        ui.timer(ACCOUNT_S, self._refresh)
+
+    async def _refresh(self) -> None:
+        if self._asking:
+            return
+        self._asking = True
+        session_of = self._screen.user
+        try:
+            info = await session_of.session.account(self._account)
+            found = await session_of.session.find_bets(account=self._account)
+        except GatewayError as error:
+            self._why.text = str(error)[:TEXT_MAX]
+            self._why.set_visibility(True)
+            return
+        finally:
+            self._asking = False
+        self._why.set_visibility(False)
+        self._info = info
+        self._show(info)
+        lines = (*found.unbooked, *found.bets)
+        model = self._screen.model
+        self._table.show(
+            [bet_row(model, line, number=number) for number, line in enumerate(reversed(lines))]
+        )
+        self._changes.show(
+            [
+                {
+                    "id": str(number),
+                    "at": change.at_ns / 1_000_000_000,
+                    "what": change.field,
+                    "before": change.before,
+                    "after": change.after,
+                    "by": change.by,
+                    "why": change.why,
+                }
+                for number, change in enumerate(info.changes)
+            ]
+        )
+
+    def _show(self, info: AccountInfo) -> None:
+        bound = info.open_payout_bound_minor
+        totals = info.totals
+        texts = {
+            "state": "\u2715 blocked" if info.blocked else "\u25cf takes bets",
+            "available": money_text(info.available_minor) + f" {info.currency}",
+            "at stake": money_text(info.at_stake_minor),
+            "pending": money_text(info.pending_minor),
+            "can pay": money_text(info.open_payout_minor),
+            "bound": "none" if bound is None else money_text(bound),
+            "settled": f"{totals.settled:,}",
+            "turnover": money_text(totals.turnover_minor),
+            "profit of house": money_text(totals.profit_minor),
+            "open": f"{totals.open:,}",
+            "refused": f"{totals.refused:,}",
+        }
+        for name, text in texts.items():
+            self._labels[name].text = text
+        self._labels["state"].classes(replace="neg" if info.blocked else "")
+        self._labels["profit of house"].classes(replace=tone(totals.profit_minor))
+
+    async def _on_key(self, key: str, row: str, text: str) -> None:
+        screen, account = self._screen, self._account
+        session = screen.user.session
+        if key == "b":
+            undo = Undo(
+                f"undo: unblock {account}", lambda: session.block_account(account, blocked=False)
+            )
+            await screen.act(
+                f"block {account}", lambda: session.block_account(account, why=text), undo=undo
+            )
+        elif key == "t":
+            await screen.act(
+                f"unblock {account}", lambda: session.block_account(account, blocked=False)
+            )
+        elif key == "m":
+            number = text.strip()
+            if not (number.isascii() and number.isdigit()):
+                screen.say("a whole amount of the base currency", bad=True)
+                return
+            bound = Minor(int(number[:15]) * 100)
+            await screen.act(
+                f"bound of {account}",
+                lambda: session.set_account_bound(account, open_payout_minor_max=bound),
+            )
+        else:
+            open_row(screen, key, row)
+
+
+CHANGES: Final[tuple[dict[str, Any], ...]] = (
+    {"headerName": "Changed", "field": "at", "width": 90, ":valueFormatter": "Overround.clock",
+     "cellClass": ["num", "dim"], "headerClass": "num"},
+    {"headerName": "What", "field": "what", "width": 190, "cellClass": "strong"},
+    {"headerName": "Before", "field": "before", "width": 130, **_NUM},
+    {"headerName": "After", "field": "after", "width": 130, **_NUM},
+    {"headerName": "Who", "field": "by", "width": 160},
+    {"headerName": "Why", "field": "why", "flex": 1, "minWidth": 150},
+)  # fmt: skip
