@@ -9,16 +9,18 @@ from actors.messages import (
     AccountViewQuery,
     BalanceQuery,
     HistoryQuery,
+    HouseQuery,
     OpenBetsQuery,
     StatusQuery,
 )
 from engine.common.account_views import AccountTotals, AccountView
+from engine.common.house import HouseStop
 from engine.common.ids import AccountNo, BetId
 from engine.common.units import Nanos
 from engine.common.views import Balance, Slip, SlipPage
 from engine.ledger.ledger import LedgerMachine
 
-Answer = Slip | Balance | list[Slip] | SlipPage | AccountView | AccountTotals | None
+Answer = Slip | Balance | list[Slip] | SlipPage | AccountView | AccountTotals | HouseStop | None
 
 
 def answer_query(machine: LedgerMachine, query: AccountQuery) -> tuple[Answer, bool]:
@@ -26,8 +28,10 @@ def answer_query(machine: LedgerMachine, query: AccountQuery) -> tuple[Answer, b
 
     The record of a bet that is not found may lie behind the damage.
     """
-    account_no = AccountNo(query.account_no)
     answer: Answer
+    if isinstance(query, HouseQuery):
+        return machine.house_stop, True
+    account_no = AccountNo(query.account_no)
     match query:
         case StatusQuery():
             answer = machine.slip(account_no=account_no, ref=query.ref)

@@ -384,4 +384,9 @@ class AccountShell(AccountShellReads):
         if durable is None or durable.machine is None:
             return {}
         machine = durable.machine
-        return {"bets": machine.slips_len, "disputes": machine.disputes_len}
+        stopped = int(machine.house_stop is not None)
+        return {
+            "bets": machine.slips_len,
+            "disputes": machine.disputes_len,
+            "house_stopped": stopped,
+        }

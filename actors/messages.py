@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from engine.common.commands import CreateMarket, LedgerCommand, Limits, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent, Refused
 from engine.common.fixtures import Fixture, FixtureChange
+from engine.common.house import HouseStop
 from engine.common.ids import AccountNo, MarketNo, ShardNo
 from engine.common.previews import Preview, PreviewCommand
 from engine.common.reasons import Reason
@@ -106,6 +107,10 @@ class HistoryQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="histor
     parts_max: int = 1_024
 
 
+class HouseQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="house"):
+    """Query whether the house is stopped in this shard; the answer is a HouseStop or None."""
+
+
 class AccountViewQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="view"):
     """Query an account as traders see it; the answer is an AccountView or None."""
 
@@ -130,6 +135,7 @@ AccountQuery = (
     | HistoryQuery
     | AccountViewQuery
     | AccountTotalsQuery
+    | HouseQuery
 )
 
 
@@ -154,6 +160,8 @@ class ShellHealth(Struct, frozen=True, kw_only=True):
     """How far the wall clock is behind the last record's time."""
     road_strangers: int = 0
     """Connections to the process that were closed out because they did not prove to belong here."""
+    house_stopped: int = 0
+    """Whether an account shard reserves no bet because the house is stopped."""
     disputes: int = 0
     """Settlements that an account shard holds because it had refused the bet or never knew it."""
     ids_reused: int = 0
@@ -349,6 +357,8 @@ class ReconcilerStatus(Struct, frozen=True, kw_only=True):
     differences_found: int = 0
     troubles: tuple[str, ...] = ()
     """Shells whose work fails now, each with the number of failures in a row and the reason."""
+    house_stopped: int = 0
+    """Account shards that reserve no bet because the house is stopped; the supervisor adds it."""
     disputes: int = 0
     """Settlements in dispute, in all account shards; the supervisor adds it."""
     ids_reused: int = 0
@@ -405,6 +415,7 @@ decode_market_events = msgspec.msgpack.Decoder(list[MarketEvent]).decode
 decode_ledger_events = msgspec.msgpack.Decoder(list[LedgerEvent]).decode
 decode_granted = msgspec.msgpack.Decoder(list[GrantedFreeBet]).decode
 decode_query = msgspec.msgpack.Decoder(AccountQuery).decode
+decode_house_stop = msgspec.msgpack.Decoder(HouseStop | None).decode
 decode_price_images = msgspec.msgpack.Decoder(list[PriceImage]).decode
 decode_price_deltas = msgspec.msgpack.Decoder(list[PriceDelta]).decode
 decode_book_images = msgspec.msgpack.Decoder(list[BookImage]).decode

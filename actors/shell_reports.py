@@ -50,6 +50,7 @@ def with_healths(payload: bytes, shells: Iterable[ShellProcess]) -> bytes:
     healths = [shell.health for shell in shells if shell.health is not None]
     status = replace(
         decode_reconciler_status(payload),
+        house_stopped=sum(health.house_stopped for health in healths),
         disputes=sum(health.disputes for health in healths),
         ids_reused=sum(health.ids_reused for health in healths),
         charges_unfit=sum(health.charges_unfit for health in healths),

@@ -37,6 +37,7 @@ from gateway.market_limits import LimitRules, LimitsSettings
 from gateway.net.flush_queue import FlushQueue
 from gateway.net.listener import Listener
 from gateway.net.work_shares import WorkQueue
+from gateway.services.alarms import alarms
 from gateway.services.catalogue import FixtureCatalogue
 from gateway.services.derived_markets import DerivedMarkets
 from gateway.services.desk import DeskClient
@@ -404,6 +405,7 @@ class Gateway:
                 for shell in self.routes.shells.values()
             ),
             "accounts_watched": 0 if services is None else services.accounts.watched,
+            "house_stopped": self._reconciliation.house_stopped,
             "settlements_disputed": self._reconciliation.disputes,
             "bet_ids_reused": self._reconciliation.ids_reused,
             "charges_unfit": self._reconciliation.charges_unfit,
@@ -435,24 +437,12 @@ class Gateway:
             quarantined=tuple(self._quarantined()),
             markets_stale=self.fanout.markets_stale,
             opening=self._parts.opening,
-            alarms=_alarms(self._reconciliation),
+            alarms=alarms(self._reconciliation),
             parts_down=tuple(self._parts.down),
             ports=dict(self._parts.ports),
             clock_jumps=sum(shell.clock_jumps for shell in self.routes.shells.values()),
             clocks_behind=sum(shell.clock_behind for shell in self.routes.shells.values()),
         )
-
-
-def _alarms(status: ReconcilerStatus) -> tuple[str, ...]:
-    """Return what a person must look at, which does not keep a gateway from serving."""
-    counted = {
-        "settlements in dispute": status.disputes,
-        "bets refused because another bet has their id": status.ids_reused,
-        "charges of legs that their market never accepted": status.charges_unfit,
-        "differences between accounts and markets": status.differences_found,
-        "tasks of the reconciler that fail and are tried again": len(status.troubles),
-    }
-    return tuple(f"{count} {what}" for what, count in counted.items() if count)
 
 
 def _has_new_process(before: ShellRoute | None, *, now: ShellRoute) -> bool:

@@ -25,6 +25,7 @@ from gateway.services.desk import DeskClient
 from gateway.services.each_way import EachWayService
 from gateway.services.fixture_control import FixtureService
 from gateway.services.floor_accounts import FloorAccounts
+from gateway.services.house import HouseService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.session.services import Services
@@ -70,6 +71,7 @@ def make_services(
         books=BookService(routes=routes, timeout_s=settings.control_timeout_ms / 1_000),
         offers=OfferService(routes=routes, settings=settings),
         account_bounds=AccountBoundService(routes=routes, settings=settings),
+        house=HouseService(routes=routes, settings=settings),
         floor_accounts=FloorAccounts(routes=routes, settings=settings),
         bet_lookup=BetLookup(routes=routes, accounts=accounts, fanout=fanout, settings=settings),
         bet_stream=BetStream(routes=routes, gateway=name, counters=counters),

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from engine.common.account_changes import AccountCommand
 from engine.common.corrections import CorrectionCommand
 from engine.common.early import EarlyCommand
+from engine.common.house import HouseCommand
 from engine.common.ids import (
     ACCOUNT_NO_MAX,
     MARKET_KEY_BYTES_MAX,
@@ -468,4 +469,6 @@ class Withdraw(_Command, frozen=True, tag="withdraw"):
     ref: RefField
 
 
-LedgerCommand = SetRate | OpenAccount | Deposit | Withdraw | OfferCommand | AccountCommand
+LedgerCommand = (
+    SetRate | OpenAccount | Deposit | Withdraw | OfferCommand | AccountCommand | HouseCommand
+)

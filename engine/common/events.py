@@ -416,6 +416,21 @@ class CombinationBoundSet(_Event, frozen=True, tag="combination_bound_set"):
     combination_payout_minor_max: Minor
 
 
+class HouseStopped(_Event, frozen=True, tag="house_stopped"):
+    """No bet is reserved any more; `known` says that the house was stopped before, and by whom."""
+
+    by: str
+    why: str
+    at_ns: Nanos
+    known: bool = False
+
+
+class HouseStarted(_Event, frozen=True, tag="house_started"):
+    """Bets are reserved again; `known` says that they were before."""
+
+    known: bool = False
+
+
 LedgerEvent = (
     Refused
     | RateSet
@@ -428,4 +443,6 @@ LedgerEvent = (
     | AccountBoundSet
     | CombinationBoundSet
     | AccountBlocked
+    | HouseStopped
+    | HouseStarted
 )

@@ -5,10 +5,11 @@ users of MTS know them; the texts are our own. A number is never reused and neve
 meaning. Never decides which reason applies.
 """
 
-from enum import IntEnum
+from enum import IntEnum, unique
 from typing import Final
 
 
+@unique
 class Reason(IntEnum):
     """A refusal as data; `ACCEPTED` means that there is none."""
 
@@ -64,12 +65,13 @@ class Reason(IntEnum):
     NOT_SETTLED = 416
     FEED_POSITION_AHEAD = 417
     FEED_SOURCE_UNKNOWN = 418
+    HOUSE_STOPPED = 419
     FIXTURE_UNKNOWN = 421
     FIXTURE_CLAIMED = 422
 
     # 42x corrections of accepted bets
-    CORRECTION_UNKNOWN = 421
-    CORRECTION_KNOWN = 422
+    CORRECTION_UNKNOWN = 423
+    CORRECTION_KNOWN = 424
 
     # 43x odds moved
     ODDS_CHANGED = 431
@@ -134,6 +136,7 @@ RETRYABLE: Final = frozenset(
         Reason.MARKET_INACTIVE,
         Reason.MARKET_SUSPENDED,
         Reason.OUTCOME_INACTIVE,
+        Reason.HOUSE_STOPPED,
         Reason.FEED_POSITION_AHEAD,
         Reason.ODDS_CHANGED,
         Reason.ODDS_WORSE,
@@ -215,6 +218,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.FIXTURE_CLAIMED: "another trader holds the fixture",
     Reason.CORRECTION_UNKNOWN: "no correction of this number stands",
     Reason.CORRECTION_KNOWN: "all of these bets are corrected so already",
+    Reason.HOUSE_STOPPED: "the house takes no bets at present",
     Reason.ODDS_CHANGED: "the odds have moved",
     Reason.ODDS_WORSE: "the odds have shortened",
     Reason.PAYOUT_OVER_CAP: "the payout is over the market's cap",

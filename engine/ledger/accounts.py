@@ -28,6 +28,7 @@ from engine.common.events import (
     Refused,
     Withdrawn,
 )
+from engine.common.house import StartHouse, StopHouse
 from engine.common.ids import ACCOUNT_NO_MAX, MalformedIdError, check_bet_ref
 from engine.common.offers import GrantFreeBet, SetOffer
 from engine.common.payout_bounds import (
@@ -39,6 +40,7 @@ from engine.common.payout_bounds import (
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import U64s
 from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, RATE_MICRO_MAX, Minor, Nanos
+from engine.ledger.house import command_house
 from engine.ledger.offers import grant_free_bet, set_offer
 from engine.ledger.open_slips_nb import transfer_nb
 from engine.ledger.rows import CURRENCIES_MAX, HOLDINGS, TransferKind
@@ -70,6 +72,8 @@ def apply_command(
             return _block_account(tables, command, at_ns, by)
         case SetCombinationBound():
             return _set_combination_bound(tables, command)
+        case StopHouse() | StartHouse():
+            return command_house(tables, command, at_ns)
         case _:
             assert_never(command)
 

@@ -9,6 +9,7 @@ import numpy as np
 from engine.common.rows import Rows
 from engine.common.units import Nanos
 from engine.ledger.charges import make_room_for_due
+from engine.ledger.house import refuse_stopped
 from engine.ledger.ledger_nb import drop_resolved_nb, resolve_legs_nb, resolve_nb
 from engine.ledger.offers import bring_offers, make_room_for_offers, note_taken
 from engine.ledger.reserve_nb import reserve_nb
@@ -64,10 +65,28 @@ def reserve(
     slips_max: int,
     at_ns: Nanos,
 ) -> None:
-    """Reserve stakes of singles, and of slips if there are bets of slips.
+    """Reserve stakes, or answer known references alone while the house is stopped.
 
     New slips have bet ids from `first` on.
     """
+    stopped = tables.house_stop is not None and slips_max > 0
+    room = tables.slips_len if stopped else slips_max
+    _reserve(tables, reservations, slip_bets, answers, first=first, slips_max=room, at_ns=at_ns)
+    if stopped:
+        refuse_stopped(answers)
+
+
+def _reserve(
+    tables: LedgerTables,
+    reservations: Rows,
+    slip_bets: Rows,
+    answers: Rows,
+    *,
+    first: int,
+    slips_max: int,
+    at_ns: Nanos,
+) -> None:
+    """Reserve stakes of singles, and of slips if there are bets of slips."""
     if len(slip_bets):
         tables.make_room_for_slip_bets(len(slip_bets))
         make_room_for_offers(tables, reservations)

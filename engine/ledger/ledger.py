@@ -27,6 +27,7 @@ import numpy as np
 
 from engine.common.commands import LedgerCommand
 from engine.common.events import LedgerEvent
+from engine.common.house import HouseStop
 from engine.common.ids import BET_EPOCH_MAX, AccountNo, BetId, ShardNo
 from engine.common.reasons import Reason
 from engine.common.rows import (
@@ -275,13 +276,9 @@ class LedgerMachine(SlipReads):
         return due_charges(self._tables, after_bet_id=after_bet_id, limit=limit)
 
     def charged(self, rows: Rows) -> Rows:
-        """Note charges (CHARGE rows) that markets have applied.
+        """Note charges (CHARGE rows) that markets have applied; return those that were new.
 
-        Returns
-        -------
-        Rows
-            Those that changed something. A number that is not above the leg's last one, or that no
-            `charges` can have returned, changes nothing.
+        A number not above the leg's last one, or that no `charges` returned, changes nothing.
         """
         return apply_charged(self._tables, rows)
 
@@ -304,6 +301,11 @@ class LedgerMachine(SlipReads):
     def apply(self, command: LedgerCommand, at_ns: Nanos, *, by: str = "") -> LedgerEvent:
         """Apply a command that `by` sent, or refuse it with a reason and change nothing."""
         return apply_command(self._tables, command, at_ns, by=by)
+
+    @property
+    def house_stop(self) -> HouseStop | None:
+        """Who has stopped the house, or None while it takes bets."""
+        return self._tables.house_stop
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -398,10 +400,7 @@ class LedgerMachine(SlipReads):
     # --- state as a whole ------------------------------------------------------------------------
 
     def dump(self, *, layout: int = LEDGER_LAYOUT) -> dict[str, Any]:
-        """Return the whole state as a canonical document of plain values.
-
-        An older layout gives what a release of that layout would have dumped.
-        """
+        """Return the whole state as plain values, as a release of this `layout` had them."""
         return self._tables.dump(layout=layout)
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.common.house import HouseStop
 from engine.common.ids import (
     ACCOUNT_NO_MAX,
     SHARD_NO_MAX,
@@ -32,6 +33,7 @@ from engine.common.units import (
 from engine.ledger.account_changes import CHANGES_FIELD, AccountChanges
 from engine.ledger.charges_nb import all_due_nb
 from engine.ledger.combinations import Combinations
+from engine.ledger.dump_fields import STOP_FIELD, read_amounts, read_stop, stop_items
 from engine.ledger.growth import ROWS_MIN, copied, grown_size
 from engine.ledger.index_nb import (
     find_account_nb,
@@ -88,6 +90,7 @@ FIELDS: Final = {
         "open_payout_minor_max",
         "combination_payout_minor_max",
         CHANGES_FIELD,
+        STOP_FIELD,
     ),
 }
 """The fields of a dump by its layout."""
@@ -121,6 +124,7 @@ class LedgerTables:
         self.rates_micro = np.zeros(CURRENCIES_MAX, np.int32)
         self.open_payout_minor_max = Minor(0)
         """The bound of each account's open payout in base currency, 0 for none."""
+        self.house_stop: HouseStop | None = None
         self.payouts_max = np.full(CURRENCIES_MAX, NO_BOUND, np.int64)
         """The same by currency slot, in that currency."""
         self.external_minor: list[Minor] = []
@@ -334,7 +338,7 @@ class LedgerTables:
             if self.slip_bets_len or len(self.offers.offers) > 1:
                 raise ValueError(f"layout {layout} has no slips of several legs and no offers")
             bounds = self.open_payout_minor_max or self.combinations.payout_minor_max
-            if bounds or self.changes:
+            if bounds or self.changes or self.house_stop:
                 raise ValueError(f"layout {layout} has no bounds of payouts, blocks or changes")
             accounts = accounts_as_2(accounts)
             slips = slips_as_2(slips)
@@ -362,6 +366,7 @@ class LedgerTables:
             "open_payout_minor_max": self.open_payout_minor_max,
             "combination_payout_minor_max": self.combinations.payout_minor_max,
             CHANGES_FIELD: self.changes.dump(),
+            STOP_FIELD: stop_items(self.house_stop),
         }
         return document | {name: later[name] for name in FIELDS[layout] if name in later}
 
@@ -398,8 +403,8 @@ class LedgerTables:
         if not all(type(rate) is int and 1 <= rate <= RATE_MICRO_MAX for rate in rates):
             raise reader.fail("rates_micro", f"not integers from 1 to {RATE_MICRO_MAX}")
         tables.rates_micro[:count] = rates
-        tables.external_minor = _amounts(reader, "external_minor", count)
-        tables.house_minor = _amounts(reader, "house_minor", count)
+        tables.external_minor = read_amounts(reader, "external_minor", count)
+        tables.house_minor = read_amounts(reader, "house_minor", count)
         tables.transfers = reader.rows("transfers", TRANSFER, high=tables.transfers_max)
         tables.transfers_len = len(tables.transfers)
         if layout < LEDGER_LAYOUT:
@@ -412,6 +417,7 @@ class LedgerTables:
             tables.open_payout_minor_max = Minor(most)
             most = reader.integer("combination_payout_minor_max", low=0, high=COMBINATION_MINOR_MAX)
             tables.combinations.payout_minor_max = Minor(most)
+            tables.house_stop = read_stop(reader)
             tables.slips = reader.rows("slips", SLIP, high=tables.slips_max)
             tables.slip_bets = reader.rows("slip_bets", SLIP_BET, high=ALL_SLIP_BETS_MAX)
             tables.offers = OfferTables.load(reader)
@@ -485,14 +491,3 @@ class LedgerTables:
 def exact_sum(amounts_minor: Any) -> int:
     """Return a sum of 64-bit amounts that may itself need more than 64 bits."""
     return (int((amounts_minor >> 32).sum()) << 32) + int((amounts_minor & 0xFFFFFFFF).sum())
-
-
-def _amounts(reader: Reader, field: str, count: int) -> list[Minor]:
-    texts = reader.texts(field, count=count)
-    try:
-        amounts = [Minor(int(text)) for text in texts]
-    except ValueError:
-        amounts = []
-    if [str(amount) for amount in amounts] != texts:
-        raise reader.fail(field, "not decimal numbers in their shortest form")
-    return amounts

@@ -1,4 +1,4 @@
-"""What a trader's session stops, holds and overrides: outcomes, and odds that stand.
+"""What a trader's session stops, holds and overrides: outcomes, the house, and odds that stand.
 
 Owns one method per command. It never sends a command twice.
 """
@@ -17,6 +17,7 @@ from engine.common.outcome_marks import (
 )
 from engine.common.units import OddsMilli
 from gateway.client.session import Session
+from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
 from gateway.messages.trader import Control, Controlled
 
 
@@ -41,6 +42,18 @@ class StopRequests(Session):
         return await self._mark(
             ResumeOutcomes(market_no=MarketNo(market), outcomes=tuple(outcomes))
         )
+
+    async def stop_house(self, *, why: str = "") -> House:
+        """Have every account shard refuse new bets; `missing` names shards without an answer."""
+        return await self._request(StopTheHouse, House, why=why)
+
+    async def start_house(self) -> House:
+        """Have every account shard take bets again; `missing` names shards without an answer."""
+        return await self._request(StartTheHouse, House)
+
+    async def house(self) -> House:
+        """Ask in how many account shards the house is stopped, by whom, why and since when."""
+        return await self._request(AskHouse, House)
 
     async def override_odds(
         self, market: MarketNo, odds_milli: Mapping[int, int], *, why: str = "", meant: bool = False

@@ -80,6 +80,7 @@ from gateway.messages.fixtures import (
     FixtureSet,
     SetFixture,
 )
+from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
     FreeBetGiven,
@@ -140,6 +141,9 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     GiveFreeBet: (FreeBetGiven, Error),
     ListOffers: (Offers, Error),
     BoundAccount: (AccountBounded, Error),
+    StopTheHouse: (House, Error),
+    StartTheHouse: (House, Error),
+    AskHouse: (House, Error),
     AskPreview: (Previewed, Error),
     AskAuditTrail: (AuditLines, Error),
     AskAccount: (AccountInfo, Error),

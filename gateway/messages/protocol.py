@@ -64,6 +64,7 @@ from gateway.messages.fixtures import (
     FixtureSet,
     SetFixture,
 )
+from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
     FreeBetGiven,
@@ -121,6 +122,9 @@ ClientMessage = (
     | PutOffer
     | GiveFreeBet
     | BoundAccount
+    | StopTheHouse
+    | StartTheHouse
+    | AskHouse
     | AskPreview
     | AskAccount
     | PutBlock
@@ -174,6 +178,7 @@ ServerMessage = (
     | OfferPut
     | FreeBetGiven
     | AccountBounded
+    | House
     | Previewed
     | AccountInfo
     | BlockPut

@@ -23,6 +23,7 @@ from engine.common.events import Refused
 from engine.common.outcome_marks import OutcomeField, SuspendOutcomes
 from engine.common.units import OUTCOMES_MAX
 from gateway.messages.base import FixtureField, IdField
+from gateway.messages.house import StopTheHouse
 from gateway.messages.trader import Control, Reprice, SuspendAll
 from gateway.net.codec import CODECS, OP_BINARY, Codec, Complaint
 
@@ -68,10 +69,19 @@ class OddReprice(NamedTuple):
     of: type = Reprice
 
 
-OddStop = OddControl | OddSuspendAll | OddReprice
+class OddStopHouse(NamedTuple):
+    """A `stop_house` message."""
+
+    id: int
+    why: str
+    of: type = StopTheHouse
 
 
-def as_message(stops: OddStop) -> Control | SuspendAll | Reprice:
+OddMarketStop = OddControl | OddSuspendAll | OddReprice
+OddStop = OddMarketStop | OddStopHouse
+
+
+def as_message(stops: OddStop) -> Control | SuspendAll | Reprice | StopTheHouse:
     """Return the message that says what is obeyed, and no more."""
     match stops:
         case OddControl(number, commands):
@@ -81,6 +91,8 @@ def as_message(stops: OddStop) -> Control | SuspendAll | Reprice:
             return SuspendAll(id=number, fixture=fixture, why=why)
         case OddReprice(number, fixture, why, _):
             return Reprice(id=number, fixture=fixture, pricing={}, suspend=why)
+        case OddStopHouse(number, why):
+            return StopTheHouse(id=number, why=why)
 
 
 class OddStops:
@@ -116,6 +128,8 @@ class OddStops:
                 if fixture is None:
                     return None  # a fixture that no market can have
                 return OddSuspendAll(number, fixture, self._why(fields, "why"))
+            case "stop_house":
+                return OddStopHouse(number, self._why(fields, "why"))
             case "reprice":
                 fixture = self._value(fields, "fixture", FixtureField)
                 why = self._why(fields, "suspend")

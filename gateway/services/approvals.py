@@ -32,7 +32,7 @@ from gateway.messages.base import Error
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.races import SettleRace
 from gateway.messages.trader import Control, Controlled, TraderCommand
-from gateway.net.odd_stops import OddControl, OddStop
+from gateway.net.odd_stops import OddControl, OddMarketStop
 from gateway.services.control import ControlService
 from gateway.services.desk import DeskClient, not_done
 from gateway.services.ledger_control import error_of
@@ -71,7 +71,7 @@ class ApprovalService:
         """Run a person's commands, but for those that need a second person."""
         return Controlled(id=request.id, events=tuple(await self.run(by, request.commands)))
 
-    async def obey(self, by: str, stops: OddStop) -> ServerMessage:
+    async def obey(self, by: str, stops: OddMarketStop) -> ServerMessage:
         """Run the stops of a person's message that cannot be read whole."""
         if not isinstance(stops, OddControl):
             return await self._control.obey(by, stops)

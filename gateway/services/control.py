@@ -53,7 +53,7 @@ from gateway.messages.trader import (
     SuspendedAll,
     TraderCommand,
 )
-from gateway.net.odd_stops import OddControl, OddReprice, OddStop, OddSuspendAll
+from gateway.net.odd_stops import OddControl, OddMarketStop, OddReprice, OddSuspendAll
 from gateway.services.arbitrage import ArbitrageService
 from gateway.services.exposure import ExposureService
 from gateway.services.previews import PreviewService
@@ -111,7 +111,7 @@ class ControlService:
         """Return the settlements of a race's markets by its order of finish."""
         return race_settlements(request, self._routes.markets, self._fanout.topics)
 
-    async def obey(self, by: str, stops: OddStop, *, fed: bool = False) -> ServerMessage:
+    async def obey(self, by: str, stops: OddMarketStop, *, fed: bool = False) -> ServerMessage:
         """Run the stops of a message that cannot be read whole; `fed` is True for a feed."""
         match stops:
             case OddControl(number, commands):

@@ -60,6 +60,7 @@ from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.fixtures import AskCatalogue, AskFixtures, ClaimFixture, SetFixture
+from gateway.messages.house import AskHouse, StartTheHouse, StopTheHouse
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.races import SettleRace
@@ -104,8 +105,9 @@ _SUBSCRIBE: Final[frozenset[type]] = frozenset({Subscribe, Unsubscribe})
 _FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts, AskFixtures, AskCatalogue}
 _READ: Final = _FOLLOW | {ListMarkets, AskBook, AskBooks}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
-_FLOOR: Final = _ASSESS | {AskFeedStats, AskAccount, FindBets, AskBetStory, WatchBets}
+_FLOOR: Final = _ASSESS | {AskFeedStats, AskAccount, FindBets, AskBetStory, WatchBets, AskHouse}
 """What everyone on the trading floor reads."""
+_STOP: Final[frozenset[type]] = frozenset({SuspendAll, StopTheHouse})
 _OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskPreview, ListProposals})
 """What looks at others' work, and at what a command would do."""
 _FIXTURES: Final[frozenset[type]] = frozenset(
@@ -114,7 +116,7 @@ _FIXTURES: Final[frozenset[type]] = frozenset(
 _PROPOSE: Final[frozenset[type]] = frozenset({ProposeCommands, WithdrawProposal})
 _DECIDE: Final[frozenset[type]] = frozenset({DecideProposal})
 _TRADE: Final = (
-    _FLOOR | _OVERSEE | _FIXTURES | _PROPOSE | {Control, SuspendAll, ResumeAll, Reprice, SettleRace}
+    _FLOOR | _OVERSEE | _FIXTURES | _PROPOSE | _STOP | {Control, ResumeAll, Reprice, SettleRace}
 )
 _BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutBlock, PutOffer})
 _PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
@@ -137,13 +139,14 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("control", Role.QUANT): _ASSESS,
     ("control", Role.VIEWER): _FLOOR,
     ("control", Role.TRADER): _TRADE,
-    ("control", Role.HEAD_TRADER): _TRADE | _BOUND | _PAY | _DECIDE,
+    ("control", Role.HEAD_TRADER): _TRADE | _BOUND | _PAY | _DECIDE | {StartTheHouse},
     ("control", Role.SETTLER): _FLOOR
     | _OVERSEE
     | _PROPOSE
     | _DECIDE
-    | {Control, SuspendAll, SettleRace},
-    ("control", Role.RISK): _FLOOR | _OVERSEE | _BOUND | {Control, SuspendAll},
+    | _STOP
+    | {Control, SettleRace},
+    ("control", Role.RISK): _FLOOR | _OVERSEE | _BOUND | _STOP | {Control},
     ("control", Role.CASHIER): _FLOOR | _OVERSEE | _PAY,
     ("control", Role.AUDITOR): _FLOOR | _OVERSEE,
     ("feed", Role.FEED): frozenset(
@@ -173,7 +176,7 @@ def only_stops(request: object) -> bool:
     """Say whether a request only stops betting."""
     if isinstance(request, Control):
         return all(type(command) in STOPPING_COMMANDS for command in request.commands)
-    return isinstance(request, SuspendAll)
+    return isinstance(request, SuspendAll | StopTheHouse)
 
 
 def permitted(stops: OddStop, role: Role) -> OddStop:

@@ -22,10 +22,12 @@ from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
 from gateway.messages.fixtures import FixtureChangeRequest, FixtureQuestion
+from gateway.messages.house import HouseRequest, StopTheHouse
 from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.races import SettleRace
 from gateway.messages.trader import AskBook, Reprice, ResumeAll, SuspendAll
+from gateway.net.odd_stops import OddStop, OddStopHouse
 from gateway.session.services import Services
 from gateway.session.tokens import Claims, Role
 
@@ -90,6 +92,10 @@ def _bound_account(services: Services, claims: Claims, request: BoundAccount) ->
     return services.account_bounds.put(claims.identity, request)
 
 
+def _house(services: Services, claims: Claims, request: HouseRequest) -> Work:
+    return services.house.answer(claims.identity, request)
+
+
 def _preview(services: Services, _: Claims, request: AskPreview) -> Work:
     return services.control.previews.answer(request)
 
@@ -126,6 +132,15 @@ def _audit_trail(services: Services, _: Claims, request: AskAuditTrail) -> Work:
     return services.trail.search(request)
 
 
+def obeyed(services: Services, claims: Claims, stops: OddStop) -> Work:
+    """Return what runs the stops of a message that cannot be read whole."""
+    if isinstance(stops, OddStopHouse):
+        return services.house.answer(claims.identity, StopTheHouse(id=stops.id, why=stops.why))
+    if claims.role is Role.FEED:
+        return services.control.obey(claims.identity, stops, fed=True)
+    return services.approvals.obey(claims.identity, stops)
+
+
 QUERIES: Final[dict[type, Query]] = {
     BuildBet: _build_bet,
     AskEachWay: _each_way,
@@ -143,6 +158,7 @@ QUERIES: Final[dict[type, Query]] = {
     FindBets: _find_bets,
     AskBetStory: _bet_story,
     **dict.fromkeys(get_args(FloorAccountRequest), _floor_accounts),
+    **dict.fromkeys(get_args(HouseRequest), _house),
     **dict.fromkeys(get_args(AccountRequest), _ask_account),
     **dict.fromkeys(get_args(OfferRequest), _offers),
     **dict.fromkeys(get_args(ApprovalRequest), _approvals),

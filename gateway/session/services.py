@@ -27,6 +27,7 @@ from gateway.services.control import ControlService
 from gateway.services.each_way import EachWayService
 from gateway.services.fixture_control import FixtureService
 from gateway.services.floor_accounts import FloorAccounts
+from gateway.services.house import HouseService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.settings import GatewaySettings
@@ -107,6 +108,8 @@ class Services:
         Finds bets for the floor.
     bet_stream : BetStream
         Shows bets to the floor as they are decided.
+    house : HouseService
+        Stops and starts the house.
     feeds : FeedIngress
         Messages of feeds.
     fixtures : FixtureService
@@ -135,6 +138,7 @@ class Services:
         floor_accounts: FloorAccounts,
         bet_lookup: BetLookup,
         bet_stream: BetStream,
+        house: HouseService,
         feeds: FeedIngress,
         fixtures: FixtureService,
         boards: BoardService,
@@ -156,6 +160,7 @@ class Services:
         self.floor_accounts = floor_accounts
         self.bet_lookup = bet_lookup
         self.bet_stream = bet_stream
+        self.house = house
         self.feeds = feeds
         self.fixtures = fixtures
         self.boards = boards

@@ -50,7 +50,7 @@ from gateway.session.permissions import (
     only_stops,
     permitted,
 )
-from gateway.session.queries import QUERIES, Work, account_of
+from gateway.session.queries import QUERIES, Work, account_of, obeyed
 from gateway.session.services import Services
 from gateway.session.tokens import Claims, Role
 from gateway.settings import STOPS_IN_FLIGHT_MAX, CloseCode
@@ -422,12 +422,8 @@ class ClientSession:
         if not complaint.hostile and Control in self._allowed:
             stops = self._odd_stops.read(payload, complaint)
             if stops is not None and stops.of in self._allowed:
-                role, by = self.claims.role, self.claims.identity
-                stops = permitted(stops, role)
-                if role is Role.FEED:
-                    work = self._services.control.obey(by, stops, fed=True)
-                else:
-                    work = self._services.approvals.obey(by, stops)
+                stops = permitted(stops, self.claims.role)
+                work = obeyed(self._services, self.claims, stops)
                 self._query(as_message(stops), work, stops=True)
                 return
         code, ref = int(complaint.reason), complaint.ref

@@ -19,6 +19,7 @@ from engine.common.corrections import (
     VoidBets,
 )
 from engine.common.early import BeginPlay, PayEarly
+from engine.common.house import StopHouse
 from engine.common.ids import bet_id
 from engine.common.offers import EarlyPayoutRule, FreeBetRule, GrantFreeBet, InsuranceRule, SetOffer
 from engine.common.outcome_marks import (
@@ -285,10 +286,12 @@ SEQUENCES_4 = {
             ),
             *offer_steps(first=7),
             *slip_steps(first=15),
+            Step("control", ("trader:ada", [StopHouse(by="trader:ada", why="a wrong feed")])),
+            Step("exchange", (verdicts(), reservations("late", "a"))),
         ],
         DurableLedger,
     ),
 }
-"""The sequences of layout 2, continued with what layout 4 added: slips of several legs, offers, and
-traders' marks on outcomes.
+"""The sequences of layout 2, continued with what layout 4 added: slips of several legs, offers,
+traders' marks on outcomes, and a house that stays stopped.
 """

@@ -13,7 +13,7 @@ from tests.engine.common.stated_rules import (
     SLIP_STATE_NUMBERS,
 )
 
-RANGES = {10, 20, 21, 30, 40, 41, 42, 43, 50, 60, 61, 70, 90}
+RANGES = {10, 20, 21, 30, 40, 41, 42, 43, 50, 60, 61, 70, 90, 95}
 """The hundreds and tens in which reasons are numbered."""
 FINAL = {
     "ACCEPTED", "MALFORMED", "FIELD_OUT_OF_BOUNDS", "UNKNOWN_COMMAND", "NO_SELECTION",
@@ -30,6 +30,8 @@ FINAL = {
     "BALANCE_OVER_BOUND", "TRANSFER_REF_REUSED", "OFFER_UNKNOWN", "OFFER_WITHDRAWN",
     "OFFER_EXISTS", "FREE_BET_UNKNOWN", "FREE_BET_EXPIRED", "FENCED", "NOT_PERMITTED",
     "ACCOUNT_BLOCKED",
+    "FIXTURE_UNKNOWN", "FIXTURE_CLAIMED", "APPROVAL_NEEDED", "SECOND_PERSON", "PROPOSAL_UNKNOWN",
+    "PROPOSAL_DECIDED",
 }  # fmt: skip
 """Reasons after which the same request is refused again: all others are retryable."""
 

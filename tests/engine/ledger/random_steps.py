@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.common.account_changes import BlockAccount
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
+from engine.common.house import StartHouse, StopHouse
 from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
 from engine.common.reasons import Reason
 from engine.common.rows import DECISION, RESERVATION, SETTLEMENT, Rows
@@ -125,6 +126,9 @@ def _command(random: Random, accounts: int, made: int) -> LedgerCommand:
         return SetAccountBound(account_no=account_no, open_payout_minor_max=most_minor)
     if draw < 0.25:
         return BlockAccount(account_no=account_no, blocked=random.random() < 0.3)
+    if draw < 0.3:
+        stop = StopHouse(by="trader:ada", why=random.choice(("", "fire")))
+        return stop if draw < 0.255 else StartHouse()
     amount_minor = random.choice((0, 100, 500, random.randrange(2_000)))
     if draw < 0.6:
         return Deposit(account_no=account_no, amount_minor=amount_minor, ref=ref)

@@ -394,8 +394,8 @@ class SlipLedgerTwin(LedgerTwin):
                 return refused("BET_REF_REUSED")
             known.shared |= known.state == PENDING
             return slip_answers(known, 1)
-        if len(self.slips) + len(rows) > self.slips_max:
-            return refused("CAPACITY")
+        if self.stopped or len(self.slips) + len(rows) > self.slips_max:
+            return refused("HOUSE_STOPPED" if self.stopped else "CAPACITY")
         if account_no not in self.currency or account_no in self.blocked:
             return refused("ACCOUNT_BLOCKED" if account_no in self.currency else "ACCOUNT_UNKNOWN")
         if named or flags & 4:  # there are no offers here

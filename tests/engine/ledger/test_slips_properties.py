@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.common.house import StartHouse, StopHouse
 from engine.common.reasons import Reason
 from engine.common.rows import CHARGE, DECISION, SETTLEMENT, Rows, SlipKind, SlipState
 from engine.common.units import BETS_MAX
@@ -126,6 +127,28 @@ def test_random_slips_agree_with_the_twin():
     assert np.count_nonzero(heads["reason"] == Reason.ACCOUNT_LIABILITY) > 0, "at the post"
     assert np.count_nonzero(heads["settlement_no"] > 1) > 40, "payouts were corrected"
     assert np.count_nonzero(slips["charge_no"]) > 100, "charges were acknowledged"
+
+
+def test_a_shard_whose_house_is_stopped_at_times_agrees_with_the_twin():
+    ledger = LedgerMachine(shard=SHARD)
+    twin = SlipLedgerTwin(shard=SHARD, slips_max=BETS_MAX)
+    reasons: dict[int, int] = {}
+    for number, turn in enumerate(islice(slip_turns(3, ledger), 60)):
+        if number % 5 in (2, 4):
+            command = StopHouse(by="trader:ada") if number % 5 == 2 else StartHouse()
+            ledger.apply(command, turn.at_ns)
+            twin.apply(command)
+        for command in turn.commands:
+            ledger.apply(command, turn.at_ns)
+        answers = ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns, turn.slip_bets)
+        ledger.settle(turn.settlements, turn.at_ns)
+        ledger.charged(turn.charges)
+        assert [row[:7] for row in answers.tolist()] == feed_twin(twin, turn)[0]
+        ledger.check()
+        for reason in answers["reason"].tolist():
+            reasons[reason] = reasons.get(reason, 0) + 1
+    assert min(reasons[Reason.HOUSE_STOPPED], reasons[Reason.ACCEPTED]) > 20
+    compare(ledger, twin)
 
 
 def test_a_full_shard_of_slips_agrees_with_the_twin():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine.common.account_changes import BlockAccount
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
+from engine.common.house import StartHouse, StopHouse
 from engine.common.payout_bounds import SetAccountBound, SetCombinationBound, SetPayoutBound
 from tests.engine.common.stated_rules import REASON_NUMBERS, SLIP_STATE_NUMBERS
 
@@ -75,6 +76,7 @@ class LedgerTwin:
         self.by_ref: dict[tuple[int, Ref], TwinSlip] = {}
         self.house_minor: dict[str, int] = {}
         self.disputes: dict[int, int] = {}
+        self.stopped = False
         self.house_bound = 0
         self.own_bounds: dict[int, int] = {}
         self.combination_bound = 0
@@ -156,6 +158,8 @@ class LedgerTwin:
                 return refused("BET_REF_REUSED")
             known.shared |= known.state == PENDING
             return known.answer(1)
+        if self.stopped:
+            return refused("HOUSE_STOPPED")
         if len(self.slips) >= self.slips_max:
             return refused("CAPACITY")
         if account_no not in self.currency:
@@ -249,6 +253,12 @@ class LedgerTwin:
                 if no not in self.currency:
                     return "ACCOUNT_UNKNOWN"
                 (self.blocked.add if blocked else self.blocked.discard)(no)
+                return "ACCEPTED"
+            case StopHouse():
+                self.stopped = True
+                return "ACCEPTED"
+            case StartHouse():
+                self.stopped = False
                 return "ACCEPTED"
             case SetCombinationBound(combination_payout_minor_max=bound):
                 self.combination_bound = bound

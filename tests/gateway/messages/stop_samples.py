@@ -18,6 +18,7 @@ from engine.common.outcome_marks import (
     SuspendOutcomes,
 )
 from engine.common.reasons import Reason
+from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
 from gateway.messages.trader import (
     Control,
     Controlled,
@@ -31,6 +32,9 @@ OVERRIDDEN = (StandingOdds(outcome=0, odds_milli=2_050),)
 RELEASED = (StandingOdds(outcome=0, odds_milli=1_950),)
 
 STOP_REQUESTS = (
+    StopTheHouse(id=18, why="a wrong feed"),
+    StartTheHouse(id=18),
+    AskHouse(id=18),
     Control(
         id=8,
         commands=(
@@ -58,6 +62,15 @@ STOP_REQUESTS = (
     ),
 )
 STOP_ANSWERS = (
+    House(
+        id=18,
+        stopped=1,
+        shards=2,
+        by="trader:ada",
+        why="a wrong feed",
+        since_ns=1_671_372_000_000_000_000,
+        missing=("account-001",),
+    ),
     Controlled(
         id=8,
         events=(

@@ -164,6 +164,15 @@ async def test_odd_suspend_all_is_obeyed(given: dict[str, Any]) -> None:
         assert (answer["type"], answer["suspended"]) == ("suspended_all", 3)
 
 
+async def test_an_odd_stop_of_the_house_is_obeyed_where_the_role_may_stop_it() -> None:
+    async with open_markets() as markets:
+        answer = await markets.ask(type="stop_house", id=4, why=LONG, now=True)
+        assert (answer["type"], answer["id"]) == ("house", 4)
+        assert answer["missing"], "no account shard runs here, so that each is named"
+    async with open_markets(Role.FEED) as markets:
+        assert (await markets.ask(type="stop_house", why=LONG))["type"] == "error"
+
+
 async def test_odd_suspend_all_is_not_for_a_feed() -> None:
     async with open_markets(Role.FEED) as markets:
         answer = await markets.ask(type="suspend_all", why=LONG)
