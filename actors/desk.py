@@ -1,12 +1,14 @@
 """The desk's part: what the trading floor keeps beside its markets, in a process of its own.
 
-Owns the journaled approvals and audit trail. It survives a crash of its process, on disk; while it
-is down, markets and bets go on, and only what needs it is refused. Never commands a market.
+Owns the journaled approvals, audit trail, rules and alerts; desk_watch.py has what rules see and
+do. It survives a crash of its process, on disk; while it is down, markets and bets go on, and only
+what needs it is refused.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +16,10 @@ import msgspec
 from msgspec import Struct
 
 from actors.desk_journal import DeskJournal, Document
+from actors.desk_watch import DeskWatch
 from actors.failstop import ExitProcess, FailStop, exit_at_once
+from actors.messages import MarketRoute, ShellRoute
+from actors.peer import Peer
 from actors.settings import DeskSettings
 from engine.common.commands import MarketCommand
 from engine.common.events import Refused
@@ -22,6 +27,8 @@ from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import NS_PER_MS, Minor, Nanos
 from engine.desk.approvals import ApprovalDocument, Proposal, ProposalState, Verdict
 from engine.desk.audit_trail import AuditQuery, LinesAdded, NumberedLine
+from engine.watch.alerts import Alert, AlertStatus, WatchDocument
+from engine.watch.rules import RuleName, WatchRule
 from persistence.chain import JournalDamagedError
 from persistence.disk import Disk, DiskFullError, LocalDisk
 from persistence.journal import JournalOptions
@@ -75,7 +82,50 @@ class SearchTrail(Struct, frozen=True, kw_only=True, tag_field="ask", tag="searc
     limit: int = 100
 
 
-DeskRequest = Propose | Decide | NoteCarriedOut | ListProposals | SearchTrail
+class PutRule(Struct, frozen=True, kw_only=True, tag_field="ask", tag="put_rule"):
+    """Set a rule, or remove the one of a name."""
+
+    by: str
+    name: RuleName
+    rule: WatchRule | None
+
+
+class ListRules(Struct, frozen=True, kw_only=True, tag_field="ask", tag="list_rules"):
+    """Ask for all rules."""
+
+
+class WorkAlert(Struct, frozen=True, kw_only=True, tag_field="ask", tag="work_alert"):
+    """Change an alert; what is None stays as it is."""
+
+    by: str
+    number: int
+    status: AlertStatus | None = None
+    owner: str | None = None
+    note: str | None = None
+
+
+class ListAlerts(Struct, frozen=True, kw_only=True, tag_field="ask", tag="list_alerts"):
+    """Ask for alerts, newest first; with `changed`, for those changed after a change instead."""
+
+    open_only: bool = False
+    rule: str = ""
+    fixture: str = ""
+    before: int = 0
+    changed: int = -1
+    limit: int = 100
+
+
+DeskRequest = (
+    Propose
+    | Decide
+    | NoteCarriedOut
+    | ListProposals
+    | SearchTrail
+    | PutRule
+    | ListRules
+    | WorkAlert
+    | ListAlerts
+)
 
 
 class ProposalView(Struct, frozen=True, kw_only=True):
@@ -100,13 +150,30 @@ class TrailPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="trai
     first: int
 
 
+class RulePage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="rules"):
+    """All rules by name, and how much the watch has seen since its process began."""
+
+    rules: tuple[WatchRule, ...]
+    bets_seen: int = 0
+    bets_missed: int = 0
+    findings_dropped: int = 0
+
+
+class AlertPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="alerts"):
+    """Alerts, and the number of the last change of any; with `more`, there are others."""
+
+    alerts: tuple[Alert, ...]
+    changes: int
+    more: bool = False
+
+
 class NotDone(Struct, frozen=True, kw_only=True, tag_field="answer", tag="not_done"):
     """Nothing has changed."""
 
     refused: Refused
 
 
-DeskAnswer = ProposalPage | TrailPage | NotDone
+DeskAnswer = ProposalPage | TrailPage | RulePage | AlertPage | NotDone
 
 encode: Final = msgspec.msgpack.Encoder().encode
 decode_request: Final = msgspec.msgpack.Decoder(DeskRequest).decode
@@ -149,6 +216,9 @@ class Desk:
         self._fail_stop = FailStop(NAME, exit_process)
         self._quarantine = ""
         self._journal = DeskJournal()
+        self.watch = DeskWatch(
+            alerts=lambda: self._journal.alerts, write=self._write, clock_ns=clock_ns
+        )
         with self._fail_stop:
             try:
                 self._journal = DeskJournal.open(
@@ -160,10 +230,59 @@ class Desk:
             except JournalDamagedError as error:
                 self._quarantine = str(error)
                 logger.error("%s", error)
+        self.watch.rules_changed()
 
     async def stop(self) -> None:
-        """Close the journal."""
+        """End the watch, and close the journal."""
+        self.watch.stop()
         self._journal.close()
+
+    # --- what gateways are sent too, for the watch -----------------------------------------------
+
+    def on_routes(
+        self,
+        version: int,
+        shells: Sequence[ShellRoute],
+        markets: Sequence[MarketRoute],
+        peers: Mapping[str, Peer],
+    ) -> None:
+        """Take changed routes, and begin to watch."""
+        self.watch.start()
+        self.watch.on_routes(version, shells, markets, peers)
+
+    def on_fixtures(self, payload: bytes) -> None:
+        """Take fixtures as the directory has them, in any order."""
+        self.watch.on_fixtures(payload)
+
+    def on_created(self, payload: bytes) -> None:
+        """Take the images of markets."""
+        self.watch.on_created(payload)
+
+    def on_prices(self, payload: bytes) -> None:
+        """Take changes of odds and states."""
+        self.watch.on_prices(payload)
+
+    def on_bets(self, missed: int, at_ns: int, bets: bytes, decisions: bytes) -> None:
+        """Take bets that a market shell has decided."""
+        self.watch.on_bets(missed, at_ns, bets, decisions)
+
+    def on_match(self, fixture: str, in_play: bool, home: int, away: int) -> None:  # noqa: FBT001
+        """Take a match's score."""
+        self.watch.on_match(fixture, in_play=in_play, home=home, away=away)
+
+    def on_bet_lines(self, missed: int, lines: bytes) -> None:
+        """Take no notice: bets are seen where their markets decide them."""
+
+    def on_feeds(self, version: int, feeds: Mapping[str, Peer]) -> None:
+        """Take no notice: feeds are watched by what they do to markets."""
+
+    def on_feed_request(self, feed: str, payload: bytes) -> None:
+        """Take no notice: a feed's source is at a gateway."""
+
+    def on_reconciliation(self, payload: bytes) -> None:
+        """Take no notice: gateways show it."""
+
+    # --- requests of gateways --------------------------------------------------------------------
 
     async def request(self, payload: bytes) -> bytes:
         """Answer a DeskRequest in msgpack with a DeskAnswer in msgpack."""
@@ -175,6 +294,12 @@ class Desk:
                 return self._proposals(request, at_ns)
             case SearchTrail():
                 return self._lines(request)
+            case ListRules():
+                return self._rules()
+            case ListAlerts():
+                return self._alerts(request)
+            case PutRule() | WorkAlert():
+                return self._change_watch(request, at_ns)
             case _:
                 return self._change(request, at_ns)
 
@@ -214,13 +339,65 @@ class Desk:
             return _not_done(Reason.DISK_FULL, MESSAGES[Reason.DISK_FULL])
         return encode(ProposalPage(proposals=(self._view(document.number, at_ns),)))
 
-    def _write(self, document: Document) -> bool:
+    def _write(self, *documents: Document) -> bool:
         with self._fail_stop:
             try:
-                self._journal.write([document], at_ns=Nanos(self._clock_ns()))
+                self._journal.write(documents, at_ns=Nanos(self._clock_ns()))
             except DiskFullError:
                 return False
         return True
+
+    def _change_watch(self, request: PutRule | WorkAlert, at_ns: Nanos) -> bytes:
+        alerts = self._journal.alerts
+        document: WatchDocument | Refused
+        match request:
+            case PutRule(rule=WatchRule() as rule):
+                document = alerts.set_rule(rule, by=request.by, at_ns=at_ns)
+            case PutRule():
+                document = alerts.remove_rule(request.name, by=request.by, at_ns=at_ns)
+            case WorkAlert():
+                document = alerts.work(
+                    request.number,
+                    status=request.status,
+                    owner=request.owner,
+                    note=request.note,
+                    by=request.by,
+                    at_ns=at_ns,
+                )
+        if isinstance(document, Refused):
+            return encode(NotDone(refused=document))
+        if not self._write(document):
+            return _not_done(Reason.DISK_FULL, MESSAGES[Reason.DISK_FULL])
+        if isinstance(request, PutRule):
+            self.watch.rules_changed()
+            return self._rules()
+        alert = alerts.alerts[request.number]
+        return encode(AlertPage(alerts=(alert,), changes=alerts.changes))
+
+    def _rules(self) -> bytes:
+        return encode(
+            RulePage(
+                rules=tuple(self._journal.alerts.rules.values()),
+                bets_seen=self.watch.bets_seen,
+                bets_missed=self.watch.bets_missed,
+                findings_dropped=self.watch.findings_dropped,
+            )
+        )
+
+    def _alerts(self, request: ListAlerts) -> bytes:
+        alerts, limit = self._journal.alerts, min(request.limit, PAGE_MAX)
+        if request.changed >= 0:
+            found = alerts.changed_after(request.changed)
+        else:
+            found = alerts.newest(
+                open_only=request.open_only,
+                rule=request.rule,
+                fixture=request.fixture,
+                before=request.before,
+            )
+        page = list(islice(found, limit + 1))
+        shown = tuple(page[:limit])
+        return encode(AlertPage(alerts=shown, changes=alerts.changes, more=len(page) > limit))
 
     def _view(self, number: int, at_ns: Nanos) -> ProposalView:
         proposal = self._journal.approvals.proposals[number]

@@ -13,12 +13,21 @@ import msgspec
 from engine.common.units import Nanos
 from engine.desk.approvals import ApprovalDocument, Approvals, CarriedOut, Decided, Proposed
 from engine.desk.audit_trail import AuditTrail, LinesAdded
+from engine.watch.alerts import (
+    AlertRaised,
+    AlertRepeated,
+    Alerts,
+    AlertWorked,
+    RuleRemoved,
+    RuleSet,
+    WatchDocument,
+)
 from persistence.disk import Disk
 from persistence.frames import Record
 from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 
-Document = ApprovalDocument | LinesAdded
+Document = ApprovalDocument | LinesAdded | WatchDocument
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Document).decode
@@ -34,6 +43,7 @@ class DeskJournal:
     def __init__(self) -> None:
         self.approvals = Approvals()
         self.trail = AuditTrail()
+        self.alerts = Alerts()
         self._journal: Journal | None = None
         self._last_ns = Nanos(0)
 
@@ -85,3 +95,5 @@ class DeskJournal:
                 self.trail.apply(document)
             case Proposed() | Decided() | CarriedOut():
                 self.approvals.apply(document)
+            case RuleSet() | RuleRemoved() | AlertRaised() | AlertRepeated() | AlertWorked():
+                self.alerts.apply(document)

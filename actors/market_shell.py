@@ -16,6 +16,7 @@ import numpy as np
 from actors.command_bounds import with_bounds
 from actors.failstop import ExitProcess, exit_at_once
 from actors.market_reads import MarketReads
+from actors.match_notices import MatchNotices
 from actors.messages import (
     AUDIT_ROWS_MAX,
     ShellPreview,
@@ -98,6 +99,7 @@ class MarketShell(MarketReads):
         self._published_version: dict[int, int] = {}
         self._ids_reused = 0
         self._unrecorded = UnrecordedBets()
+        self._matches = MatchNotices()
 
         def open_durable(at_ns: Nanos, progress: Progress | None) -> DurableMarkets:
             return DurableMarkets.open(
@@ -250,7 +252,12 @@ class MarketShell(MarketReads):
         """
         if self._serving() is None:
             return encode([quarantined(self.why)])
-        from engine.pricing.repricing import Repricer, decode_reprice, unpriced_stops  # noqa: PLC0415 - see _load_kernels
+        from engine.pricing.repricing import (  # noqa: PLC0415 - see _load_kernels
+            Repricer,
+            decode_reprice,
+            match_score,
+            unpriced_stops,
+        )
 
         request = decode_reprice(payload)
         self._repricer = self._repricer or Repricer()
@@ -261,7 +268,9 @@ class MarketShell(MarketReads):
         if self._derived is not None:
             self._follow(self._derived.note_repriced(request, self._machine()))
         stops = unpriced_stops(request, commands, events)
-        return encode([*events, *(self._control(request.by, stops) if stops else ())])
+        events += self._control(request.by, stops) if stops else []
+        self._matches.send(self._gateways, request.fixture, match_score(request))
+        return encode(events)
 
     def follow(self, payload: bytes) -> bytes:
         """Apply parts of a feed's messages as one record, and publish; return list[MarketEvent].

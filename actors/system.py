@@ -313,6 +313,10 @@ class System(SystemCalls):
                 no = self._announced["reconciler"]
                 await peer.ask("subscribe_routes", "reconciler", self._reconciler, no)
                 await self._reconciler.ask("report_to", peer)
+        if self._desk is not None:
+            with contextlib.suppress(PeerError):
+                no = self._announced[self._desk.name]
+                await peer.ask("add_gateway", self._desk.name, self._desk, no)
         for feed, pipeline in self.feeds.items():
             with contextlib.suppress(PeerError):
                 no = self._announced[pipeline.name]
@@ -337,9 +341,20 @@ class System(SystemCalls):
         await self._announce(announce, informed)
 
     async def _desk_up(self, peer: Peer) -> None:
-        self._desk = peer
+        """Announce the desk to gateways, and as one of them: it watches what they are sent.
+
+        It starts without a supervisor too; the next one learns of it.
+        """
+        no = next(self._process_nos)
+
+        async def announce(supervisor: Peer) -> None:
+            await supervisor.ask("add_gateway", peer.name, peer, no)
+
+        self._desk, self._announced[peer.name] = peer, no
         for gateway in self.gateways:
             gateway.notify("on_desk", peer)
+        with contextlib.suppress(PeerError):
+            await self._announce(announce)
 
     async def _feed_up(self, feed: str, peer: Peer) -> None:
         no = next(self._process_nos)

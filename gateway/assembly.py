@@ -28,6 +28,7 @@ from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
+from gateway.services.watching import WatchingService
 from gateway.session.services import Services
 from gateway.settings import GatewaySettings
 from gateway.suspected_shells import SuspectedShells
@@ -74,6 +75,7 @@ def make_services(
         house=HouseService(routes=routes, settings=settings),
         floor_accounts=FloorAccounts(routes=routes, settings=settings),
         bet_lookup=BetLookup(routes=routes, accounts=accounts, fanout=fanout, settings=settings),
+        watching=WatchingService(desk=desk),
         bet_stream=BetStream(routes=routes, gateway=name, counters=counters),
         approvals=ApprovalService(
             control=control, desk=desk, approval_minor=desk_settings.approval_minor

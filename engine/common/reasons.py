@@ -127,6 +127,8 @@ class Reason(IntEnum):
     SECOND_PERSON = 952
     PROPOSAL_UNKNOWN = 953
     PROPOSAL_DECIDED = 954
+    RULE_UNKNOWN = 961
+    ALERT_UNKNOWN = 962
 
 
 RETRYABLE: Final = frozenset(
@@ -260,6 +262,8 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.SECOND_PERSON: "a proposal is decided by another person than its author",
     Reason.PROPOSAL_UNKNOWN: "no such proposal",
     Reason.PROPOSAL_DECIDED: "the proposal waits for no decision",
+    Reason.RULE_UNKNOWN: "no such rule",
+    Reason.ALERT_UNKNOWN: "no such alert",
 }
 
 SLIP_MESSAGES: Final[dict[Reason, str]] = {

@@ -30,6 +30,7 @@ from engine.market.market import MarketMachine
 from engine.market.status_transitions import as_feed_command
 from engine.pricing.fair_probabilities import Mark
 from engine.pricing.following import feed_update
+from engine.pricing.football.model import MatchState, Period
 from engine.pricing.generic import GenericModel
 from engine.pricing.quoting import BookFigures, Margin
 from engine.pricing.skew import Skew
@@ -110,6 +111,16 @@ def convert_pricing(sport: str, model: Any, state: Any) -> tuple[Any, Any]:
 
 
 _decode = msgspec.msgpack.Decoder(Reprice).decode
+
+
+def match_score(request: Reprice) -> tuple[bool, int, int] | None:
+    """Return whether a football match is in play, and both sides' goals; None for other sports."""
+    if request.sport != FOOTBALL:
+        return None
+    state: MatchState = request.state
+    periods = (state.first_half, state.second_half, state.extra_first, state.extra_second)
+    home, away = sum(one.home for one in periods), sum(one.away for one in periods)
+    return state.period is not Period.PRE_MATCH, home, away
 
 
 class Repricer:

@@ -8,6 +8,16 @@ nothing else; `make client` builds the distribution `overround-client` from it.
 
 from engine.common.board_inputs import ExpectedGoals, FittedMarket
 from engine.common.reasons import Reason
+from engine.watch.alerts import AlertStatus
+from engine.watch.bet_stops import NoBetStopRule
+from engine.watch.bounds import FeedLagRule, LiabilityRule
+from engine.watch.closing_value import ClosingValueRule
+from engine.watch.identical import IdenticalRule
+from engine.watch.late_bets import LateBetsRule
+from engine.watch.odds_apart import OddsApartRule
+from engine.watch.pace import PaceRule
+from engine.watch.rules import Action, Scope, Severity, WatchRule
+from engine.watch.syndicates import SyndicateRule
 from gateway.client.bettor import BettorSession
 from gateway.client.commands import Limits, LimitsPatch, OutcomeResult, Quote, Refused
 from gateway.client.connect import (
@@ -109,4 +119,18 @@ __all__ = [
     "Selection",
     "SlipBet",
     "SlipView",
+    "AlertStatus",
+    "NoBetStopRule",
+    "FeedLagRule",
+    "LiabilityRule",
+    "ClosingValueRule",
+    "IdenticalRule",
+    "LateBetsRule",
+    "OddsApartRule",
+    "PaceRule",
+    "Action",
+    "Scope",
+    "Severity",
+    "WatchRule",
+    "SyndicateRule",
 ]

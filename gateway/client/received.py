@@ -12,10 +12,13 @@ from typing import Final
 from gateway.messages.bet_stream import BetSeen
 from gateway.messages.bettor import BetEvent, FreeBetEvent, MoneyEvent
 from gateway.messages.market import Market, Odds
+from gateway.messages.watching import AlertSeen
 
 AccountEvent = BetEvent | MoneyEvent | FreeBetEvent
 BETS_SEEN_KEPT_MAX: Final = 1_024
 """Messages of bets shown that are kept for a slow reader; past it the oldest are dropped."""
+ALERTS_SEEN_KEPT_MAX: Final = 1_024
+"""Alerts that were sent and are kept for a slow reader; past it the oldest are dropped."""
 EVENTS_KEPT_MAX: Final = 65_536
 """Account events kept for a slow reader; past it the oldest are dropped and counted."""
 
@@ -30,6 +33,7 @@ class Received:
         self._changed: dict[int, None] = {}
         self._events: deque[AccountEvent] = deque(maxlen=EVENTS_KEPT_MAX)
         self._bets_seen: deque[BetSeen] = deque(maxlen=BETS_SEEN_KEPT_MAX)
+        self._alerts_seen: deque[AlertSeen] = deque(maxlen=ALERTS_SEEN_KEPT_MAX)
         self._arrived = asyncio.Event()
 
     @property
@@ -75,10 +79,13 @@ class Received:
             del self.prices[number]
             self._changed.pop(number, None)
 
-    def take_pushed(self, message: AccountEvent | BetSeen) -> None:
+    def take_pushed(self, message: AccountEvent | BetSeen | AlertSeen) -> None:
         """Keep what the gateway sent unasked until it is read."""
         if isinstance(message, BetSeen):
             self.take_bets_seen(message)
+        elif isinstance(message, AlertSeen):
+            self._alerts_seen.append(message)
+            self._arrived.set()
         else:
             self.take_event(message)
 
@@ -131,6 +138,15 @@ class Received:
         while True:
             while self._bets_seen:
                 yield self._bets_seen.popleft()
+            if ended():
+                return
+            await self._wait()
+
+    async def alerts_seen(self, ended: Callable[[], bool]) -> AsyncIterator[AlertSeen]:
+        """Yield alerts as they changed, oldest first, until the end."""
+        while True:
+            while self._alerts_seen:
+                yield self._alerts_seen.popleft()
             if ended():
                 return
             await self._wait()

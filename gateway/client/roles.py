@@ -43,6 +43,7 @@ from gateway.client.fixtures import FixtureCommands
 from gateway.client.floor import FloorRequests
 from gateway.client.session import Session
 from gateway.client.stops import StopRequests
+from gateway.client.watching import WatchRequests
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.exposure import AskExposure, Exposure
@@ -79,7 +80,13 @@ from gateway.messages.trader import (
 
 
 class ControlSession(
-    BookRequests, CorrectionRequests, DeskRequests, FixtureCommands, FloorRequests, StopRequests
+    BookRequests,
+    CorrectionRequests,
+    DeskRequests,
+    FixtureCommands,
+    FloorRequests,
+    StopRequests,
+    WatchRequests,
 ):
     """A trader's, feed's or quant's session: markets, books and commands.
 

@@ -36,6 +36,7 @@ from gateway.messages.bettor import Bet, BetEvent, FreeBetEvent, MoneyEvent
 from gateway.messages.feed import AskFeedFacts, FeedFacts, FeedPushed, FeedRequest
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.slips import SlipBet
+from gateway.messages.watching import AlertSeen
 from gateway.net.codec import JSON, MSGPACK, OP_BINARY, ServerDecoder
 
 logger = logging.getLogger("overround.client")
@@ -284,8 +285,8 @@ class Session:
             self._on_change(self.received.take_image(cast(Market, message)))
         elif kind is Error:
             self._on_error(cast(Error, message))
-        elif kind in (BetEvent, MoneyEvent, FreeBetEvent, BetSeen):
-            self.received.take_pushed(cast(AccountEvent | BetSeen, message))
+        elif kind in (BetEvent, MoneyEvent, FreeBetEvent, BetSeen, AlertSeen):
+            self.received.take_pushed(cast(AccountEvent | BetSeen | AlertSeen, message))
         elif kind is FeedRequest:
             if self.on_request is not None:
                 call_back(self.on_request, cast(FeedRequest, message))

@@ -106,6 +106,18 @@ from gateway.messages.trader import (
     SuspendAll,
     SuspendedAll,
 )
+from gateway.messages.watching import (
+    AlertList,
+    AlertSeen,
+    AskAlerts,
+    AskRules,
+    RemoveRule,
+    RuleList,
+    SetRule,
+    WatchAlerts,
+    WatchingAlerts,
+    WorkAlert,
+)
 from gateway.settings import CLOSE_MEANINGS, LIMITS, CloseCode, GatewaySettings
 
 _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
@@ -146,6 +158,12 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     AskHouse: (House, Error),
     AskPreview: (Previewed, Error),
     AskAuditTrail: (AuditLines, Error),
+    SetRule: (RuleList, Error),
+    RemoveRule: (RuleList, Error),
+    AskRules: (RuleList, Error),
+    AskAlerts: (AlertList, Error),
+    WorkAlert: (AlertList, Error),
+    WatchAlerts: (WatchingAlerts, AlertSeen, Error),
     AskAccount: (AccountInfo, Error),
     PutBlock: (BlockPut, Error),
     FindBets: (FoundBets, Error),

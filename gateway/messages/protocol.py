@@ -89,6 +89,18 @@ from gateway.messages.trader import (
     SuspendAll,
     SuspendedAll,
 )
+from gateway.messages.watching import (
+    AlertList,
+    AlertSeen,
+    AskAlerts,
+    AskRules,
+    RemoveRule,
+    RuleList,
+    SetRule,
+    WatchAlerts,
+    WatchingAlerts,
+    WorkAlert,
+)
 
 ClientMessage = (
     Place
@@ -137,6 +149,12 @@ ClientMessage = (
     | DecideProposal
     | WithdrawProposal
     | ListProposals
+    | SetRule
+    | RemoveRule
+    | AskRules
+    | AskAlerts
+    | WorkAlert
+    | WatchAlerts
     | FeedPush
     | FeedAttach
     | FeedRequestDone
@@ -191,6 +209,10 @@ ServerMessage = (
     | Proposed
     | Decided
     | Proposals
+    | RuleList
+    | AlertList
+    | WatchingAlerts
+    | AlertSeen
     | FeedPushed
     | FeedAttached
     | FeedRequest

@@ -66,6 +66,14 @@ from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.races import SettleRace
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
+from gateway.messages.watching import (
+    AskAlerts,
+    AskRules,
+    RemoveRule,
+    SetRule,
+    WatchAlerts,
+    WorkAlert,
+)
 from gateway.net.odd_stops import OddControl, OddStop
 from gateway.session.tokens import Role
 
@@ -105,9 +113,20 @@ _SUBSCRIBE: Final[frozenset[type]] = frozenset({Subscribe, Unsubscribe})
 _FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts, AskFixtures, AskCatalogue}
 _READ: Final = _FOLLOW | {ListMarkets, AskBook, AskBooks}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
-_FLOOR: Final = _ASSESS | {AskFeedStats, AskAccount, FindBets, AskBetStory, WatchBets, AskHouse}
+_FLOOR: Final = _ASSESS | {
+    AskRules,
+    AskAlerts,
+    WatchAlerts,
+    AskFeedStats,
+    AskAccount,
+    FindBets,
+    AskBetStory,
+    WatchBets,
+    AskHouse,
+}
 """What everyone on the trading floor reads."""
 _STOP: Final[frozenset[type]] = frozenset({SuspendAll, StopTheHouse})
+_WATCH: Final[frozenset[type]] = frozenset({SetRule, RemoveRule, WorkAlert})
 _OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskPreview, ListProposals})
 """What looks at others' work, and at what a command would do."""
 _FIXTURES: Final[frozenset[type]] = frozenset(
@@ -116,7 +135,13 @@ _FIXTURES: Final[frozenset[type]] = frozenset(
 _PROPOSE: Final[frozenset[type]] = frozenset({ProposeCommands, WithdrawProposal})
 _DECIDE: Final[frozenset[type]] = frozenset({DecideProposal})
 _TRADE: Final = (
-    _FLOOR | _OVERSEE | _FIXTURES | _PROPOSE | _STOP | {Control, ResumeAll, Reprice, SettleRace}
+    _FLOOR
+    | _OVERSEE
+    | _FIXTURES
+    | _PROPOSE
+    | _STOP
+    | _WATCH
+    | {Control, ResumeAll, Reprice, SettleRace}
 )
 _BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutBlock, PutOffer})
 _PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
@@ -146,7 +171,7 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     | _DECIDE
     | _STOP
     | {Control, SettleRace},
-    ("control", Role.RISK): _FLOOR | _OVERSEE | _BOUND | _STOP | {Control},
+    ("control", Role.RISK): _FLOOR | _OVERSEE | _BOUND | _STOP | _WATCH | {Control},
     ("control", Role.CASHIER): _FLOOR | _OVERSEE | _PAY,
     ("control", Role.AUDITOR): _FLOOR | _OVERSEE,
     ("feed", Role.FEED): frozenset(

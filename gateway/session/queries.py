@@ -27,6 +27,7 @@ from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.races import SettleRace
 from gateway.messages.trader import AskBook, Reprice, ResumeAll, SuspendAll
+from gateway.messages.watching import WatchingRequest
 from gateway.net.odd_stops import OddStop, OddStopHouse
 from gateway.session.services import Services
 from gateway.session.tokens import Claims, Role
@@ -141,6 +142,10 @@ def obeyed(services: Services, claims: Claims, stops: OddStop) -> Work:
     return services.approvals.obey(claims.identity, stops)
 
 
+def _watching(services: Services, claims: Claims, request: WatchingRequest) -> Work:
+    return services.watching.answer(claims.identity, request)
+
+
 QUERIES: Final[dict[type, Query]] = {
     BuildBet: _build_bet,
     AskEachWay: _each_way,
@@ -155,6 +160,7 @@ QUERIES: Final[dict[type, Query]] = {
     BoundAccount: _bound_account,
     AskPreview: _preview,
     AskAuditTrail: _audit_trail,
+    **dict.fromkeys(get_args(WatchingRequest), _watching),
     FindBets: _find_bets,
     AskBetStory: _bet_story,
     **dict.fromkeys(get_args(FloorAccountRequest), _floor_accounts),

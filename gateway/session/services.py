@@ -30,6 +30,7 @@ from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
+from gateway.services.watching import WatchingService
 from gateway.settings import GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
@@ -110,6 +111,8 @@ class Services:
         Shows bets to the floor as they are decided.
     house : HouseService
         Stops and starts the house.
+    watching : WatchingService
+        Rules that watch, and alerts.
     feeds : FeedIngress
         Messages of feeds.
     fixtures : FixtureService
@@ -139,6 +142,7 @@ class Services:
         bet_lookup: BetLookup,
         bet_stream: BetStream,
         house: HouseService,
+        watching: WatchingService,
         feeds: FeedIngress,
         fixtures: FixtureService,
         boards: BoardService,
@@ -161,6 +165,7 @@ class Services:
         self.bet_lookup = bet_lookup
         self.bet_stream = bet_stream
         self.house = house
+        self.watching = watching
         self.feeds = feeds
         self.fixtures = fixtures
         self.boards = boards

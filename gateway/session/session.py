@@ -37,6 +37,7 @@ from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import Control, ListMarkets
+from gateway.messages.watching import WatchAlerts, WatchingAlerts
 from gateway.net.codec import Codec
 from gateway.net.odd_stops import ODD_STOPS, as_message
 from gateway.net.output import Output
@@ -218,6 +219,7 @@ class ClientSession:
         self._services.accounts.unwatch(self._account, self)
         self._services.feeds.leave(self)
         self._services.bet_stream.leave(self)
+        self._services.watching.leave(self)
         self._use.sessions -= 1
         self._use.markets_followed -= self._followed
         self._services.forget_use(self.claims.account)
@@ -405,6 +407,14 @@ class ClientSession:
         else:
             stream.leave(self)
 
+    def _watch_alerts(self, request: WatchAlerts) -> None:
+        watching = self._services.watching
+        self._send(WatchingAlerts(id=request.id, on=request.on))
+        if request.on:
+            watching.watch(self, self._connection, self._frame)
+        else:
+            watching.leave(self)
+
     def on_account_event(self, event: BetEvent | MoneyEvent | FreeBetEvent) -> None:
         """Send an account event."""
         self._services.counters.account_events_out += 1
@@ -454,6 +464,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     PlaceSlip: ClientSession._place_slip,
     WatchAccount: ClientSession._watch_account,
     WatchBets: ClientSession._watch_bets,
+    WatchAlerts: ClientSession._watch_alerts,
     Subscribe: ClientSession._subscribe,
     Unsubscribe: ClientSession._unsubscribe,
     Control: ClientSession._control,

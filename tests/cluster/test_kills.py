@@ -8,6 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from actors.desk import (
+    AlertPage,
+    DeskAnswer,
+    DeskRequest,
+    ListAlerts,
+    ListRules,
+    PutRule,
+    RulePage,
+    decode_answer,
+)
 from actors.messages import StatusQuery, decode_slip, encode
 from actors.peer import PeerError
 from actors.settings import ReconcilerSettings, SupervisorSettings
@@ -15,11 +25,15 @@ from actors.system import System
 from actors.system_parts import SystemSettings
 from engine.common.commands import ResumeMarket, SuspendMarket
 from engine.common.events import MarketResumed, MarketSuspended
+from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
 from engine.common.rows import BET, FLAG_KNOWN, Rows, SlipState
+from engine.common.units import Minor
 from engine.common.views import Slip
 from engine.market.book import BET_RECORD
 from engine.market.market import MarketMachine
+from engine.watch.bounds import LiabilityRule
+from engine.watch.rules import WatchRule
 from persistence.chain import ChainReader
 from persistence.disk import LocalDisk
 from persistence.records import Kind, decode_bets, decode_market_control
@@ -201,10 +215,42 @@ async def test_killed_supervisor_reconciler_and_desk_are_restarted_and_no_bet_is
             await until(lambda: answers(system))
             await assert_bets_and_slips_agree(system, crowd)
             assert {s.name: s.generation for s in await system.statuses()} == shells
+            await assert_desk_watches(system, crowd, market_no)
             before = await status(system, MARKET)
             assert before.health is not None
             os.kill(before.health.pid, signal.SIGKILL)
             await until(lambda: serves_again(system, before))
+
+
+async def assert_desk_watches(system: System, crowd: Crowd, market_no: MarketNo) -> None:
+    """Assert that the desk sees books and bets of shells that knew another process of it."""
+    rule = WatchRule(name="any", kind=LiabilityRule(liability_minor_max=Minor(0)))
+
+    async def ask(request: DeskRequest) -> DeskAnswer | None:
+        desk = system._desk
+        assert desk is not None
+        try:
+            return decode_answer(await desk.ask("request", encode(request)))
+        except PeerError:  # the present process may not be announced yet
+            return None
+
+    async def is_set() -> bool:
+        put = PutRule(by="trader:anna", name="any", rule=rule)
+        return isinstance(await ask(put), RulePage)
+
+    async def alerted() -> bool:
+        answer = await ask(ListAlerts())
+        return isinstance(answer, AlertPage) and bool(answer.alerts)
+
+    async def seen() -> bool:
+        crowd.place(f"w{len(crowd.answers)}", account_no=1, market_no=market_no)
+        await crowd.all_answered()
+        answer = await ask(ListRules())
+        return isinstance(answer, RulePage) and answer.bets_seen > 0
+
+    await until(is_set)
+    await until(alerted)
+    await until(seen)
 
 
 async def answers(system: System) -> bool:

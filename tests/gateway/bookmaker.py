@@ -1,5 +1,6 @@
 """A gateway with real shells in this process; their journals are files of the test's folder."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -75,7 +76,8 @@ class Bookmaker(PriceGateway):
         self.generations: dict[str, int] = {}
         self.version = 0
         self.processes: dict[str, LocalProcess] = {}
-        self.desk: LocalPeer
+        self.desk: LocalPeer | None = None
+        self.desk_part: Desk
 
     def start_shell(self, name: str) -> None:
         """Start a new process of a shell and notify the gateway."""
@@ -92,21 +94,38 @@ class Bookmaker(PriceGateway):
             arguments["settings"] = MARKET_SHELL
         factory = AccountShell if account else MarketShell
         spec = PartSpec(name=name, generation=generation, factory=factory, arguments=arguments)
-        local_process = self.processes[name] = self.launcher.spawn(spec)
-        local_process.target.set_gateways([LocalPeer(self.gateway, name=self.gateway.name)])
+        self.processes[name] = self.launcher.spawn(spec)
+        self._send_gateways(name)
         self.notify_routes(name, ShellState.SERVING)
+
+    def _send_gateways(self, name: str) -> None:
+        """Announce the gateway, and the desk where there is one, to a shell."""
+        gateways = [LocalPeer(self.gateway, name=self.gateway.name)]
+        gateways += [] if self.desk is None else [self.desk]
+        self.processes[name].target.set_gateways(gateways)
 
     def start_desk(self, **settings: Any) -> None:
         """Start a process of the desk, with the journal of the one before."""
-        desk = Desk(
+        desk = self.desk_part = Desk(
             folder=str(self.folder / "desk"), settings=DeskSettings(**settings), options=OPTIONS
         )
         self.desk = LocalPeer(desk, name="desk")
         self.gateway.on_desk(self.desk)
+        for name, process in self.processes.items():
+            if not process.ended:
+                self._send_gateways(name)
+                self.notify_routes(name, ShellState.SERVING)
+
+    async def check_rules(self) -> None:
+        """Let the desk check its rules, as it does once a second, and wait for what they do."""
+        await self.desk_part.watch.check()
+        await asyncio.gather(*self.desk_part.watch.actions)
 
     async def stop_desk(self) -> None:
         """Stop the desk's process; the gateway still has the way to it."""
+        assert self.desk is not None
         await self.desk.ask("stop")
+        self.desk = None
         self.gateway.on_desk(None)
 
     def kill_shell(self, name: str) -> None:
@@ -129,7 +148,10 @@ class Bookmaker(PriceGateway):
             for no, key in self.keys.items()
             if self.shell_of[no] == name
         ]
-        self.gateway.on_routes(self.version, [route], markets, {name: self.processes[name].peer})
+        peers = {name: self.processes[name].peer}
+        self.gateway.on_routes(self.version, [route], markets, peers)
+        if self.desk is not None:
+            self.desk.notify("on_routes", self.version, [route], markets, peers)
 
     def command(self, *commands: MarketCommand) -> None:
         """Run market commands without the gateway."""

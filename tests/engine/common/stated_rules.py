@@ -138,6 +138,8 @@ REASON_NUMBERS: Final = {
     "SECOND_PERSON": 952,
     "PROPOSAL_UNKNOWN": 953,
     "PROPOSAL_DECIDED": 954,
+    "RULE_UNKNOWN": 961,
+    "ALERT_UNKNOWN": 962,
 }
 """Published numbers: clients and journals hold them, so none may change."""
 

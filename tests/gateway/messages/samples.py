@@ -81,6 +81,7 @@ from tests.gateway.messages.feed_samples import FEED_ANSWERS
 from tests.gateway.messages.fixture_samples import FIXTURE_ANSWERS, FIXTURE_REQUESTS
 from tests.gateway.messages.floor_samples import FLOOR_ANSWERS, FLOOR_REQUESTS
 from tests.gateway.messages.stop_samples import STOP_ANSWERS, STOP_REQUESTS
+from tests.gateway.messages.watch_samples import WATCH_ANSWERS, WATCH_REQUESTS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wire_v1.json"
 
@@ -260,6 +261,7 @@ FROM_CLIENT: list[ClientMessage] = [
     BoundAccount(id=17, account=7, open_payout_minor_max=5_000_000),
     *DESK_REQUESTS,
     *FLOOR_REQUESTS,
+    *WATCH_REQUESTS,
     SettleRace(
         id=18, market=101, order=(("horse 1",), ("horse 4", "horse 2")), withdrawn=("horse 7",)
     ),
@@ -393,6 +395,7 @@ FROM_GATEWAY: list[ServerMessage] = [
     AccountBounded(id=17, account=7, open_payout_minor_max=5_000_000),
     *DESK_ANSWERS,
     *FLOOR_ANSWERS,
+    *WATCH_ANSWERS,
     Offers(
         id=16,
         offers=(

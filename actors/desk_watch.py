@@ -1,0 +1,409 @@
+"""The desk's watch: rules over bets, odds, books, matches and feeds, as the desk hosts them.
+
+Owns the stream of facts, made from what shells send to gateways, and the commands of rules that
+act. Rules and alerts are the desk's documents, on disk before they take effect; what detectors have
+seen is in memory. More bets than `BETS_LENT_MAX` a second and shell are counted and not seen. Never
+holds up a bet, a price or a request of the desk.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from actors.match_notices import WATCHER
+from actors.messages import (
+    MarketControl,
+    MarketRoute,
+    ShellRoute,
+    decode_fixtures,
+    decode_price_deltas,
+    decode_price_images,
+)
+from actors.peer import Peer, PeerError, PeerRefusedError
+from actors.routes import Routes
+from engine.common.commands import LimitsPatch, MarketCommand, SetLimits, SuspendMarket
+from engine.common.events import MarketEvent, Refused
+from engine.common.fixtures import Fixture, FixtureState
+from engine.common.ids import AccountNo, MalformedIdError, MarketNo, parse_market_key
+from engine.common.lifecycle import Status
+from engine.common.rows import BET, DECISION, FLAG_KNOWN
+from engine.common.units import Minor, Nanos, OddsMilli, base_minor
+from engine.common.views import BookImage, PriceDelta, PriceImage
+from engine.desk.audit_trail import AuditLine, LinesAdded
+from engine.watch.alerts import AlertRaised, Alerts
+from engine.watch.bounds import LiabilityRule
+from engine.watch.facts import (
+    BetSeen,
+    BookSeen,
+    Fact,
+    Finding,
+    KickOffSeen,
+    OddsSeen,
+    ScoreSeen,
+    StatusSeen,
+)
+from engine.watch.rules import Action, Place, WatchRule
+from engine.watch.watcher import Watcher
+
+BETS_LENT_MAX: Final = 4_096
+"""Bets that a shell may send in a second; what comes beyond is counted as missed."""
+BOOKS_IN_CALL_MAX: Final = 1_024
+FIXTURE_MARKETS_MAX: Final = 4_096
+"""Markets of a fixture that one finding may suspend."""
+FINDINGS_WAITING_MAX: Final = 4_096
+"""Findings that wait to be written; past it the oldest are dropped and counted."""
+ALERTS_A_SECOND_MAX: Final = 32
+"""Findings written in a second, each with a sync of the disk; the others wait."""
+COMMANDS_IN_CALL_MAX: Final = 64
+_CHECK_S: Final = 1.0
+_ASK_S: Final = 2.0
+
+logger = logging.getLogger("overround.desk")
+_decode_books: Final = msgspec.msgpack.Decoder(list[BookImage]).decode
+_decode_events: Final = msgspec.msgpack.Decoder(list[MarketEvent]).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class DeskWatch:
+    """The watch of one desk.
+
+    Parameters
+    ----------
+    alerts : callable
+        The desk's rules and alerts.
+    write : callable
+        Writes documents and applies them; False: nothing has changed.
+    clock_ns : callable
+        UTC nanoseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        alerts: Callable[[], Alerts],
+        write: Callable[..., bool],
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self._alerts = alerts
+        self._write = write
+        self._clock_ns = clock_ns
+        self._watcher = Watcher()
+        self._routes = Routes(shards=1)
+        self._prices: dict[MarketNo, PriceImage | PriceDelta] = {}
+        self._places: dict[MarketNo, Place] = {}
+        self._fixtures: dict[str, Fixture] = {}
+        self._in_play: dict[str, None] = {}
+        self._scores: dict[str, tuple[int, int]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self.actions: set[asyncio.Task[None]] = set()
+        self._source = f"{WATCHER}:{clock_ns()}"
+        self._lines = 0
+        self._waiting: deque[tuple[WatchRule, Finding, Nanos]] = deque()
+        self._allowed = ALERTS_A_SECOND_MAX
+        self.findings_dropped = 0
+        self.bets_seen = 0
+        self.bets_missed = 0
+
+    def start(self) -> None:
+        """Begin to check once a second; a second call does nothing."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._check_for_ever())
+
+    def stop(self) -> None:
+        """Check no more, and give up actions that have no answer yet."""
+        for task in (self._task, *self.actions):
+            if task is not None:
+                task.cancel()
+
+    def rules_changed(self) -> None:
+        """Watch by the rules that are set now; new ones begin with what stands."""
+        fresh = self._watcher.set_rules(self._alerts().rules.values())
+        if fresh:
+            self._watcher.show(fresh, self._present())
+
+    # --- what shells and the supervisor send -----------------------------------------------------
+
+    def on_routes(
+        self,
+        version: int,
+        shells: Sequence[ShellRoute],
+        markets: Sequence[MarketRoute],
+        peers: Mapping[str, Peer],
+    ) -> None:
+        """Take changed routes."""
+        self._routes.update(version=version, shells=shells, markets=markets, peers=peers)
+        for market in markets:
+            self._place(market.market_no, market.key)
+
+    def on_fixtures(self, payload: bytes) -> None:
+        """Take fixtures as the directory has them; one that goes live has kicked off."""
+        for fixture in decode_fixtures(payload):
+            known = self._fixtures.get(fixture.fixture)
+            if known is not None and known.version >= fixture.version:
+                continue
+            self._fixtures[fixture.fixture] = fixture
+            moved = known is None or (known.sport, known.competition) != (
+                fixture.sport,
+                fixture.competition,
+            )
+            for number in self._markets_of(fixture.fixture) if moved else ():
+                self._place(number, self._routes.markets[number].key)
+            if fixture.state is FixtureState.LIVE:
+                self._kick_off(fixture.fixture)
+
+    def on_created(self, payload: bytes) -> None:
+        """Take images of markets: all odds and states."""
+        for image in decode_price_images(payload):
+            self._place(image.market_no, image.key)
+            self._take_prices(image)
+
+    def on_prices(self, payload: bytes) -> None:
+        """Take changes of odds and states."""
+        for delta in decode_price_deltas(payload):
+            self._take_prices(delta)
+
+    def on_bets(self, missed: int, at_ns: int, bets: bytes, decisions: bytes) -> None:
+        """Take bets that a market shell has decided: BET and DECISION rows."""
+        self.bets_missed += missed
+        if not self._watcher:
+            return
+        rows = np.frombuffer(bets, BET)
+        verdicts = np.frombuffer(decisions, DECISION)
+        fresh = verdicts["flags"] & FLAG_KNOWN == 0
+        rows, verdicts = rows[fresh], verdicts[fresh]
+        self.bets_seen += len(rows)
+        columns = (
+            rows["market_no"].tolist(),
+            rows["outcome"].tolist(),
+            rows["account_no"].tolist(),
+            rows["stake_minor"].tolist(),
+            rows["rate_micro"].tolist(),
+            verdicts["odds_milli"].tolist(),
+            verdicts["reason"].tolist(),
+        )
+        for market_no, outcome, account_no, stake, rate, odds, reason in zip(*columns, strict=True):
+            place = self._places.get(market_no)
+            if place is not None:
+                self._see(
+                    BetSeen(
+                        Nanos(at_ns),
+                        place.fixture,
+                        market_no,
+                        outcome,
+                        AccountNo(account_no),
+                        Minor(base_minor(stake, rate)),
+                        OddsMilli(odds),
+                        not reason,
+                    )
+                )
+
+    def on_match(self, fixture: str, *, in_play: bool, home: int, away: int) -> None:
+        """Take a match's score, as the last repricing of its fixture states it."""
+        if in_play:
+            self._kick_off(fixture)
+        if self._scores.get(fixture, (0, 0)) != (home, away):
+            self._scores[fixture] = home, away
+            self._see(ScoreSeen(self._now(), fixture, home, away))
+
+    # --- facts -----------------------------------------------------------------------------------
+
+    def _now(self) -> Nanos:
+        return Nanos(self._clock_ns())
+
+    def _place(self, market_no: MarketNo, key: str) -> None:
+        try:
+            parsed = parse_market_key(key)
+        except MalformedIdError:
+            return
+        fixture = self._fixtures.get(parsed.fixture)
+        place = Place(
+            parsed.fixture,
+            market_no,
+            parsed.type,
+            "" if fixture is None else fixture.sport,
+            "" if fixture is None else fixture.competition,
+        )
+        if self._places.get(market_no) != place:
+            self._places[market_no] = place
+            self._watcher.place(place)
+
+    def _take_prices(self, prices: PriceImage | PriceDelta) -> None:
+        number = prices.market_no
+        place, known = self._places.get(number), self._prices.get(number)
+        if place is None or (known is not None and known.version >= prices.version):
+            return
+        self._prices[number] = prices
+        before = known is not None and known.status is Status.ACTIVE
+        for fact in _facts(place, prices, at_ns=self._now(), before=before):
+            self._see(fact)
+
+    def _kick_off(self, fixture: str) -> None:
+        if fixture not in self._in_play:
+            self._in_play[fixture] = None
+            self._see(KickOffSeen(self._now(), fixture))
+
+    def _present(self) -> Iterator[Fact]:
+        """Yield what stands: the fixtures in play, and every market's odds and state."""
+        at_ns = self._now()
+        for fixture in self._in_play:
+            yield KickOffSeen(at_ns, fixture)
+        for number, prices in self._prices.items():
+            yield from _facts(self._places[number], prices, at_ns=at_ns, before=False)
+
+    def _see(self, fact: Fact) -> None:
+        if self._watcher:
+            self._found(self._watcher.see(fact), fact.at_ns)
+
+    def _found(self, found: Iterable[tuple[WatchRule, Finding]], at_ns: Nanos) -> None:
+        """Write what was found, as many findings as a second may have; the others wait."""
+        for rule, finding in found:
+            if len(self._waiting) == FINDINGS_WAITING_MAX:
+                self._waiting.popleft()
+                self.findings_dropped += 1
+            self._waiting.append((rule, finding, at_ns))
+        while self._waiting and self._allowed > 0:
+            self._note(*self._waiting.popleft())
+
+    def _note(self, rule: WatchRule, finding: Finding, at_ns: Nanos) -> None:
+        """Write a finding, and act on what is found for the first time."""
+        document = self._alerts().find(rule, finding, at_ns=at_ns)
+        if document is None:
+            return
+        self._allowed -= 1
+        if not self._write(document):
+            self.findings_dropped += 1
+        elif isinstance(document, AlertRaised) and rule.action is not Action.ALERT:
+            task = asyncio.get_running_loop().create_task(self._act(rule, finding))
+            self.actions.add(task)
+            task.add_done_callback(self.actions.discard)
+
+    # --- once a second ---------------------------------------------------------------------------
+
+    async def _check_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_S)
+            try:
+                await self.check()
+            except Exception:  # a rule that fails must not end the watch
+                logger.exception("the watch failed for a second")
+
+    async def check(self) -> None:
+        """Ask for bets, look at books where a rule needs them, and let detectors check."""
+        self._allowed = ALERTS_A_SECOND_MAX
+        if not self._watcher:
+            self._waiting.clear()
+            return
+        for shell in self._routes.shells:
+            peer = self._routes.peer(shell)
+            if peer is not None:
+                peer.notify("watch_bets", WATCHER, BETS_LENT_MAX)
+        if LiabilityRule in self._watcher.kinds():
+            await self._see_books()
+        at_ns = self._now()
+        self._found(self._watcher.check(at_ns), at_ns)
+
+    async def _see_books(self) -> None:
+        open_nos = [
+            number for number, prices in self._prices.items() if prices.status in _WITH_BOOKS
+        ]
+        for shell, numbers in self._by_shell(open_nos).items():
+            for start in range(0, len(numbers), BOOKS_IN_CALL_MAX):
+                part = numbers[start : start + BOOKS_IN_CALL_MAX]
+                for image in await self._books(shell, part):
+                    number = image.prices.market_no
+                    fixture = self._places[number].fixture
+                    self._see(BookSeen(self._now(), fixture, number, image.liability_minor))
+
+    async def _books(self, shell: str, numbers: list[MarketNo]) -> list[BookImage]:
+        peer = self._routes.peer(shell)
+        if peer is None:
+            return []
+        with contextlib.suppress(PeerError, PeerRefusedError):
+            return _decode_books(await peer.ask("book_images", numbers, timeout_s=_ASK_S))
+        return []
+
+    def _markets_of(self, fixture: str) -> list[MarketNo]:
+        page, _ = self._routes.page(fixture=fixture, after=0, limit=FIXTURE_MARKETS_MAX)
+        return [route.market_no for route in page]
+
+    def _by_shell(self, numbers: Iterable[MarketNo]) -> dict[str, list[MarketNo]]:
+        by_shell: dict[str, list[MarketNo]] = {}
+        for number in numbers:
+            shell = self._routes.market_shell(number)
+            if shell is not None:
+                by_shell.setdefault(shell, []).append(number)
+        return by_shell
+
+    # --- actions ---------------------------------------------------------------------------------
+
+    async def _act(self, rule: WatchRule, finding: Finding) -> None:
+        """Send a rule's commands by its own name; say in the audit trail what came of them."""
+        numbers = [finding.market_no]
+        if not finding.market_no:
+            numbers = self._markets_of(finding.fixture)
+        by, done, refused = f"rule:{rule.name}", 0, 0
+        for shell, some in self._by_shell(numbers).items():
+            commands = await self._commands(rule, shell, some)
+            for start in range(0, len(commands), COMMANDS_IN_CALL_MAX):
+                part = tuple(commands[start : start + COMMANDS_IN_CALL_MAX])
+                events = await self._control(shell, MarketControl(by=by, commands=part))
+                refused += sum(isinstance(event, Refused) for event in events)
+                done += len(events)
+        self._lines += 1
+        line = AuditLine(
+            at_ns=self._now(),
+            by=by,
+            what=rule.action.value,
+            about=finding.subject,
+            result=f"{done - refused} done, {refused} refused",
+            refused=refused > 0 or not done,
+        )
+        self._write(LinesAdded(source=self._source, first=self._lines, lines=(line,)))
+
+    async def _commands(
+        self, rule: WatchRule, shell: str, numbers: list[MarketNo]
+    ) -> list[MarketCommand]:
+        if rule.action is Action.SUSPEND:
+            taking = [no for no in numbers if self._prices[no].status is Status.ACTIVE]
+            return [SuspendMarket(market_no=number, why=f"rule {rule.name}") for number in taking]
+        return [
+            SetLimits(
+                market_no=image.prices.market_no,
+                limits=LimitsPatch(
+                    **{
+                        name: Minor(max(int(getattr(image.limits, name) * rule.cut_to), least))
+                        for name, least in _CUT.items()
+                    }
+                ),
+            )
+            for image in await self._books(shell, numbers)
+        ]
+
+    async def _control(self, shell: str, request: MarketControl) -> list[MarketEvent]:
+        peer = self._routes.peer(shell)
+        if peer is not None:
+            with contextlib.suppress(PeerError, PeerRefusedError):
+                return _decode_events(await peer.ask("control", _encode(request), timeout_s=_ASK_S))
+        logger.warning("%s: no answer to the commands of %s", shell, request.by)
+        return []
+
+
+_WITH_BOOKS: Final = (Status.ACTIVE, Status.SUSPENDED, Status.CLOSED)
+_CUT: Final = {"stake_minor_max": 1, "outcome_liability_minor_max": 0}
+"""The limits that a rule cuts, and the least of each."""
+
+
+def _facts(
+    place: Place, prices: PriceImage | PriceDelta, *, at_ns: Nanos, before: bool
+) -> Iterator[Fact]:
+    """Yield a market's odds, and its state where it takes bets or did so `before`."""
+    active = prices.status is Status.ACTIVE
+    if active != before:
+        yield StatusSeen(at_ns, place.fixture, place.market_no, active)
+    yield OddsSeen(at_ns, place.fixture, place.market_no, prices.odds_milli, prices.active)

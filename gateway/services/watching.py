@@ -1,0 +1,168 @@
+"""Answer requests about rules that watch and about alerts, from the desk.
+
+Owns how an alert is shown, and the sessions that are sent alerts as they change: while there are
+any, the desk is asked once a second what has changed. Never keeps a rule or an alert: the desk
+does.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from actors.desk import (
+    AlertPage,
+    DeskRequest,
+    ListAlerts,
+    ListRules,
+    PutRule,
+    RulePage,
+    WorkAlert,
+)
+from engine.common.units import Nanos
+from engine.watch.alerts import Alert
+from gateway.messages import watching as wire
+from gateway.messages.protocol import ServerMessage
+from gateway.net.output import Output
+from gateway.services.desk import DeskClient, not_done
+
+ALERTS_SENT_MAX: Final = 100
+"""Alerts sent at once; of more changes the oldest are left out and counted."""
+_POLL_S: Final = 1.0
+_NS: Final = 1_000_000_000
+
+
+class _Watcher:
+    """One session that is sent alerts."""
+
+    __slots__ = ("connection", "frame", "missed")
+
+    def __init__(self, connection: Output, frame: Callable[[ServerMessage], bytes]) -> None:
+        self.connection = connection
+        self.frame = frame
+        self.missed = 0
+
+
+class WatchingService:
+    """Rules and alerts, from one gateway.
+
+    Parameters
+    ----------
+    desk : DeskClient
+        Keeps them.
+    """
+
+    def __init__(self, *, desk: DeskClient) -> None:
+        self._desk = desk
+        self._watchers: dict[object, _Watcher] = {}
+        self._polling: asyncio.Task[None] | None = None
+
+    def watch(
+        self, session: object, connection: Output, frame: Callable[[ServerMessage], bytes]
+    ) -> None:
+        """Begin to send a session alerts as they change."""
+        self._watchers[session] = _Watcher(connection, frame)
+        if self._polling is None:
+            self._polling = asyncio.get_running_loop().create_task(self._poll())
+
+    def leave(self, session: object) -> None:
+        """Send a session no more alerts."""
+        if self._watchers.pop(session, None) is not None and not self._watchers:
+            assert self._polling is not None
+            self._polling.cancel()
+            self._polling = None
+
+    async def _poll(self) -> None:
+        """Send what has changed since the first session began to watch."""
+        known = -1
+        while True:
+            answer = await self._desk.ask(ListAlerts(changed=max(known, 0), limit=ALERTS_SENT_MAX))
+            if isinstance(answer, AlertPage):
+                if known >= 0:
+                    unsent = answer.changes - known - len(answer.alerts) if answer.more else 0
+                    for alert in reversed(answer.alerts):
+                        self._send(alert_view(alert), unsent)
+                        unsent = 0
+                known = answer.changes
+            await asyncio.sleep(_POLL_S)
+
+    def _send(self, alert: wire.AlertView, missed: int) -> None:
+        for watcher in self._watchers.values():
+            watcher.missed += missed
+            message = wire.AlertSeen(alert=alert, missed=watcher.missed)
+            if watcher.connection.send_odds(watcher.frame(message)):
+                watcher.missed = 0
+            else:
+                watcher.missed += 1
+
+    async def answer(self, by: str, request: wire.WatchingRequest) -> ServerMessage:
+        """Answer one request of an identity."""
+        answer = await self._desk.ask(_asked(by, request))
+        match answer:
+            case RulePage():
+                return wire.RuleList(
+                    id=request.id,
+                    rules=answer.rules,
+                    bets_seen=answer.bets_seen,
+                    bets_missed=answer.bets_missed,
+                    findings_dropped=answer.findings_dropped,
+                )
+            case AlertPage():
+                alerts = tuple(map(alert_view, answer.alerts))
+                return wire.AlertList(id=request.id, alerts=alerts, more=answer.more)
+        return not_done(answer, request.id)
+
+
+def _asked(by: str, request: wire.WatchingRequest) -> DeskRequest:
+    match request:
+        case wire.SetRule():
+            return PutRule(by=by, name=request.rule.name, rule=request.rule)
+        case wire.RemoveRule():
+            return PutRule(by=by, name=request.name, rule=None)
+        case wire.AskRules():
+            return ListRules()
+        case wire.WorkAlert():
+            return WorkAlert(
+                by=by,
+                number=request.alert,
+                status=request.status,
+                owner=request.owner,
+                note=request.note,
+            )
+        case wire.AskAlerts():
+            return ListAlerts(
+                open_only=request.open_only,
+                rule=request.rule,
+                fixture=request.fixture,
+                before=request.before,
+                limit=request.limit,
+            )
+
+
+def alert_view(alert: Alert) -> wire.AlertView:
+    """Return an alert as clients are shown it."""
+    finding = alert.finding
+    return wire.AlertView(
+        number=alert.number,
+        rule=alert.rule,
+        kind=alert.kind,
+        severity=alert.severity,
+        status=alert.status,
+        subject=finding.subject,
+        figures=finding.figures,
+        first_at=_at(alert.first_ns),
+        last_at=_at(alert.last_ns),
+        times=alert.times,
+        fixture=finding.fixture,
+        market=finding.market_no,
+        outcome=finding.outcome,
+        accounts=finding.accounts,
+        owner=alert.owner,
+        note=alert.note,
+        by=alert.by,
+        action=alert.action,
+    )
+
+
+def _at(at_ns: Nanos) -> str:
+    return datetime.fromtimestamp(at_ns // _NS, UTC).isoformat()

@@ -1,0 +1,151 @@
+"""Rules that traders set, the alerts they raise and what they do, over real sockets."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from engine.common.units import Minor
+from engine.watch.alerts import AlertStatus
+from engine.watch.bet_stops import NoBetStopRule
+from engine.watch.bounds import LiabilityRule
+from engine.watch.pace import PaceRule
+from engine.watch.rules import Action, Scope, Severity, WatchRule
+from gateway.client import RefusedError
+from gateway.messages.watching import AlertView
+from gateway.session.tokens import Role
+from tests.gateway.bookmaker import Bookmaker, bettor, trader
+
+WORST = WatchRule(
+    name="worst",
+    kind=LiabilityRule(liability_minor_max=Minor(1_000)),
+    severity=Severity.HIGH,
+    owner="anna",
+)
+BET = {"market": 1, "outcome": 0, "stake_minor": 2_000, "odds_milli": 2_500}
+GOAL = {
+    "model": {"home_rate": 1.5, "away_rate": 1.1},
+    "state": {"period": 1, "clock_s": 600, "first_half": {"home": 1}},
+}
+
+
+async def alerts(session: Any) -> tuple[AlertView, ...]:
+    return (await session.alerts()).alerts
+
+
+async def test_a_liability_over_a_rules_bound_raises_one_alert(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as anna, bettor(bookmaker) as client:
+        assert (await anna.set_rule(WORST)).rules == (WORST,)
+        await client.place(ref="a", **BET)
+        for _ in range(3):
+            await bookmaker.check_rules()
+        (alert,) = await alerts(anna)
+        assert (alert.rule, alert.kind, alert.severity) == ("worst", "liability", "high")
+        assert (alert.market, alert.fixture, alert.owner) == (1, "cup-0", "anna")
+        assert alert.figures == {"liability_minor": 3_000, "liability_minor_max": 1_000}
+
+
+async def test_an_alert_is_worked_and_reopened_by_the_table(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as anna, bettor(bookmaker) as client:
+        await anna.set_rule(WORST)
+        await client.place(ref="a", **BET)
+        await bookmaker.check_rules()
+        status = AlertStatus.RESOLVED
+        worked = await anna.work_alert(1, status=status, owner="bo", note="laid off")
+        assert (worked.status, worked.owner, worked.note) == ("resolved", "bo", "laid off")
+        assert worked.by.startswith("trader:")
+        assert not (await anna.alerts(open_only=True)).alerts
+        with pytest.raises(RefusedError) as refused:
+            await anna.work_alert(1, status=AlertStatus.INVESTIGATING)
+        assert refused.value.reason == 409
+        with pytest.raises(RefusedError) as refused:
+            await anna.work_alert(9)
+        assert refused.value.reason == 962
+
+
+async def test_a_watching_session_is_sent_alerts_as_they_change(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker, role=Role.VIEWER) as viewer, trader(bookmaker) as anna:
+        await anna.set_rule(WORST)
+        assert (await viewer.watch_alerts()).on
+        await viewer.alerts()  # the gateway has asked the desk how far it is
+        async with bettor(bookmaker) as client:
+            await client.place(ref="a", **BET)
+        await bookmaker.check_rules()
+        async with asyncio.timeout(10):
+            seen = await anext(viewer.alerts_seen())
+        assert (seen.alert.number, seen.missed) == (1, 0)
+
+
+async def test_a_rule_suspends_the_fixture_of_a_goal_without_a_bet_stop(
+    bookmaker: Bookmaker,
+) -> None:
+    rule = WatchRule(name="stops", kind=NoBetStopRule(), action=Action.SUSPEND)
+    async with trader(bookmaker) as anna, bettor(bookmaker) as client:
+        await anna.set_rule(rule)
+        await anna.reprice("cup-0", GOAL)
+        await bookmaker.check_rules()
+        (alert,) = await alerts(anna)
+        assert alert.subject == "fixture cup-0 score 1-0"
+        assert alert.figures["markets_open"] == 2
+        refused = [await client.place(ref=f"r{no}", **BET | {"market": no}) for no in (1, 3)]
+        assert [bet.reason for bet in refused] == [403, 0]
+        (line,) = (await anna.audit_trail(by="rule:stops")).lines
+        assert (line.what, line.result) == ("suspend", "2 done, 0 refused")
+
+
+async def test_a_rule_cuts_the_limits_of_the_market_that_it_finds(bookmaker: Bookmaker) -> None:
+    rule = WatchRule(name="worst", kind=WORST.kind, action=Action.CUT_LIMITS, cut_to=0.1)
+    async with trader(bookmaker) as anna, bettor(bookmaker) as client:
+        await anna.set_rule(rule)
+        await client.place(ref="a", **BET)
+        await bookmaker.check_rules()
+        over = await client.place(ref="b", **BET)
+        assert (over.reason, over.stake_max_minor) == (302, 1_000)
+
+
+async def test_bets_are_seen_where_their_markets_decide_them(bookmaker: Bookmaker) -> None:
+    rule = WatchRule(
+        name="burst",
+        kind=PaceRule(window_s=4, bets_min=3, times=1.1, p_max=0.1),
+        scope=Scope(fixture="cup-0"),
+    )
+    async with trader(bookmaker) as anna, bettor(bookmaker) as client:
+        await anna.set_rule(rule)
+        await bookmaker.check_rules()
+        await client.place(ref="a", **BET)
+        await client.place(ref="b", **BET | {"stake_minor": 20_000})
+        listed = await anna.rules()
+        assert (listed.bets_seen, listed.bets_missed) == (2, 0)
+
+
+async def test_rules_and_alerts_outlive_the_desks_process(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as anna, bettor(bookmaker) as client:
+        await anna.set_rule(WORST)
+        await client.place(ref="a", **BET)
+        await bookmaker.check_rules()
+        before = await alerts(anna)
+        await bookmaker.stop_desk()
+        with pytest.raises(RefusedError) as refused:
+            await anna.rules()
+        assert refused.value.reason == 909
+        bookmaker.start_desk()
+        assert await alerts(anna) == before
+        assert (await anna.rules()).rules == (WORST,)
+        await asyncio.sleep(0)
+        await bookmaker.check_rules()
+        assert await alerts(anna) == before, "it is found again, and the open alert speaks of it"
+        assert not (await anna.remove_rule("worst")).rules
+
+
+async def test_who_may_set_rules(bookmaker: Bookmaker) -> None:
+    for role in (Role.VIEWER, Role.SETTLER, Role.CASHIER, Role.AUDITOR):
+        async with trader(bookmaker, role=role) as reader:
+            with pytest.raises(RefusedError) as refused:
+                await reader.set_rule(WORST)
+            assert refused.value.reason == 908
+            assert not (await reader.rules()).rules
+    async with trader(bookmaker, role=Role.RISK) as risk:
+        assert await risk.set_rule(WORST)
+        with pytest.raises(RefusedError) as refused:
+            await risk.set_rule(WatchRule(name="b", kind=NoBetStopRule(), action=Action.CUT_LIMITS))
+        assert refused.value.reason == 102
