@@ -17,6 +17,12 @@ CHANGES_KEPT_MAX: Final = 32
 """Changes of one account that its shard keeps; the oldest one goes, and the journal has it."""
 
 
+FACTOR_MILLI_ONE: Final = 1_000
+"""The factor of an account that nobody changed: the limits are the market's."""
+FACTOR_MILLI_MIN: Final = 10
+FACTOR_MILLI_MAX: Final = 10_000
+
+
 class _Change(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do", gc=False
 ):
@@ -32,6 +38,15 @@ class BlockAccount(_Change, frozen=True, tag="block_account"):
     blocked: bool = True
 
 
+class SetAccountFactor(_Change, frozen=True, tag="set_account_factor"):
+    """Multiply what each market lets one bet of an account stake and pay, in thousandths.
+
+    It holds for bets reserved from now on; limits of liability stay as they are.
+    """
+
+    factor_milli: Annotated[int, Meta(ge=FACTOR_MILLI_MIN, le=FACTOR_MILLI_MAX)]
+
+
 class ChangedField(StrEnum):
     """What of an account was changed."""
 
@@ -39,6 +54,8 @@ class ChangedField(StrEnum):
     """1 for blocked, 0 for not."""
     OPEN_PAYOUT_MINOR_MAX = "open_payout_minor_max"
     """The account's own bound, 0 for the house's."""
+    FACTOR_MILLI = "factor_milli"
+    """In thousandths."""
 
 
 class AccountChange(Struct, frozen=True, kw_only=True, gc=False):
@@ -52,4 +69,4 @@ class AccountChange(Struct, frozen=True, kw_only=True, gc=False):
     why: str = ""
 
 
-AccountCommand = SetBound | BlockAccount
+AccountCommand = SetBound | BlockAccount | SetAccountFactor

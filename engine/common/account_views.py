@@ -22,6 +22,7 @@ class AccountView(Struct, frozen=True, kw_only=True):
     balance: Balance
     rate_micro: int
     blocked: bool
+    factor_milli: int
     open_payout_minor_max: Minor
     house_open_payout_minor_max: Minor
     open_payout_bound_minor: Minor | None

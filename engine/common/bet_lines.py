@@ -34,18 +34,23 @@ BET_LINE: Final = row_dtype(
     ("result", "u1"),
     ("policy", "u1"),
     ("legs", "u1"),
-    ("pad", "u1", (7,)),
+    ("pad", "u1"),
+    ("factor_milli", "<u2"),
+    ("pad_2", "<u4"),
 )
 """A bet as its account or its market has it. `kind` is a SlipKind and `state` a SlipState; amounts
 are in the account's currency, whose unit is worth `rate_micro` millionths of base currency.
 
 `payout_minor` is what the bet pays if it wins: at the odds accepted, of a refused bet at the odds
 seen. Of a slip it is the most that the slip can still pay, of a leg that of its charge.
-`paid_minor` is what a settled bet was paid. Only an account knows `ref`, `paid_minor`, `result`,
-`legs` and `settlement_no`; a bet that its account refused has no id, and is kept in memory alone.
+`factor_milli` is the account's factor of the market's limits at the decision, 0 for 1.000 and where
+only the account speaks. `paid_minor` is what a settled bet was paid. Only an account knows `ref`,
+`paid_minor`, `result`, `legs` and `settlement_no`; a bet that its account refused has no id, and is
+kept in memory alone.
 """
 _OF_BET: Final = (
     "bet_id", "stake_minor", "account_no", "market_no", "rate_micro", "outcome", "policy",
+    "factor_milli",
 )  # fmt: skip
 _OF_DECISION: Final = ("stake_max_minor", "odds_milli", "reason")
 

@@ -410,6 +410,13 @@ class AccountBlocked(_Event, frozen=True, tag="account_blocked"):
     blocked: bool
 
 
+class AccountFactorSet(_Event, frozen=True, tag="account_factor_set"):
+    """Limits of one bet are multiplied by so many thousandths for the account from now on."""
+
+    account_no: AccountNo
+    factor_milli: int
+
+
 class CombinationBoundSet(_Event, frozen=True, tag="combination_bound_set"):
     """What open slips with the same selections can pay together is bounded from now on."""
 
@@ -445,4 +452,5 @@ LedgerEvent = (
     | AccountBlocked
     | HouseStopped
     | HouseStarted
+    | AccountFactorSet
 )

@@ -122,9 +122,11 @@ BET: Final = row_dtype(
     ("outcome", "<u2"),
     ("policy", "u1"),
     ("flags", "u1"),
-    ("pad", "<u4"),
+    ("factor_milli", "<u2"),
+    ("pad", "<u2"),
 )
-"""A bet on its way to a market: `odds_milli` are the odds that the bettor saw."""
+"""A bet on its way to a market: `odds_milli` are the odds that the bettor saw. `factor_milli` is
+its account's factor of the limits of one bet, in thousandths; 0 is 1.000, as in older journals."""
 
 DECISION: Final = row_dtype(
     24,
@@ -204,11 +206,13 @@ RESERVED: Final = row_dtype(
     ("reason", "<u2"),
     ("state", "u1"),
     ("flags", "u1"),
-    ("pad", "<u4"),
+    ("factor_milli", "<u2"),
+    ("pad", "<u2"),
 )
 """An account shard's answer to a reservation, in the order of the reservations. `state` is a
 SlipState. FLAG_KNOWN means that a reservation with this ref and content came before; odds, reason
-and stake_max then repeat the verdict on it."""
+and stake_max then repeat the verdict on it. `factor_milli` is the account's present factor, which
+a BET row takes; 0 is 1.000."""
 
 SETTLEMENT: Final = row_dtype(
     40,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.common.account_changes import FACTOR_MILLI_ONE
 from engine.common.account_views import AccountTotals, AccountView
 from engine.common.bet_lines import BET_LINE
 from engine.common.ids import AccountNo, BetId
@@ -49,6 +50,7 @@ class AccountReads:
             balance=money,
             rate_micro=rate_micro,
             blocked=bool(row["blocked"]),
+            factor_milli=int(row["factor_milli"]) or FACTOR_MILLI_ONE,
             open_payout_minor_max=Minor(int(row["open_payout_minor_max"])),
             house_open_payout_minor_max=tables.open_payout_minor_max,
             open_payout_bound_minor=None if bound_minor >= NO_BOUND else Minor(bound_minor),

@@ -8,7 +8,14 @@ from typing import assert_never
 
 import numpy as np
 
-from engine.common.account_changes import BlockAccount, ChangedField
+from engine.common.account_changes import (
+    FACTOR_MILLI_MAX,
+    FACTOR_MILLI_MIN,
+    FACTOR_MILLI_ONE,
+    BlockAccount,
+    ChangedField,
+    SetAccountFactor,
+)
 from engine.common.commands import (
     Deposit,
     LedgerCommand,
@@ -19,6 +26,7 @@ from engine.common.commands import (
 from engine.common.events import (
     AccountBlocked,
     AccountBoundSet,
+    AccountFactorSet,
     AccountOpened,
     CombinationBoundSet,
     Deposited,
@@ -70,6 +78,8 @@ def apply_command(
             return _set_account_bound(tables, command, at_ns, by)
         case BlockAccount():
             return _block_account(tables, command, at_ns, by)
+        case SetAccountFactor():
+            return _set_account_factor(tables, command, at_ns, by)
         case SetCombinationBound():
             return _set_combination_bound(tables, command)
         case StopHouse() | StartHouse():
@@ -182,6 +192,25 @@ def _block_account(
     value = int(command.blocked)
     _change(tables, account, ChangedField.BLOCKED, value, at_ns=at_ns, by=by, why=command.why)
     return AccountBlocked(account_no=command.account_no, blocked=command.blocked)
+
+
+def _set_account_factor(
+    tables: LedgerTables, command: SetAccountFactor, at_ns: Nanos, by: str
+) -> LedgerEvent:
+    factor_milli = command.factor_milli
+    if not FACTOR_MILLI_MIN <= factor_milli <= FACTOR_MILLI_MAX:
+        bound = f"{FACTOR_MILLI_MIN} to {FACTOR_MILLI_MAX}"
+        return _refused(Reason.FIELD_OUT_OF_BOUNDS, "factor_milli", bound)
+    account = tables.account_slot(command.account_no)
+    if account < 0:
+        return _refused(Reason.ACCOUNT_UNKNOWN, "account_no")
+    before = int(tables.accounts["factor_milli"][account]) or FACTOR_MILLI_ONE
+    # One value has one form: 1.000 is 0, as of an account that nobody changed.
+    stored = 0 if factor_milli == FACTOR_MILLI_ONE else factor_milli
+    tables.accounts["factor_milli"][account] = stored
+    change = ChangedField.FACTOR_MILLI
+    tables.changes.note(account, change, before, factor_milli, at_ns=at_ns, by=by, why=command.why)
+    return AccountFactorSet(account_no=command.account_no, factor_milli=factor_milli)
 
 
 def _change(

@@ -10,6 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from engine.common.account_changes import (
+    FACTOR_MILLI_MAX,
+    FACTOR_MILLI_MIN,
+    FACTOR_MILLI_ONE,
+)
 from engine.common.ids import EPOCH_SERIAL_BITS, SHARD_BITS
 from engine.common.rows import (
     FLAG_LEG_CORRECTED,
@@ -85,7 +90,9 @@ def _account_rules(tables: LedgerTables) -> _Rules:
     for name in (*HOLDINGS, "owed_minor", "open_payout_minor_max"):
         yield f"accounts: {name} negative", rows[name] >= 0
     yield "accounts: blocked is not 0 or 1", rows["blocked"] <= 1
-    yield "accounts: padding in use", rows["pad"] == 0
+    factors = rows["factor_milli"]
+    in_bounds = _within(factors, FACTOR_MILLI_MIN, FACTOR_MILLI_MAX) & (factors != FACTOR_MILLI_ONE)
+    yield "accounts: factor out of bounds", (factors == 0) | in_bounds
     idle = (rows["available_minor"] == 0) | (rows["owed_minor"] == 0)
     yield "accounts: available and owed at once", idle
 

@@ -235,6 +235,7 @@ def pending_bets_nb(pending: Any, pending_len: int, slips: Rows, at_ns: int, bet
         bet.outcome = slip.outcome
         bet.policy = slip.policy
         bet.flags = FLAG_FENCE | FLAG_LEG if slip.kind == LEG else FLAG_FENCE
+        bet.factor_milli = 0
         bet.pad = 0
         count += 1
     return count

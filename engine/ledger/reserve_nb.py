@@ -75,12 +75,13 @@ def answer_refusal_nb(
     answer.reason = reason
     answer.state = NONE
     answer.flags = 0
+    answer.factor_milli = 0
     answer.pad = 0
 
 
 @kernel(inline=True)
-def answer_slip_nb(answer: Any, slip: Any, flags: Any) -> None:
-    """Answer a reservation with its slip, made now or earlier."""
+def answer_slip_nb(answer: Any, slip: Any, flags: Any, account: Any) -> None:
+    """Answer a reservation with its slip, made now or earlier, and its account's present factor."""
     answer.bet_id = slip.bet_id
     answer.stake_max_minor = slip.stake_max_minor
     answer.odds_milli = slip.odds_milli
@@ -88,6 +89,7 @@ def answer_slip_nb(answer: Any, slip: Any, flags: Any) -> None:
     answer.reason = slip.reason
     answer.state = slip.state
     answer.flags = flags
+    answer.factor_milli = account.factor_milli
     answer.pad = 0
 
 
@@ -220,7 +222,7 @@ def reserve_run_nb(
             place = -1 - slot
             if slot >= 0:
                 if same_bet_nb(slips[slot], reservation):
-                    answer_slip_nb(answer, slips[slot], FLAG_KNOWN)
+                    answer_slip_nb(answer, slips[slot], FLAG_KNOWN, accounts[account_slot])
                     if slips[slot].state == PENDING and slips_max > 0:
                         slips[slot].shared = 1
                 else:
@@ -249,7 +251,7 @@ def reserve_run_nb(
         pending_len += 1
         slips_len += 1
         bet_id_next += np.uint64(1)
-        answer_slip_nb(answer, slip, 0)
+        answer_slip_nb(answer, slip, 0, account)
     return slips_len
 
 

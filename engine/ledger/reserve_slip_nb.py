@@ -93,10 +93,10 @@ def refuse_all_nb(
 
 
 @kernel()
-def answer_all_nb(answers: Any, at: Any, slips: Any, slot: Any, flags: Any) -> None:
+def answer_all_nb(answers: Any, at: Any, slips: Any, slot: Any, flags: Any, account: Any) -> None:
     """Answer a head and its legs with their slip; a PENDING leg is given what it is charged."""
     for i in range(slips[slot].legs + 1):
-        answer_slip_nb(answers[at + i], slips[slot + i], flags)
+        answer_slip_nb(answers[at + i], slips[slot + i], flags, account)
         if i > 0 and slips[slot + i].state == PENDING:
             answers[at + i].stake_max_minor = slips[slot + i].stake_minor
 
@@ -242,7 +242,7 @@ def reserve_slip_nb(
             if same_slip_nb(
                 slips, known, reservations, at, given, given_at, bets
             ) and same_offer_nb(slips, known, head, offer_store):
-                answer_all_nb(answers, at, slips, known, FLAG_KNOWN)
+                answer_all_nb(answers, at, slips, known, FLAG_KNOWN, accounts[account_slot])
                 if slips[known].state == PENDING and slips_max > 0:
                     slips[known].shared = 1
             else:
@@ -279,7 +279,7 @@ def reserve_slip_nb(
         slips[slot].odds_seen_milli = lowest_milli
         slips[slot].position = legs_placed_nb(head) if lowest_milli > 0 else 0
     put_nb(ref_table, hashed, place, slot)
-    answer_all_nb(answers, at, slips, slot, 0)
+    answer_all_nb(answers, at, slips, slot, 0, account)
     ends[0] += end - at
     ends[2] += head.market_no
 

@@ -60,7 +60,7 @@ ACCOUNT: Final = row_dtype(
     *_MONEY_FIELDS,
     ("currency", "u1"),
     ("blocked", "u1"),
-    ("pad", "<u2"),
+    ("factor_milli", "<u2"),
     *_CHAIN_FIELDS,
     ("open_payout_minor", "<i8"),
     ("open_payout_minor_max", "<i8"),
@@ -71,7 +71,8 @@ more than the slots of the account's oldest and newest open slip, 0 for none.
 
 `open_payout_minor` is the open payout: the sum, over the open slips, of the most that each can
 still pay. `open_payout_minor_max` is the account's own bound of it in base currency, 0 for the
-house's. An account that is `blocked` (1) gets no new slip."""
+house's. An account that is `blocked` (1) gets no new slip. Markets multiply
+their limits of one bet by `factor_milli` thousandths for it; 0 is 1.000."""
 
 HOLDINGS: Final = ("available_minor", "pending_minor", "at_stake_minor")
 """The figures of an account that add up, less `owed_minor`, to what the account holds."""

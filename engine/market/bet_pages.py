@@ -17,7 +17,7 @@ PAGE_STEPS_MAX: Final = 65_536
 up for long: some 0.5 ms."""
 _COPIED: Final = (
     "bet_id", "stake_minor", "stake_max_minor", "at_ns", "account_no", "market_no", "odds_milli",
-    "odds_seen_milli", "rate_micro", "outcome", "reason", "policy",
+    "odds_seen_milli", "rate_micro", "outcome", "reason", "policy", "factor_milli",
 )  # fmt: skip
 
 

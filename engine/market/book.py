@@ -105,11 +105,12 @@ BET_RECORD: Final = row_dtype(
     ("reason", "<u2"),
     ("policy", "u1"),
     ("flags", "u1"),
-    ("pad", "<u2"),
-    ("pad_2", "<u4"),
+    ("factor_milli", "<u2"),
+    ("pad", "<u4"),
 )
 """The record of a decision, accepted or refused, which never changes: the bet as it arrived
-(`odds_seen_milli` are the odds that the bettor saw) and the verdict (`odds_milli`, `reason`,
+(`odds_seen_milli` are the odds that the bettor saw, `factor_milli` its account's factor then, 0 for
+1.000) and the verdict (`odds_milli`, `reason`,
 `stake_max_minor`)."""
 
 CHARGED: Final = row_dtype(

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numba import int32, int64, types, uint64
 
+from engine.common.account_changes import FACTOR_MILLI_ONE
 from engine.common.ids import SHARD_BITS, SHARD_NO_MAX
 from engine.common.index_nb import home_nb, mix_nb, put_nb, row_at_nb, seek_nb
 from engine.common.jit import Row, kernel, rows_in_type, rows_type
@@ -87,6 +88,9 @@ _ID_SHARD_MAX: Final = np.uint64(SHARD_NO_MAX)
 
 _OFFER_FLAGS: Final = OUTCOME_ACTIVE | OUTCOME_HELD
 
+BetLimits = tuple[int, int, int, int]
+"""The limits of one bet on its market: smallest stake, highest stake, payout, win."""
+
 _NO_BOUND: Final = 1 << 62
 """The room of a bet on a fixture without a limit."""
 _NO_ROOM: Final = -1
@@ -152,13 +156,40 @@ def find_rows_nb(
 
 
 @kernel()
+def factored_nb(limit_minor: int, factor_milli: int) -> int:
+    """Return a limit of one bet times an account's factor, rounded down; a factor of 0 is 1.000.
+
+    Thousands and the rest are multiplied apart: a product may need more than 64 bits.
+    """
+    if factor_milli == 0:
+        return limit_minor
+    rest_minor = limit_minor % FACTOR_MILLI_ONE * factor_milli // FACTOR_MILLI_ONE
+    return limit_minor // FACTOR_MILLI_ONE * factor_milli + rest_minor
+
+
+@kernel()
+def limits_of_nb(row: Row, market: Row, room: int) -> BetLimits:
+    """Return the limits of one bet: its smallest stake, its highest, its payout, its win.
+
+    The second and the third are the market's by the account's factor. A leg of a slip has no
+    smallest stake: it is charged a share of what its slip stakes.
+    """
+    factor_milli = int(np.int64(row.factor_milli))
+    return (
+        0 if row.flags & FLAG_LEG else int(market.stake_minor_min),
+        factored_nb(market.stake_minor_max, factor_milli),
+        factored_nb(market.payout_minor_max, factor_milli),
+        room,
+    )
+
+
+@kernel()
 def stake_max_nb(
     rate_micro: int,
     odds_milli: int,
     market: Row,
-    stake_minor_min: int,
+    limits: BetLimits,
     outcome_payout_minor: int,
-    fixture_room_minor: int,
     rules: int,
 ) -> int:
     """Return the highest stake that passes every limit of the market at these odds; 0 for none.
@@ -168,14 +199,15 @@ def stake_max_nb(
     accepts only a stake large enough to bring that liability back under the limit; the highest
     stake must then reach that lower bound too.
     """
+    stake_minor_min, stake_minor_max, payout_minor_max, fixture_room_minor = limits
     taken = market.stake_taken_minor
     liability = outcome_payout_minor - taken
     room = min(market.outcome_liability_minor_max, market.market_liability_minor_max) - liability
     if room < 0:
         return 0
     room = min(room, fixture_room_minor, PAYOUT_MINOR_MAX)
-    cap = min(market.payout_minor_max, PAYOUT_MINOR_MAX)
-    stake = min(market.stake_minor_max, STAKE_MINOR_MAX)
+    cap = min(payout_minor_max, PAYOUT_MINOR_MAX)
+    stake = min(stake_minor_max, STAKE_MINOR_MAX)
     net_odds_milli = odds_milli - ODDS_MILLI_ONE
     if rules > RULES_FIRST:
         stake = base_amount_minor_max_up_nb(stake, rate_micro)
@@ -214,20 +246,20 @@ def check_limits_nb(
     payout: int,
     payout_up: int,
     market: Row,
-    stake_minor_min: int,
+    limits: BetLimits,
     outcome_payout_minor: int,
-    fixture_room_minor: int,
 ) -> int:
     """Return the first limit that the book would break with this bet in it, or `ACCEPTED`.
 
     `base` and `payout` are what the bet adds to the book, `base_up` and `payout_up` its stake and
-    its payout rounded up; `fixture_room_minor` is the largest win that its fixture allows.
+    its payout rounded up.
     """
+    stake_minor_min, stake_minor_max, payout_minor_max, fixture_room_minor = limits
     if base < stake_minor_min:
         return _STAKE_TOO_SMALL
-    if base_up > market.stake_minor_max:
+    if base_up > stake_minor_max:
         return _STAKE_OVER_LIMIT
-    if payout_up > market.payout_minor_max:
+    if payout_up > payout_minor_max:
         return _PAYOUT_OVER_CAP
     taken = market.stake_taken_minor + base
     if outcome_payout_minor + payout - taken > market.outcome_liability_minor_max:
@@ -290,15 +322,13 @@ def decide_nb(
     if not exact:
         payout = book_payout_nb(stake, rate_micro, odds, base, rules)
         payout_up = base_minor_up_nb(payout_minor_nb(stake, odds), rate_micro)
-    stake_min = 0 if leg else market.stake_minor_min
-    reason = check_limits_nb(
-        base, base_up, payout, payout_up, market, stake_min, outcome.payout_minor, room
-    )
+    limits = limits_of_nb(row, market, room)
+    reason = check_limits_nb(base, base_up, payout, payout_up, market, limits, outcome.payout_minor)
     if reason != _ACCEPTED:
         record.reason = reason
         if reason != _STAKE_TOO_SMALL:
             record.stake_max_minor = stake_max_nb(
-                rate_micro, odds, market, stake_min, outcome.payout_minor, room, rules
+                rate_micro, odds, market, limits, outcome.payout_minor, rules
             )
         return 0
     market.stake_taken_minor += base
@@ -418,6 +448,7 @@ def decide_all_nb(
             record.reason = _ACCEPTED
             record.policy = row.policy
             record.flags = row.flags
+            record.factor_milli = row.factor_milli
             slot = int(np.int64(slots[at]))
             gridded = slot >= 0 and markets[slot].grid > 0
             room = room_of_nb(row, slot, markets, outcomes, grids) if gridded else _NO_BOUND

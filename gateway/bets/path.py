@@ -341,7 +341,7 @@ class BetPath:
                         queue = queues[leg.shell] = self._market_queue(leg.shell)
                     queue.waiting.append(leg)
                 continue
-            bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags = row
+            bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags, factor = row
             if state == _PENDING and (ticket.verdict or flags & FLAG_UNMARKED):
                 # The account did not void it: another ticket may have been accepted. Or it cannot
                 # note that it hands the slip out again, and another gateway's void may take it.
@@ -349,6 +349,7 @@ class BetPath:
             elif state == _PENDING:
                 ticket.bet_id = bet_id
                 ticket.rate_micro = rate_micro
+                ticket.factor_milli = factor
                 if flags & FLAG_KNOWN:
                     # Another ticket, here or at another gateway, may have sent it or be about to.
                     ticket.sends = max(ticket.sends, 1)

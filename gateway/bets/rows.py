@@ -96,6 +96,7 @@ def bet_rows(tickets: Sequence[Ticket | LegTicket]) -> bytes:
                 t.outcome,
                 t.policy,
                 t.flags,
+                t.factor_milli,
             )
         )
     return b"".join(rows)

@@ -18,7 +18,7 @@ LINES_OF_A_ROW: Final = 64
 """Lines of slips that count as a row of a call to an account: else one call with some sixty slips
 of thousands of lines would hold up all bets behind it for half a second."""
 
-ReservedFields = tuple[BetId, Minor, OddsMilli, int, int, int, int]
+ReservedFields = tuple[BetId, Minor, OddsMilli, int, int, int, int, int]
 """A RESERVED row, unpacked: bet id, stake_max, odds, rate, reason, state, flags."""
 
 _NONE: Final = int(SlipState.NONE)
@@ -84,6 +84,7 @@ class LegTicket(Struct, kw_only=True, eq=False):
     stake_minor: Minor = Minor(0)
     """What the slip charges to the market, by the account's word."""
     rate_micro: int = 0
+    factor_milli: int = 0
     sends: int = 0
     """How often the market may have received it; past 1, only a recorded verdict counts."""
     answered: bool = False
@@ -174,7 +175,7 @@ def answer_of(
     The legs then know their bet ids, charges and rates. Those that their account holds already are
     not `undecided`.
     """
-    bet_id, stake_max_minor, _, _, reason, state, flags = head
+    bet_id, stake_max_minor, _, _, reason, state, flags, _ = head
     if state == _PENDING:
         if slip.verdict or flags & FLAG_UNMARKED:
             # The account did not take the verdicts for the end: a leg's does not count, or its
@@ -200,10 +201,10 @@ def answer_of(
 
 
 def _take_ids(slip: SlipTicket, head: ReservedFields, legs: Sequence[ReservedFields]) -> None:
-    slip.bet_id, _, _, _, _, _, slip_flags = head
+    slip.bet_id, _, _, _, _, _, slip_flags, _ = head
     undecided = 0
     for leg, row in zip(slip.legs, legs, strict=True):
-        leg.bet_id, leg.stake_minor, _, leg.rate_micro, _, state, flags = row
+        leg.bet_id, leg.stake_minor, _, leg.rate_micro, _, state, flags, leg.factor_milli = row
         leg.answered = decided = state != _PENDING
         undecided += not decided
         if (flags | slip_flags) & FLAG_KNOWN:
@@ -213,7 +214,7 @@ def _take_ids(slip: SlipTicket, head: ReservedFields, legs: Sequence[ReservedFie
 
 
 def _leg_result(row: ReservedFields) -> LegResult:
-    bet_id, stake_max_minor, odds_milli, _, reason, state, _ = row
+    bet_id, stake_max_minor, odds_milli, _, reason, state, *_ = row
     refused = state == _REFUSED
     return LegResult(
         bet_id=bet_id,

@@ -56,6 +56,7 @@ class Ticket(Struct, kw_only=True, eq=False):
     """The market's shell."""
     bet_id: BetId = BetId(0)
     rate_micro: int = 0
+    factor_milli: int = 0
     sends: int = 0
     """How often the market may have received it; past 1, only a recorded verdict counts."""
     verdict: bytes = b""

@@ -5,10 +5,18 @@ Owns one method per request. It never reconnects by itself.
 
 from collections.abc import AsyncIterator, Sequence
 
+from engine.common.account_changes import FACTOR_MILLI_MAX
 from engine.common.ids import AccountNo, BetId, MarketNo
 from engine.common.units import Minor, Nanos
 from gateway.client.session import Session
-from gateway.messages.account_view import AccountInfo, AskAccount, BlockPut, PutBlock
+from gateway.messages.account_view import (
+    AccountInfo,
+    AskAccount,
+    BlockPut,
+    FactorPut,
+    PutBlock,
+    PutFactor,
+)
 from gateway.messages.bet_lookup import (
     FOUND_BETS_MAX,
     AskBetStory,
@@ -55,6 +63,20 @@ class FloorRequests(Session):
         """
         return await self._request(PutBlock, BlockPut, account=account, blocked=blocked, why=why)
 
+    async def set_account_factor(
+        self, account: AccountNo, *, factor_milli: int, why: str = ""
+    ) -> FactorPut:
+        """Multiply what markets let one bet of an account stake and pay; 1000 is no change.
+
+        Raises
+        ------
+        RefusedError
+            No such account, or its shard did not answer: send it again.
+        """
+        return await self._request(
+            PutFactor, FactorPut, account=account, factor_milli=factor_milli, why=why
+        )
+
     async def find_bets(
         self,
         *,
@@ -93,6 +115,8 @@ class FloorRequests(Session):
         on: bool = True,
         stake_minor_min: Minor = _NOTHING,
         payout_minor_min: Minor = _NOTHING,
+        factor_milli_min: int = 0,
+        factor_milli_max: int = FACTOR_MILLI_MAX,
         accounts: Sequence[AccountNo] = (),
         markets: Sequence[MarketNo] = (),
         fixtures: Sequence[str] = (),
@@ -111,6 +135,8 @@ class FloorRequests(Session):
             on=on,
             stake_minor_min=stake_minor_min,
             payout_minor_min=payout_minor_min,
+            factor_milli_min=factor_milli_min,
+            factor_milli_max=factor_milli_max,
             accounts=tuple(accounts),
             markets=tuple(markets),
             fixtures=tuple(fixtures),

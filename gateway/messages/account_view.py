@@ -5,9 +5,14 @@ Owns schemas only; the account's shard decides and keeps what is set.
 
 from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from engine.common.account_changes import ChangedField
+from engine.common.account_changes import (
+    FACTOR_MILLI_MAX,
+    FACTOR_MILLI_MIN,
+    FACTOR_MILLI_ONE,
+    ChangedField,
+)
 from engine.common.commands import AccountNoField, TimeField, WhyField
 from engine.common.ids import AccountNo
 from engine.common.units import RATE_MICRO_ONE, Minor, Nanos
@@ -78,6 +83,7 @@ class AccountInfo(FromGateway, frozen=True, kw_only=True, tag="account"):
     currency: str
     rate_micro: int = RATE_MICRO_ONE
     blocked: bool = False
+    factor_milli: int = FACTOR_MILLI_ONE
     available_minor: Minor = Minor(0)
     pending_minor: Minor = Minor(0)
     at_stake_minor: Minor = Minor(0)
@@ -108,6 +114,28 @@ class PutBlock(FromClient, frozen=True, kw_only=True, tag="block_account"):
     why: WhyField = ""
 
 
+class PutFactor(FromClient, frozen=True, kw_only=True, tag="set_account_factor"):
+    """Multiply what markets let one bet of an account stake and pay, in thousandths.
+
+    Answered by `account_factor_set`. 1000 gives the account the markets' own limits; 100 lets it
+    stake a tenth, 5000 five times as much. It holds for bets from now on, and for legs of slips by
+    what each is charged; limits of liability, and the smallest stake, stay as they are.
+    """
+
+    id: IdField = 0
+    account: AccountNoField
+    factor_milli: Annotated[int, Meta(ge=FACTOR_MILLI_MIN, le=FACTOR_MILLI_MAX)]
+    why: WhyField = ""
+
+
+class FactorPut(FromGateway, frozen=True, kw_only=True, tag="account_factor_set"):
+    """The account has the factor."""
+
+    id: int = 0
+    account: AccountNo
+    factor_milli: int
+
+
 class BlockPut(FromGateway, frozen=True, kw_only=True, tag="account_blocked"):
     """Whether the account is blocked now."""
 
@@ -116,5 +144,5 @@ class BlockPut(FromGateway, frozen=True, kw_only=True, tag="account_blocked"):
     blocked: bool = False
 
 
-FloorAccountRequest = AskAccount | PutBlock
+FloorAccountRequest = AskAccount | PutBlock | PutFactor
 """What the floor asks of an account."""

@@ -13,7 +13,14 @@ import msgspec
 from engine.common.reasons import MESSAGES, RETRYABLE, SLIP_MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
-from gateway.messages.account_view import AccountInfo, AskAccount, BlockPut, PutBlock
+from gateway.messages.account_view import (
+    AccountInfo,
+    AskAccount,
+    BlockPut,
+    FactorPut,
+    PutBlock,
+    PutFactor,
+)
 from gateway.messages.approvals import (
     Decided,
     DecideProposal,
@@ -166,6 +173,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     WatchAlerts: (WatchingAlerts, AlertSeen, Error),
     AskAccount: (AccountInfo, Error),
     PutBlock: (BlockPut, Error),
+    PutFactor: (FactorPut, Error),
     FindBets: (FoundBets, Error),
     WatchBets: (WatchingBets, BetSeen, Error),
     AskBetStory: (BetStory, Error),

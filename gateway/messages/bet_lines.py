@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
+from engine.common.account_changes import FACTOR_MILLI_ONE
 from engine.common.ids import AccountNo, BetId, MarketNo
 from engine.common.units import RATE_MICRO_ONE, Minor, Nanos, OddsMilli
 from gateway.messages.base import enumerated
@@ -23,6 +24,8 @@ class BetLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     at those seen (`odds_seen_milli`); of a slip it is the most that it can still pay. A leg's stake
     is what its slip charges its market. `paid_minor` and `result` are the account's to say: a line
     that came from a market has neither, nor a `ref`.
+
+    `factor_milli` is the account's factor of its market's limits when the market decided.
 
     `reason` and `message` say why the bet was refused, `stake_max_minor` the highest stake that
     would have passed. A bet that its account refused is not recorded and has `bet_id` 0.
@@ -44,6 +47,7 @@ class BetLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     stake_max_minor: Minor = Minor(0)
     at_ns: Nanos = Nanos(0)
     legs: int = 0
+    factor_milli: int = FACTOR_MILLI_ONE
     ref: str = ""
     result: ResultWord = "none"
     paid_minor: Minor = Minor(0)

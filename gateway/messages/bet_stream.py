@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from engine.common.account_changes import FACTOR_MILLI_MAX
 from engine.common.commands import AccountNoField, MarketNoField
 from engine.common.units import Minor
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
@@ -21,6 +22,7 @@ AT_LEAST_MINOR_MAX: Final = 1_000_000_000_000
 """The highest amount of a filter: the gateway multiplies it by a million in one word."""
 
 AtLeastField = Annotated[Minor, Meta(ge=0, le=AT_LEAST_MINOR_MAX)]
+FactorField = Annotated[int, Meta(ge=0, le=FACTOR_MILLI_MAX)]
 TypeField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9:._-]{1,64}\Z")]
 ReasonField = Annotated[int, Meta(ge=0, le=999)]
 StreamState = Literal["accepted", "rejected"]
@@ -34,6 +36,9 @@ class WatchBets(FromClient, frozen=True, kw_only=True, omit_defaults=True, tag="
     bet must pass every part of it that is given, and one of those that a part names. Amounts are in
     base currency; `payout_minor_min` is of what the bet pays if it wins.
 
+    The factor is the account's at the market's decision: refusals by the account, and slips as a
+    whole, count as 1000.
+
     A slip is shown when it is decided as a whole, and each of its legs when its market decides it.
     A slip has no market, so filters of markets, fixtures and types show legs alone.
     """
@@ -42,6 +47,8 @@ class WatchBets(FromClient, frozen=True, kw_only=True, omit_defaults=True, tag="
     on: bool = True
     stake_minor_min: AtLeastField = Minor(0)
     payout_minor_min: AtLeastField = Minor(0)
+    factor_milli_min: FactorField = 0
+    factor_milli_max: FactorField = FACTOR_MILLI_MAX
     accounts: Annotated[tuple[AccountNoField, ...], Meta(max_length=NAMED_MAX)] = ()
     markets: Annotated[tuple[MarketNoField, ...], Meta(max_length=NAMED_MAX)] = ()
     fixtures: Annotated[tuple[FixtureField, ...], Meta(max_length=NAMED_MAX)] = ()

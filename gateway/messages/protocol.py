@@ -4,7 +4,14 @@ Owns the unions that codecs decode with, and no message itself.
 """
 
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
-from gateway.messages.account_view import AccountInfo, AskAccount, BlockPut, PutBlock
+from gateway.messages.account_view import (
+    AccountInfo,
+    AskAccount,
+    BlockPut,
+    FactorPut,
+    PutBlock,
+    PutFactor,
+)
 from gateway.messages.approvals import (
     Decided,
     DecideProposal,
@@ -140,6 +147,7 @@ ClientMessage = (
     | AskPreview
     | AskAccount
     | PutBlock
+    | PutFactor
     | FindBets
     | WatchBets
     | AskBetStory
@@ -200,6 +208,7 @@ ServerMessage = (
     | Previewed
     | AccountInfo
     | BlockPut
+    | FactorPut
     | FoundBets
     | WatchingBets
     | BetSeen

@@ -13,6 +13,7 @@ import numpy as np
 
 from actors.bet_watch import LINES_LENT_MAX
 from actors.routes import Routes
+from engine.common.account_changes import FACTOR_MILLI_MAX, FACTOR_MILLI_ONE
 from engine.common.bet_lines import BET_LINE, lines_of_decisions
 from engine.common.ids import MalformedIdError, MarketNo, parse_market_key
 from engine.common.rows import BET, DECISION, FLAG_KNOWN, Bools, Rows, SlipKind, SlipState
@@ -196,6 +197,9 @@ class BetStream:
         ):
             if least_minor:
                 passing &= _is_worth(lines[name], lines["rate_micro"], least_minor)
+        if asked.factor_milli_min > 0 or asked.factor_milli_max < FACTOR_MILLI_MAX:
+            factors = np.where(lines["factor_milli"], lines["factor_milli"], FACTOR_MILLI_ONE)
+            passing &= (factors >= asked.factor_milli_min) & (factors <= asked.factor_milli_max)
         for name, wanted in (
             ("account_no", asked.accounts),
             ("market_no", asked.markets),

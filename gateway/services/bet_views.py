@@ -5,6 +5,7 @@ Owns the mapping from BET_LINE rows to messages and the words. It asks nobody.
 
 from typing import Any, Final
 
+from engine.common.account_changes import FACTOR_MILLI_ONE
 from engine.common.ids import AccountNo, BetId, MarketNo
 from engine.common.reasons import MESSAGES, SLIP_MESSAGES, Reason
 from engine.common.rows import Policy, Rows, SlipKind
@@ -43,7 +44,7 @@ def _line(row: tuple[Any, ...]) -> BetLine:
     (
         _, bet_id, stake_minor, payout_minor, paid_minor, stake_max_minor, at_ns, account_no,
         market_no, odds_milli, odds_seen_milli, rate_micro, settlement_no, outcome, reason, kind,
-        state, result, _, legs, _,
+        state, result, _, legs, _, factor_milli, _,
     ) = row  # fmt: skip
     return BetLine(
         bet_id=BetId(bet_id),
@@ -62,6 +63,7 @@ def _line(row: tuple[Any, ...]) -> BetLine:
         stake_max_minor=Minor(stake_max_minor),
         at_ns=Nanos(at_ns),
         legs=legs,
+        factor_milli=factor_milli or FACTOR_MILLI_ONE,
         ref=_ref(row[0]),
         result=RESULT_NAMES[result],
         paid_minor=Minor(paid_minor),

@@ -10,9 +10,9 @@ import msgspec
 from actors.messages import AccountQuery, AccountTotalsQuery, AccountViewQuery, encode
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
-from engine.common.account_changes import BlockAccount
+from engine.common.account_changes import BlockAccount, SetAccountFactor
 from engine.common.account_views import AccountTotals, AccountView
-from engine.common.events import AccountBlocked, Refused
+from engine.common.events import AccountBlocked, AccountFactorSet, Refused
 from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Minor
@@ -21,8 +21,10 @@ from gateway.messages.account_view import (
     AccountInfo,
     AskAccount,
     BlockPut,
+    FactorPut,
     FloorAccountRequest,
     PutBlock,
+    PutFactor,
     Totals,
 )
 from gateway.messages.base import Error
@@ -55,8 +57,8 @@ class FloorAccounts:
 
     async def answer(self, by: str, request: FloorAccountRequest) -> ServerMessage:
         """Answer a request of somebody on the floor."""
-        if isinstance(request, PutBlock):
-            return await self._block(by, request)
+        if isinstance(request, PutBlock | PutFactor):
+            return await self._change(by, request)
         return await self._account(request)
 
     async def _account(self, request: AskAccount) -> ServerMessage:
@@ -76,6 +78,7 @@ class FloorAccounts:
             currency=money.currency,
             rate_micro=view.rate_micro,
             blocked=view.blocked,
+            factor_milli=view.factor_milli,
             available_minor=money.available_minor,
             pending_minor=money.pending_minor,
             at_stake_minor=money.at_stake_minor,
@@ -121,12 +124,22 @@ class FloorAccounts:
                 return _summed(pages), True
         return _summed(pages), False
 
-    async def _block(self, by: str, request: PutBlock) -> ServerMessage:
-        command = BlockAccount(account_no=request.account, blocked=request.blocked, why=request.why)
-        shell = self._routes.account_shell(request.account)
+    async def _change(self, by: str, request: PutBlock | PutFactor) -> ServerMessage:
+        number, why = request.account, request.why
+        command: BlockAccount | SetAccountFactor
+        if isinstance(request, PutBlock):
+            command = BlockAccount(account_no=number, blocked=request.blocked, why=why)
+        else:
+            command = SetAccountFactor(
+                account_no=number, factor_milli=request.factor_milli, why=why
+            )
+        shell = self._routes.account_shell(number)
         event = await ledger_command(self._routes, shell, by, command, timeout_s=self._timeout_s)
-        if isinstance(event, AccountBlocked):
-            return BlockPut(id=request.id, account=event.account_no, blocked=event.blocked)
+        match event:
+            case AccountBlocked():
+                return BlockPut(id=request.id, account=number, blocked=event.blocked)
+            case AccountFactorSet():
+                return FactorPut(id=request.id, account=number, factor_milli=event.factor_milli)
         return error_of(event if isinstance(event, Refused) else NO_ANSWER, request.id)
 
     async def _query(self, account_no: AccountNo, query: AccountQuery) -> bytes | None:

@@ -32,7 +32,7 @@ from engine.common.outcome_marks import (
 from engine.common.reasons import MESSAGES, Reason
 from gateway.messages.access import Access
 from gateway.messages.account_bounds import BoundAccount
-from gateway.messages.account_view import AskAccount, PutBlock
+from gateway.messages.account_view import AskAccount, PutBlock, PutFactor
 from gateway.messages.approvals import (
     DecideProposal,
     ListProposals,
@@ -143,7 +143,7 @@ _TRADE: Final = (
     | _WATCH
     | {Control, ResumeAll, Reprice, SettleRace}
 )
-_BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutBlock, PutOffer})
+_BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutBlock, PutFactor, PutOffer})
 _PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.BETTOR): _FOLLOW

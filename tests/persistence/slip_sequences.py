@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.common.account_changes import BlockAccount
+from engine.common.account_changes import BlockAccount, SetAccountFactor
 from engine.common.commands import AckOutbox, Deposit, Quote, SetOdds, SettleMarket, Withdraw
 from engine.common.corrections import (
     ChosenBets,
@@ -246,6 +246,7 @@ BOUNDS = [
     SetCombinationBound(combination_payout_minor_max=800_000),
     BlockAccount(account_no=7, why="two cards"),
     BlockAccount(account_no=7, blocked=False),
+    SetAccountFactor(account_no=7, factor_milli=2_500),
 ]
 SLIP_SEQUENCES = {
     "legs": CommandSequence(leg_steps(first=1, market_nos=(1, 2)), DurableMarkets),

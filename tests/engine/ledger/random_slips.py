@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 
-from engine.common.account_changes import BlockAccount
+from engine.common.account_changes import BlockAccount, SetAccountFactor
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate
 from engine.common.payout_bounds import SetAccountBound, SetCombinationBound, SetPayoutBound
 from engine.common.reasons import Reason
@@ -41,7 +41,7 @@ class SlipTurn:
 
 def slip_turns(seed: int, ledger: LedgerMachine, *, size: int = 24) -> Iterator[SlipTurn]:
     """Yield turns without end, whose verdicts and settlements name bets that the ledger gave."""
-    random = Random(seed)
+    random, of_accounts = Random(seed), Random(f"accounts of {seed}")
     past: list[tuple[Rows, Rows]] = []
     known: list[Rows] = []
     at_ns = 1_000
@@ -52,7 +52,10 @@ def slip_turns(seed: int, ledger: LedgerMachine, *, size: int = 24) -> Iterator[
         charges = _charges(random, ledger, known)
         yield SlipTurn(
             at_ns,
-            [_command(random, len(slips)) for _ in range(random.randrange(4))],
+            [
+                *(_command(random, len(slips)) for _ in range(random.randrange(4))),
+                *_account_changes(of_accounts),
+            ],
             _verdicts(random, slips, random.randrange(size)),
             reservations,
             slip_bets,
@@ -259,6 +262,16 @@ def _charges(random: Random, ledger: LedgerMachine, known: list[Rows]) -> Rows:
     return rows[order]
 
 
+def _account_changes(random: Random) -> Iterator[LedgerCommand]:
+    """Yield now and then a change of an account; blocks are short."""
+    if random.random() < 0.1:
+        factor_milli = random.choice((10, 250, 1_000, 10_000))
+        yield SetAccountFactor(account_no=random.choice(ACCOUNTS), factor_milli=factor_milli)
+    if random.random() < 0.4:
+        blocked = random.random() < 0.08
+        yield BlockAccount(account_no=random.choice(ACCOUNTS), blocked=blocked)
+
+
 def _command(random: Random, made: int) -> LedgerCommand:
     draw = random.random()
     if draw < 0.1:
@@ -272,8 +285,6 @@ def _command(random: Random, made: int) -> LedgerCommand:
     if draw < 0.15:
         most_minor = random.choice((0, 0, 0, 0, 0, 4_000))
         return SetAccountBound(account_no=random.choice(ACCOUNTS), open_payout_minor_max=most_minor)
-    if draw > 0.97:
-        return BlockAccount(account_no=random.choice(ACCOUNTS), blocked=random.random() < 0.1)
     if draw < 0.3:
         currency = random.choice(("EUR", "GBP"))
         return OpenAccount(account_no=random.choice(ACCOUNTS), currency=currency)

@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 
-from engine.common.account_changes import BlockAccount
+from engine.common.account_changes import BlockAccount, SetAccountFactor
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
 from engine.common.house import StartHouse, StopHouse
 from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
@@ -124,6 +124,9 @@ def _command(random: Random, accounts: int, made: int) -> LedgerCommand:
     if draw < 0.2:
         most_minor = random.choice((0, 0, 0, 0, 1_500, 9_000))
         return SetAccountBound(account_no=account_no, open_payout_minor_max=most_minor)
+    if draw < 0.22:
+        factor_milli = random.choice((10, 250, 1_000, 10_000))
+        return SetAccountFactor(account_no=account_no, factor_milli=factor_milli)
     if draw < 0.25:
         return BlockAccount(account_no=account_no, blocked=random.random() < 0.3)
     if draw < 0.3:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.common.account_changes import CHANGES_KEPT_MAX, BlockAccount
-from engine.common.events import AccountBlocked
+from engine.common.account_changes import CHANGES_KEPT_MAX, BlockAccount, SetAccountFactor
+from engine.common.events import AccountBlocked, AccountFactorSet
 from engine.common.payout_bounds import SetAccountBound
 from engine.common.reasons import Reason
 from engine.ledger.ledger import LedgerMachine
@@ -93,6 +93,47 @@ def test_the_oldest_changes_go_at_the_bound():
     assert [change[2] for change in changes(ledger)] == list(range(3, CHANGES_KEPT_MAX + 3))
 
 
+def factor_of(ledger: LedgerMachine, factor_milli: int, *, account_no: int = 7):
+    command = SetAccountFactor(account_no=account_no, factor_milli=factor_milli)
+    return ledger.apply(command, 5, by="risk:bo")
+
+
+def test_answers_carry_the_present_factor_of_the_account():
+    ledger = funded(accounts=(7, 8))
+    assert reserve(ledger, reservation("a"))["factor_milli"].tolist() == [0]
+    assert factor_of(ledger, 250) == AccountFactorSet(account_no=7, factor_milli=250)
+    answers = reserve(ledger, reservation("a"), reservation("b"), reservation(account_no=8))
+    assert answers["factor_milli"].tolist() == [250, 250, 0]
+    assert accumulator(2_000, 2_000).send(ledger)["factor_milli"].tolist() == [250] * 3
+    assert reserve(ledger, reservation("c", stake_minor=0))["factor_milli"].tolist() == [0]
+    fences = ledger.pending_before(at_ns=99, limit=9)
+    assert fences["factor_milli"].tolist() == [0] * len(fences)
+
+
+def test_a_factor_of_one_is_that_of_an_account_that_nobody_changed():
+    ledger = funded()
+    before = ledger._tables.accounts.copy()
+    factor_of(ledger, 10_000)
+    assert ledger.floor.account(7).factor_milli == 10_000
+    factor_of(ledger, 1_000)
+    assert ledger._tables.accounts.tobytes() == before.tobytes()
+    assert ledger.floor.account(7).factor_milli == 1_000
+    found = [("factor_milli", 1_000, 10_000), ("factor_milli", 10_000, 1_000)]
+    assert [change[:3] for change in changes(ledger)] == found
+
+
+@pytest.mark.parametrize("factor_milli", [9, 10_001, 0, -1])
+def test_a_factor_outside_its_bounds_is_refused(factor_milli: int):
+    event = factor_of(funded(), factor_milli)
+    assert (event.reason, event.field) == (Reason.FIELD_OUT_OF_BOUNDS, "factor_milli")
+    assert event.message == "10 to 10000"
+
+
+def test_an_account_that_is_unknown_has_no_factor():
+    event = factor_of(funded(), 500, account_no=9)
+    assert (event.reason, event.field) == (Reason.ACCOUNT_UNKNOWN, "account_no")
+
+
 def changed() -> LedgerMachine:
     ledger = funded(accounts=(7, 8))
     block(ledger, why="a")
@@ -117,7 +158,7 @@ def test_a_dump_holds_blocks_and_changes():
         (0, 2),
         (0, -1),
         (0, True),
-        (1, "factor"),
+        (1, "stakes"),
         (2, "0"),
         (4, None),
         (6, 5),
@@ -138,9 +179,19 @@ def test_a_dump_with_changes_out_of_order_or_too_many_is_refused():
             LedgerMachine.load(document | {"account_changes": wrong})
 
 
-@pytest.mark.parametrize(("name", "text"), [("blocked", "not 0 or 1"), ("pad", "padding")])
-def test_an_account_row_with_an_impossible_block_is_refused(name: str, text: str):
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("blocked", 2, "not 0 or 1"),
+        ("factor_milli", 9, "factor out of bounds"),
+        ("factor_milli", 10_001, "factor out of bounds"),
+        ("factor_milli", 1_000, "factor out of bounds"),
+    ],
+)
+def test_an_account_row_with_an_impossible_block_or_factor_is_refused(
+    name: str, value: int, text: str
+):
     ledger = changed()
-    ledger._tables.accounts[name][0] = 2
+    ledger._tables.accounts[name][0] = value
     with pytest.raises(ValueError, match=text):
         LedgerMachine.load(ledger.dump())

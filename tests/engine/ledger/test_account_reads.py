@@ -21,7 +21,8 @@ from tests.engine.ledger.builders import (
     verdict,
 )
 from tests.engine.ledger.random_slips import ACCOUNTS, slip_turns
-from tests.engine.ledger.slip_builders import accumulator
+from tests.engine.ledger.slip_builders import accumulator, leg_lost, leg_settlement
+from tests.engine.ledger.test_free_bets import free_double, granted
 from tests.engine.ledger.test_slips_properties import feed
 
 NAMES = ("settled", "turnover_minor", "paid_minor", "offers_minor", "open", "pending", "refused")
@@ -30,7 +31,7 @@ NAMES = ("settled", "turnover_minor", "paid_minor", "offers_minor", "open", "pen
 @pytest.fixture(scope="module")
 def played() -> LedgerMachine:
     ledger = LedgerMachine(shard=3)
-    for turn in islice(slip_turns(21, ledger), 150):
+    for turn in islice(slip_turns(15, ledger), 200):
         feed(ledger, turn)
     return ledger
 
@@ -77,7 +78,26 @@ def test_totals_are_those_of_a_recount_whatever_the_pages(
             found = added_up(played.floor, account_no, since_ns=since_ns, steps_max=steps_max)
             assert found == expected
     whole = played.slips()[played.slips()["kind"] != SlipKind.LEG]
-    assert all(np.count_nonzero(whole["state"] == state) > 10 for state in (1, 2, 3, 4))
+    assert all(np.count_nonzero(whole["state"] == state) > 5 for state in (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(("won", "given", "paid"), [(False, 300, 0), (True, 0, 1_800)])
+def test_what_offers_gave_is_counted_beside_the_payouts(won: bool, given: int, paid: int) -> None:
+    """A free bet of 300 at 6.0: lost, its offer has paid the stake; won, it has that back."""
+    ledger = granted()
+    requests = [
+        accumulator(2_000, 3_000, ref="before"),
+        free_double(ref="free"),
+        accumulator(2_000, 3_000, ref="after"),
+    ]
+    for request in requests:
+        request.hold_all(ledger)
+        first = leg_settlement(request.leg(0), 2_000) if won else leg_lost(request.leg(0))
+        settle(ledger, first, leg_settlement(request.leg(1), 3_000))
+    sums = added_up(ledger.floor, 7, since_ns=0, steps_max=1)
+    assert sums == [3, 500, paid + 2 * 600 * won, given, 0, 0, 0]
+    free = ledger.floor.bet(requests[1].bet_id)
+    assert free["paid_minor"][0] == paid
 
 
 def test_pages_of_an_accounts_bets_hold_those_in_the_states_once(played: LedgerMachine) -> None:

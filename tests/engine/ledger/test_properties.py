@@ -87,6 +87,9 @@ def test_a_hundred_thousand_random_steps_agree_with_the_twin():
         reservations = [(row["ref"].tolist(), *row.tolist()[1:]) for row in turn.reservations]
         expected = twin.reserve(reservations, turn.at_ns)
         assert [row[:7] for row in answers.tolist()] == expected
+        assert answers["factor_milli"].tolist() == twin.factors_of(
+            turn.reservations["account_no"].tolist(), answers["state"].tolist()
+        )
         applied = ledger.settle(turn.settlements, turn.at_ns)
         expected_applied = twin.settle(turn.settlements.tolist())
         assert list(zip(applied["bet_id"], applied["settlement_no"], strict=True)) == (
@@ -106,7 +109,7 @@ def test_a_hundred_thousand_random_steps_agree_with_the_twin():
     assert min(np.bincount(ledger.slips()["state"])[1:]) > 100, "every state occurred"
     reasons = (0, Reason.MALFORMED, Reason.STAKE_TOO_SMALL, Reason.AMOUNT_OUT_OF_BOUNDS)
     reasons += (Reason.ACCOUNT_UNKNOWN, Reason.INSUFFICIENT_FUNDS, Reason.BET_REF_REUSED)
-    reasons += (Reason.ACCOUNT_LIABILITY,)
+    reasons += (Reason.ACCOUNT_LIABILITY, Reason.ACCOUNT_BLOCKED)
     assert all(seen.get(reason, 0) > 10 for reason in reasons), seen
     assert repeated > 1_000, "refs were repeated"
     assert turns_with_debt > 50, "reversed payouts exceeded balances"

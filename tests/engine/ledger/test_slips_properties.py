@@ -94,7 +94,7 @@ def test_random_slips_agree_with_the_twin():
     twin = SlipLedgerTwin(shard=SHARD, slips_max=BETS_MAX)
     steps = 0
     reasons: dict[int, int] = {}
-    for number, turn in enumerate(slip_turns(13, ledger)):
+    for number, turn in enumerate(slip_turns(18, ledger)):
         for command in turn.commands:
             ledger.apply(command, turn.at_ns)
         answers = ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns, turn.slip_bets)
@@ -102,6 +102,9 @@ def test_random_slips_agree_with_the_twin():
         changed = ledger.charged(turn.charges)
         expected = feed_twin(twin, turn)
         assert [row[:7] for row in answers.tolist()] == expected[0]
+        assert answers["factor_milli"].tolist() == twin.factors_of(
+            turn.reservations["account_no"].tolist(), answers["state"].tolist()
+        )
         assert applied[["bet_id", "settlement_no"]].tolist() == expected[1]
         assert changed["bet_id"].tolist() == expected[2]
         ledger.check()
@@ -116,7 +119,7 @@ def test_random_slips_agree_with_the_twin():
     for kind, states in ((SlipKind.HEAD, (1, 2, 3, 4)), (SlipKind.LEG, (1, 2, 3, 4, 5))):
         for state in states:
             found = np.count_nonzero((slips["kind"] == kind) & (slips["state"] == state))
-            assert found > 20, (kind, state)
+            assert found > 10, (kind, state)
     seen = (0, Reason.MALFORMED, Reason.NO_LINE, Reason.STAKE_MISMATCH, Reason.PAYOUT_OVER_CAP)
     seen += (Reason.INSUFFICIENT_FUNDS, Reason.BET_REF_REUSED, Reason.ACCOUNT_UNKNOWN)
     seen += (Reason.ACCOUNT_LIABILITY, Reason.COMBINATION_LIABILITY, Reason.ACCOUNT_BLOCKED)

@@ -6,7 +6,7 @@ Takes from the engine only the commands of its input: numbers and bounds are sta
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.common.account_changes import BlockAccount
+from engine.common.account_changes import BlockAccount, SetAccountFactor
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
 from engine.common.house import StartHouse, StopHouse
 from engine.common.payout_bounds import SetAccountBound, SetCombinationBound, SetPayoutBound
@@ -81,6 +81,7 @@ class LedgerTwin:
         self.own_bounds: dict[int, int] = {}
         self.combination_bound = 0
         self.blocked: set[int] = set()
+        self.factors: dict[int, int] = {}
         self.opened: dict[int, dict[int, TwinSlip]] = {}
         """By account, slips that are open; some are not any more."""
 
@@ -221,6 +222,14 @@ class LedgerTwin:
         serial = bet_id - (self.shard << 48)
         return self.slips[serial - 1] if 1 <= serial <= len(self.slips) else None
 
+    def factors_of(self, account_nos: Iterable[int], states: Iterable[int]) -> list[int]:
+        """Return the factors that answers have, 0 for one and where there is no slip."""
+        given = [self.factors.get(no, 0) for no in account_nos]
+        return [
+            factor if state and factor != 1_000 else 0
+            for factor, state in zip(given, states, strict=True)
+        ]
+
     # --- commands ------------------------------------------------------------------------------
 
     def apply(self, command: LedgerCommand) -> str:
@@ -259,6 +268,11 @@ class LedgerTwin:
                 return "ACCEPTED"
             case StartHouse():
                 self.stopped = False
+                return "ACCEPTED"
+            case SetAccountFactor(account_no=no, factor_milli=factor):
+                if no not in self.currency:
+                    return "ACCOUNT_UNKNOWN"
+                self.factors[no] = factor
                 return "ACCEPTED"
             case SetCombinationBound(combination_payout_minor_max=bound):
                 self.combination_bound = bound

@@ -20,8 +20,9 @@ WIDE = Limits(
 )
 AT_NS = 1_671_372_000_000_000_000
 
-Bet = tuple[int, int, int, int, int, int, int, int, int]
-"""A BET row: bet_id, stake, account, market, odds seen, rate, outcome, policy, flags."""
+Bet = tuple[int, int, int, int, int, int, int, int, int, int]
+"""A BET row: bet_id, stake, account, market, odds seen, rate, outcome, policy, flags,
+factor."""
 
 
 def bet(
@@ -36,10 +37,11 @@ def bet(
     rate: int = RATE_MICRO_ONE,
     policy: int = Policy.NONE,
     flags: int = 0,
+    factor: int = 0,
 ) -> Bet:
     """Return the fields of one bet."""
     number = bet_id(shard=shard, serial=serial)
-    return (number, stake, account, market, odds, rate, outcome, int(policy), flags)
+    return (number, stake, account, market, odds, rate, outcome, int(policy), flags, factor)
 
 
 def bet_rows(bets: Sequence[Bet]) -> Rows:
@@ -47,7 +49,7 @@ def bet_rows(bets: Sequence[Bet]) -> Rows:
     rows = np.zeros(len(bets), BET)
     names = (
         "bet_id", "stake_minor", "account_no", "market_no", "odds_milli", "rate_micro",
-        "outcome", "policy", "flags",
+        "outcome", "policy", "flags", "factor_milli",
     )  # fmt: skip
     for name, values in zip(names, zip(*bets, strict=True), strict=False):
         rows[name] = values

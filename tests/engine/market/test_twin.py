@@ -102,6 +102,7 @@ odd_bets = st.builds(
     rate=st.sampled_from((1_000_000, 333_333, 7_000_001, 1, 10**9, 0)),
     policy=st.sampled_from((0, 1, 2, 2, 2, 3)),
     flags=st.sampled_from((0, 0, 0, 1, 2, 2, 2, 3)),
+    factor=st.sampled_from((0, 0, 10, 10_000, 65_535)),
 )
 fair_bets = st.builds(
     bet,
@@ -112,6 +113,7 @@ fair_bets = st.builds(
     rate=st.sampled_from((1_000_000, 1_000_000, 333_333, 6_000, 7_000_001)),
     policy=st.just(Policy.ANY),
     flags=st.sampled_from((0, 2, 2)),
+    factor=st.sampled_from((0, 0, 0, 333, 1_000, 2_500)),
 )
 bets = st.one_of(fair_bets, fair_bets, fair_bets, odd_bets)
 """Most bets may be accepted, so that the books fill; any field of the others may be wrong."""
@@ -385,6 +387,7 @@ def test_machine_answers_a_long_stream_on_few_markets_as_the_twin_does() -> None
                     outcome=outcome,
                     policy=Policy.HIGHER,
                     rate=rng.choice((1_000_000, 850_000)),
+                    factor=rng.choice((0, 0, 500, 1_700)),
                 )
             )
         answers = place(machine, *batch)

@@ -155,14 +155,18 @@ class MarketTwin:
             sums[bet[6]] += self.payout_of(bet, odds)
         return sums
 
+    def limit_of(self, bet: Bet, limit: int) -> int:
+        """Return a limit of one bet by its account's factor, in thousandths (0: none)."""
+        return floor(Fraction(limit * (bet[9] or 1_000), 1_000))
+
     def broken_limit(self, bet: Bet, odds: int) -> str:
         """Return the reason of the first limit that the book breaks with this bet in it."""
         base, limits = self.base_of(bet), self.limits
         if base < limits.stake_minor_min and not bet[8] & LEG:
             return "STAKE_TOO_SMALL"
-        if self.limited_stake(bet) > limits.stake_minor_max:
+        if self.limited_stake(bet) > self.limit_of(bet, limits.stake_minor_max):
             return "STAKE_OVER_LIMIT"
-        if self.limited_payout(bet, odds) > limits.payout_minor_max:
+        if self.limited_payout(bet, odds) > self.limit_of(bet, limits.payout_minor_max):
             return "PAYOUT_OVER_CAP"
         payouts = self.payouts()
         payouts[bet[6]] += self.payout_of(bet, odds)
@@ -182,12 +186,13 @@ class MarketTwin:
 
         def too_large(stake: int) -> bool:
             tried = (bet[0], stake, *bet[2:])
-            if stake > STAKE_MAX or self.limited_stake(tried) > self.limits.stake_minor_max:
+            most = self.limit_of(bet, self.limits.stake_minor_max)
+            if stake > STAKE_MAX or self.limited_stake(tried) > most:
                 return True
             liability = self.payouts()[bet[6]] + self.payout_of(tried, odds)
             liability -= self.stake_taken() + self.base_of(tried)
             return (
-                self.limited_payout(tried, odds) > self.limits.payout_minor_max
+                self.limited_payout(tried, odds) > self.limit_of(bet, self.limits.payout_minor_max)
                 or liability > self.limits.outcome_liability_minor_max
                 or liability > self.limits.market_liability_minor_max
             )
@@ -226,7 +231,7 @@ class MarketsTwin:
     def same(self, bet: Bet, known: Bet) -> bool:
         """Return whether two bets are one; of a fence it may not be known whether it is a leg."""
         either = bet[8] | known[8]
-        return bet[:-1] == known[:-1] and (bool(either & FENCE) or bet[8] == known[8])
+        return bet[:8] == known[:8] and (bool(either & FENCE) or bet[8] == known[8])
 
     def charge(self, charge: Charge) -> bool | None:
         """Return whether a charge changed something; None: it fits no accepted leg."""
@@ -238,7 +243,7 @@ class MarketsTwin:
 
     def decide(self, bet: Bet) -> tuple[str, int, int]:
         """Return (reason's name, odds, stake_max): the first check that fails refuses."""
-        number, stake, _, market_no, seen, rate, outcome, policy, flags = bet
+        number, stake, _, market_no, seen, rate, outcome, policy, flags, _ = bet
         if flags & FENCE:
             return ("FENCED", 0, 0)
         market = self.markets.get(market_no)

@@ -40,18 +40,21 @@ CASES = {
     "reserved": (
         RESERVED_ROW,
         RESERVED,
-        "<QqiiHBB4x",
-        (1 << 50, -1, 2_500, 1_000_000, 603, 3, 1),
-        ("bet_id", "stake_max_minor", "odds_milli", "rate_micro", "reason", "state", "flags"),
+        "<QqiiHBBH2x",
+        (1 << 50, -1, 2_500, 1_000_000, 603, 3, 1, 250),
+        (
+            "bet_id", "stake_max_minor", "odds_milli", "rate_micro", "reason", "state", "flags",
+            "factor_milli",
+        ),
     ),
     "bet": (
         BET_ROW,
         BET,
-        "<QqIIiiHBB4x",
-        ((1 << 62) + 5, 101, 7, 42, 2_500, 999_999, 2, 1, 1),
+        "<QqIIiiHBBH2x",
+        ((1 << 62) + 5, 101, 7, 42, 2_500, 999_999, 2, 1, 1, 9_999),
         (
             "bet_id", "stake_minor", "account_no", "market_no", "odds_milli",
-            "rate_micro", "outcome", "policy", "flags",
+            "rate_micro", "outcome", "policy", "flags", "factor_milli",
         ),
     ),
     "decision": (

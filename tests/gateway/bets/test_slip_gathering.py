@@ -59,7 +59,7 @@ def slip_of(legs: int = 2) -> SlipTicket:
 def reserved(
     bet_id: int, *, state: SlipState = SlipState.PENDING, flags: int = 0
 ) -> ReservedFields:
-    row = RESERVED_ROW.pack(bet_id, 500, SEEN_MILLI, 1_000_000, 0, state, flags)
+    row = RESERVED_ROW.pack(bet_id, 500, SEEN_MILLI, 1_000_000, 0, state, flags, 0)
     return RESERVED_ROW.unpack(row)
 
 

@@ -5,7 +5,9 @@ from gateway.messages.account_view import (
     AccountInfo,
     AskAccount,
     BlockPut,
+    FactorPut,
     PutBlock,
+    PutFactor,
     Totals,
 )
 from gateway.messages.bet_lines import BetLine
@@ -31,6 +33,7 @@ FLOOR_REQUESTS = (
         kinds=("single", "leg"),
     ),
     AskAccount(id=41, account=7, since_ns=1_800_000_000_000_000_000),
+    PutFactor(id=47, account=7, factor_milli=250, why="late bets"),
     PutBlock(id=42, account=7, blocked=True, why="two cards"),
     FindBets(id=43, account=7, states=("rejected",), before_bet_id=281_474_976_710_699, limit=50),
     FindBets(id=44, market=101, outcome=1),
@@ -90,6 +93,7 @@ FLOOR_ANSWERS = (
             ),
         ),
     ),
+    FactorPut(id=47, account=7, factor_milli=250),
     BlockPut(id=42, account=7, blocked=True),
     FoundBets(id=43, bets=(_LINE,), before_bet_id=281_474_976_710_661),
     BetStory(

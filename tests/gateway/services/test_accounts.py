@@ -123,7 +123,7 @@ def leave_undelivered(bookmaker: Bookmaker, ref: str, *, market_no: int) -> None
     reservation = RESERVATION_ROW.pack(ref.encode(), 500, 7, market_no, 2_500, 0, 0, 0)
     answer = bookmaker.processes["account-001"].target.exchange(b"", reservation)
     bet_id, _, _, rate_micro, *_ = RESERVED_ROW.unpack(answer)
-    row = BET_ROW.pack(bet_id, 500, 7, market_no, 2_500, rate_micro, 0, 0, 0)
+    row = BET_ROW.pack(bet_id, 500, 7, market_no, 2_500, rate_micro, 0, 0, 0, 0)
     decision = bookmaker.processes[bookmaker.shell_of[market_no]].target.place(row)
     assert np.frombuffer(decision, DECISION)["reason"] == [0]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actors.routes import account_shell_name
-from engine.common.account_changes import BlockAccount
+from engine.common.account_changes import BlockAccount, SetAccountFactor
 from engine.common.reasons import Reason
 from gateway.client import Leg, RefusedError, accumulator
 from gateway.session.tokens import Role
@@ -89,12 +89,16 @@ STAKES = {
         ({"reasons": [602, 610]}, {700, 99_999}),
         ({"states": ["rejected"], "accounts": [7]}, {99_999}),
         ({"kinds": ["slip"]}, set()),
+        ({"factor_milli_min": 1_001}, {100, 500, 600, 1_000, 5_000}),
+        ({"factor_milli_max": 2_499}, {700, 99_999}),
+        ({"factor_milli_min": 2_500, "factor_milli_max": 2_500, "markets": [3]}, {600}),
     ],
 )
 async def test_a_filter_shows_what_passes_all_its_parts(
     bookmaker: Bookmaker, asked: dict[str, Any], expected: set[int]
 ) -> None:
     bookmaker.ledger(8, BlockAccount(account_no=8))
+    bookmaker.ledger(7, SetAccountFactor(account_no=7, factor_milli=2_500))
     async with (
         trader(bookmaker) as filtered,
         trader(bookmaker) as everything,

@@ -8,7 +8,7 @@ from actors.routes import account_shell_name
 from engine.common.account_changes import BlockAccount
 from engine.common.commands import OutcomeResult
 from engine.common.reasons import Reason
-from gateway.client import RefusedError
+from gateway.client import Leg, RefusedError, accumulator
 from gateway.session.tokens import Role
 from persistence.chain import ChainReader
 from persistence.disk import LocalDisk
@@ -31,6 +31,38 @@ async def test_a_blocked_account_is_refused_until_it_is_unblocked(bookmaker: Boo
         assert (await client.place(ref="a1", **BET)).state == "accepted"
         changes = [(c.field, c.before, c.after, c.why) for c in (await risk.account(7)).changes]
         assert changes == [("blocked", 1, 0, ""), ("blocked", 0, 1, "two cards")]
+
+
+async def test_a_factor_scales_what_a_market_lets_an_account_stake(bookmaker: Bookmaker) -> None:
+    """The market takes 10,000 of a bet: by 0.25 it is 2,500, by 3 it is 30,000."""
+    async with trader(bookmaker, role=Role.RISK) as risk, bettor(bookmaker) as client:
+        answer = await risk.set_account_factor(7, factor_milli=250, why="late bets")
+        assert (answer.account, answer.factor_milli) == (7, 250)
+        over = await client.place(ref="a", **BET | {"stake_minor": 2_501})
+        assert (over.reason, over.stake_max_minor) == (Reason.STAKE_OVER_LIMIT, 2_500)
+        assert (await client.place(ref="b", **BET | {"stake_minor": 2_500})).state == "accepted"
+        await risk.set_account_factor(7, factor_milli=3_000)
+        assert (await client.place(ref="c", **BET | {"stake_minor": 30_000})).state == "accepted"
+        over = await client.place(ref="d", **BET | {"stake_minor": 30_001})
+        assert (over.reason, over.stake_max_minor) == (Reason.STAKE_OVER_LIMIT, 30_000)
+        assert (await client.place(ref="a", **BET | {"stake_minor": 2_501})).bet_id == (
+            await client.status("a")
+        ).bet_id, "a bet that was refused stays refused"
+        info = await risk.account(7)
+        assert info.factor_milli == 3_000
+        assert [(c.before, c.after) for c in info.changes] == [(250, 3_000), (1_000, 250)]
+        found = await risk.find_bets(market=1)
+        assert [line.factor_milli for line in found.bets] == [3_000, 3_000, 250, 250]
+
+
+async def test_a_factor_scales_the_legs_of_a_slip(bookmaker: Bookmaker) -> None:
+    legs = [Leg(market=1, outcome=0, odds_milli=2_500), Leg(market=3, outcome=0, odds_milli=2_500)]
+    async with trader(bookmaker, role=Role.RISK) as risk, bettor(bookmaker) as client:
+        await risk.set_account_factor(7, factor_milli=10)
+        over = await client.place_slip(ref="a", legs=legs, bets=[accumulator(101)])
+        assert {leg.reason for leg in over.legs} == {Reason.STAKE_OVER_LIMIT}
+        taken = await client.place_slip(ref="b", legs=legs, bets=[accumulator(100)])
+        assert taken.state == "accepted"
 
 
 async def test_a_block_and_its_author_outlast_the_process(
@@ -102,3 +134,5 @@ async def test_who_may_not_block_and_what_cannot_be_shown_is_refused(
             with pytest.raises(RefusedError) as denied:
                 await floor.block_account(7)
             assert denied.value.reason is Reason.NOT_PERMITTED
+            with pytest.raises(RefusedError):
+                await floor.set_account_factor(7, factor_milli=500)
