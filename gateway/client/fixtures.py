@@ -13,6 +13,7 @@ from engine.common.board_inputs import ExpectedGoals, FittedMarket
 from engine.common.commands import LimitsPatch
 from engine.common.fixtures import FixtureState
 from gateway.client.session import Session
+from gateway.messages.bettor import Watching
 from gateway.messages.boards import (
     BoardCreated,
     CreateBoard,
@@ -30,6 +31,7 @@ from gateway.messages.fixtures import (
     Fixtures,
     FixtureSet,
     SetFixture,
+    WatchFixtures,
 )
 
 
@@ -98,6 +100,10 @@ class FixtureQueries(Session):
 
 class FixtureCommands(FixtureQueries):
     """What a trader changes of fixtures, and how markets are created."""
+
+    async def watch_fixtures(self, *, on: bool = True) -> None:
+        """Begin to call `on_fixtures` with fixtures that change, or stop."""
+        await self._request(WatchFixtures, Watching, on=on)
 
     async def create_markets(
         self, markets: Sequence[NewMarket], *, sport: str = "", live: bool = False

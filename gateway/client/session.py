@@ -34,6 +34,7 @@ from gateway.messages.base import Error, Welcome
 from gateway.messages.bet_stream import BetSeen
 from gateway.messages.bettor import Bet, BetEvent, FreeBetEvent, MoneyEvent
 from gateway.messages.feed import AskFeedFacts, FeedFacts, FeedPushed, FeedRequest
+from gateway.messages.fixtures import FixtureChanged, FixtureLine
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.slips import SlipBet
 from gateway.messages.watching import AlertSeen
@@ -102,6 +103,8 @@ class Session:
         """Called with answers to bets sent by `send_place`."""
         self.on_slip: Callable[[SlipBet], None] | None = None
         """Called with answers to slips sent by `send_place_slip`."""
+        self.on_fixtures: Callable[[tuple[FixtureLine, ...]], None] | None = None
+        """Called with the fixtures that have changed, after `watch_fixtures`."""
         self.on_request: Callable[[FeedRequest], None] | None = None
         """Called with each recovery request for a feed's provider."""
         self.on_released: Callable[[FeedPushed], None] | None = None
@@ -175,6 +178,7 @@ class Session:
         No callback is called after this.
         """
         self.on_bet = self.on_slip = self.on_price = self.on_request = self.on_released = None
+        self.on_fixtures = None
         self._flush()
         await self._connection.close()
 
@@ -293,12 +297,19 @@ class Session:
         elif kind is FeedPushed and cast(FeedPushed, message).released:
             if self.on_released is not None:  # after the callbacks of the push's own answer
                 self._loop.call_soon(call_back, self.on_released, cast(FeedPushed, message))
-        elif kind is Welcome:
-            self.welcome = cast(Welcome, message)
+        else:
+            self._on_other(message)
+
+    def _on_other(self, message: Any) -> None:
+        if isinstance(message, FixtureChanged):
+            if self.on_fixtures is not None:
+                call_back(self.on_fixtures, message.fixtures)
+        elif isinstance(message, Welcome):
+            self.welcome = message
             if not self._welcomed.done():
                 self._welcomed.set_result(None)
         else:
-            future = self._requests.get(cast(Any, message).id)
+            future = self._requests.get(message.id)
             if future is not None and not future.done():
                 future.set_result(message)
 

@@ -83,9 +83,11 @@ from gateway.messages.fixtures import (
     AskFixtures,
     Catalogue,
     ClaimFixture,
+    FixtureChanged,
     Fixtures,
     FixtureSet,
     SetFixture,
+    WatchFixtures,
 )
 from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
@@ -150,6 +152,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     ClaimFixture: (FixtureSet, Error),
     AskFixtures: (Fixtures, Error),
     AskCatalogue: (Catalogue, Error),
+    WatchFixtures: (Watching, Error),
     CreateMarkets: (MarketsCreated, Error),
     CreateBoard: (BoardCreated, Error),
     AskBook: (Book, Error),
@@ -189,7 +192,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
 }
 _PUSHED: Final[dict[str, tuple[type, ...]]] = {
     "bets": (Welcome, Market, Odds, BetEvent, MoneyEvent, FreeBetEvent),
-    "control": (Welcome, Market, Odds),
+    "control": (Welcome, Market, Odds, FixtureChanged),
     "feed": (Welcome, FeedRequest),
 }
 

@@ -105,6 +105,16 @@ class AskCatalogue(FromClient, frozen=True, kw_only=True, tag="catalogue"):
     id: IdField = 0
 
 
+class WatchFixtures(FromClient, frozen=True, kw_only=True, tag="watch_fixtures"):
+    """Begin, or with `on` false stop, to be sent fixtures that change; answered by `watching`.
+
+    Then ask for `fixtures`: what changes in between arrives as `fixture_changed`.
+    """
+
+    id: IdField = 0
+    on: bool = True
+
+
 class FixtureLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One fixture.
 
@@ -146,6 +156,15 @@ class Fixtures(FromGateway, frozen=True, kw_only=True, tag="fixtures"):
     id: int = 0
     fixtures: tuple[FixtureLine, ...] = ()
     next: str = ""
+
+
+class FixtureChanged(FromGateway, frozen=True, kw_only=True, tag="fixture_changed"):
+    """Fixtures that have changed, or the counts of their markets, as they are now.
+
+    They are sent ten times a second at most. A slow reader is sent the latest state only.
+    """
+
+    fixtures: tuple[FixtureLine, ...] = ()
 
 
 class CompetitionLine(Struct, frozen=True, kw_only=True, omit_defaults=True):

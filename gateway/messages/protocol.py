@@ -67,9 +67,11 @@ from gateway.messages.fixtures import (
     AskFixtures,
     Catalogue,
     ClaimFixture,
+    FixtureChanged,
     Fixtures,
     FixtureSet,
     SetFixture,
+    WatchFixtures,
 )
 from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
@@ -132,6 +134,7 @@ ClientMessage = (
     | ClaimFixture
     | AskFixtures
     | AskCatalogue
+    | WatchFixtures
     | CreateMarkets
     | CreateBoard
     | AskBook
@@ -195,6 +198,7 @@ ServerMessage = (
     | FixtureSet
     | Fixtures
     | Catalogue
+    | FixtureChanged
     | MarketsCreated
     | BoardCreated
     | Book

@@ -22,6 +22,7 @@ from gateway.messages.fixtures import (
 )
 from gateway.messages.protocol import ServerMessage
 from gateway.services.catalogue import FixtureCatalogue
+from gateway.services.fixture_watch import FixtureWatch
 
 
 class FixtureService:
@@ -45,6 +46,7 @@ class FixtureService:
         timeout_s: float,
     ) -> None:
         self.catalogue: Final = catalogue
+        self.watchers: Final = FixtureWatch(catalogue)
         self._supervisor = supervisor
         self._timeout_s = timeout_s
 

@@ -59,7 +59,13 @@ from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
-from gateway.messages.fixtures import AskCatalogue, AskFixtures, ClaimFixture, SetFixture
+from gateway.messages.fixtures import (
+    AskCatalogue,
+    AskFixtures,
+    ClaimFixture,
+    SetFixture,
+    WatchFixtures,
+)
 from gateway.messages.house import AskHouse, StartTheHouse, StopTheHouse
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
@@ -112,7 +118,7 @@ _NOT_PERMITTED: Final = Refused(reason=Reason.NOT_PERMITTED, message=MESSAGES[Re
 _SUBSCRIBE: Final[frozenset[type]] = frozenset({Subscribe, Unsubscribe})
 _FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts, AskFixtures, AskCatalogue}
 _READ: Final = _FOLLOW | {ListMarkets, AskBook, AskBooks}
-_ASSESS: Final = _READ | {AskExposure, AskArbitrage, ListOffers}
+_ASSESS: Final = _READ | {WatchFixtures, AskExposure, AskArbitrage, ListOffers}
 _FLOOR: Final = _ASSESS | {
     AskRules,
     AskAlerts,

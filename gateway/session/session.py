@@ -33,6 +33,7 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
+from gateway.messages.fixtures import WatchFixtures
 from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.slips import PlaceSlip
@@ -220,6 +221,7 @@ class ClientSession:
         self._services.feeds.leave(self)
         self._services.bet_stream.leave(self)
         self._services.watching.leave(self)
+        self._services.fixtures.watchers.leave(self)
         self._use.sessions -= 1
         self._use.markets_followed -= self._followed
         self._services.forget_use(self.claims.account)
@@ -399,6 +401,14 @@ class ClientSession:
         (accounts.watch if request.on else accounts.unwatch)(self._account, self)
         self._send(Watching(id=request.id, on=request.on))
 
+    def _watch_fixtures(self, request: WatchFixtures) -> None:
+        watchers = self._services.fixtures.watchers
+        self._send(Watching(id=request.id, on=request.on))
+        if request.on:
+            watchers.watch(self, self._connection, self._codec.index)
+        else:
+            watchers.leave(self)
+
     def _watch_bets(self, request: WatchBets) -> None:
         stream = self._services.bet_stream
         self._send(WatchingBets(id=request.id, on=request.on))
@@ -465,6 +475,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     WatchAccount: ClientSession._watch_account,
     WatchBets: ClientSession._watch_bets,
     WatchAlerts: ClientSession._watch_alerts,
+    WatchFixtures: ClientSession._watch_fixtures,
     Subscribe: ClientSession._subscribe,
     Unsubscribe: ClientSession._unsubscribe,
     Control: ClientSession._control,

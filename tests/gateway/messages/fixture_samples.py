@@ -19,11 +19,13 @@ from gateway.messages.fixtures import (
     Catalogue,
     ClaimFixture,
     CompetitionLine,
+    FixtureChanged,
     FixtureLine,
     Fixtures,
     FixtureSet,
     SetFixture,
     SportLine,
+    WatchFixtures,
 )
 
 LINE = FixtureLine(
@@ -65,6 +67,7 @@ FIXTURE_REQUESTS = (
         after="1671375600000/wc22-64",
     ),
     AskCatalogue(id=33),
+    WatchFixtures(id=37),
     CreateMarkets(
         id=34,
         markets=(
@@ -96,6 +99,7 @@ FIXTURE_REQUESTS = (
 )
 FIXTURE_ANSWERS = (
     FixtureSet(id=30, fixture=LINE),
+    FixtureChanged(fixtures=(LINE,)),
     Fixtures(id=32, fixtures=(LINE,), next="1671375600000/wc22-64"),
     MarketsCreated(
         id=34,

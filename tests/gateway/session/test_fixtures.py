@@ -7,15 +7,19 @@ import pytest
 
 from actors.directory import Directory, FixturesPut
 from actors.directory import _decode as decode_document
-from engine.common.fixtures import FixtureState
+from engine.common.fixtures import Fixture, FixtureState
 from engine.common.reasons import Reason
 from gateway.client import RefusedError, connect, connect_control
+from gateway.messages.fixtures import FixtureLine
+from gateway.net.codec import MSGPACK
+from gateway.services.catalogue import FixtureCatalogue
+from gateway.services.fixture_watch import FixtureWatch
 from gateway.session.tokens import Role
 from persistence.chain import ChainReader
 from persistence.disk import LocalDisk
 from persistence.records import Kind
 from tests.gateway.fixture_house import FixtureHouse, open_fixture_house
-from tests.gateway.price_gateway import open_price_gateway, token
+from tests.gateway.price_gateway import open_price_gateway, token, until
 
 FINAL: dict[str, Any] = {
     "sport": "football",
@@ -126,6 +130,73 @@ async def test_who_may_not_and_what_cannot_be_is_refused_with_its_reason(tmp_pat
                 await call
             assert refused.value.reason is reason, refused.value
         assert (await viewer.fixtures()).fixtures == ()
+
+
+async def test_a_session_that_watches_is_sent_what_changes_and_nothing_after_it_leaves(
+    tmp_path: Path,
+) -> None:
+    async with (
+        open_fixture_house(tmp_path) as house,
+        trader(house) as control,
+        trader(house, Role.VIEWER) as viewer,
+    ):
+        seen: dict[str, FixtureLine] = {}
+        messages: list[int] = []
+
+        def take(lines: tuple[FixtureLine, ...]) -> None:
+            messages.append(len(lines))
+            seen.update((line.fixture, line) for line in lines)
+
+        viewer.on_fixtures = take
+        await viewer.watch_fixtures()
+        for number in range(20):
+            await control.set_fixture(f"cup-{number}", name="first")
+            await control.set_fixture(f"cup-{number}", name="second")
+        await house.create("cup-0/1x2")
+        await control.open_market(1)
+        await until(lambda: len(seen) == 20 and seen["cup-0"].by_status == {"active": 1})
+        assert {line.name for line in seen.values()} == {"second"}
+        assert max(messages) <= 16
+        await viewer.watch_fixtures(on=False)
+        await viewer.fixtures()
+        seen.clear()
+        await control.claim_fixture("cup-1")
+        await control.watch_fixtures()
+        assert house.gateway.catalogue.on_change is not None
+        await control.watch_fixtures(on=False)
+        assert house.gateway.catalogue.on_change is None
+        assert seen == {}
+
+
+async def test_a_session_that_does_not_read_is_owed_the_latest_state() -> None:
+    full, free = StalledOutput(), StalledOutput()
+    free.room = True
+    catalogue = FixtureCatalogue()
+    watch = FixtureWatch(catalogue)
+    watch.watch("full", full, MSGPACK.index)  # type: ignore[arg-type]
+    watch.watch("free", free, MSGPACK.index)  # type: ignore[arg-type]
+    for version in (1, 2):
+        catalogue.take([Fixture(fixture="cup-1", name=f"v{version}", version=version)])
+        await until(lambda version=version: len(free.frames) == version)
+    assert full.frames == []
+    full.room = True
+    await until(lambda: len(full.frames) == 1)
+    assert full.frames == free.frames[1:]
+    watch.leave("full")
+    watch.leave("free")
+
+
+class StalledOutput:
+    """A connection that has room for frames when a test says so."""
+
+    def __init__(self) -> None:
+        self.room = False
+        self.frames: list[bytes] = []
+
+    def send_odds(self, frame: bytes) -> bool:
+        if self.room:
+            self.frames.append(frame)
+        return self.room
 
 
 async def test_without_a_supervisor_a_change_is_refused_and_a_question_is_answered() -> None:
