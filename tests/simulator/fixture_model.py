@@ -63,7 +63,7 @@ def _open(market: Any, more: Any) -> tuple[int, list[int]]:
         bets.append(more)
     for bet in bets:
         base = bet.stake * bet.rate // _ONE
-        won = bet.stake * bet.odds // 1_000 - bet.stake
+        won = bet.stake * market.odds_of(bet) // 1_000 - bet.stake
         taken += base
         payouts[bet.outcome] += base - -won * bet.rate // _ONE
     return taken, payouts

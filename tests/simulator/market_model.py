@@ -10,9 +10,14 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
+from msgspec import UNSET
+
 from engine.common.commands import CreateMarket
+from engine.common.corrections import CorrectionCommand, CorrectOdds, RestoreBets
 from engine.common.events import (
     BetsCancelled,
+    BetsRestored,
+    BetsVoided,
     CancelRolledBack,
     EarlyPaid,
     FeedApplied,
@@ -25,6 +30,7 @@ from engine.common.events import (
     MarketResumed,
     MarketSettled,
     MarketSuspended,
+    OddsCorrected,
     OddsSet,
     OutcomesSettled,
     PlayBegun,
@@ -92,10 +98,12 @@ class MarketModel:
     windows: dict[tuple[Any, Any, int], int] = field(default_factory=dict)
     """Cancelled windows: their times and outcome, and the number of decisions before."""
     results: dict[int, Any] = field(default_factory=dict)
+    corrections: dict[int, dict[int, int]] = field(default_factory=dict)
+    """By number: the odds at which a correction settles bets, by their ids; 0: void."""
     play_ns: int | None = None
 
     def refunded(self, bet: AcceptedBet) -> bool:
-        if self.status == CANCELLED:
+        if self.status == CANCELLED or self.correction(bet) == 0:
             return True
         return any(
             bet.number < count
@@ -104,6 +112,41 @@ class MarketModel:
             and bet.outcome == outcome
             for (from_ns, until_ns, outcome), count in self.windows.items()
         )
+
+    def correction(self, bet: AcceptedBet) -> int | None:
+        """Return the odds of the last correction of a bet that stands, 0 if that voids it."""
+        stand = [each[bet.bet_id] for each in self.corrections.values() if bet.bet_id in each]
+        return stand[-1] if stand else None
+
+    def odds_of(self, bet: AcceptedBet) -> int:
+        """Return the odds at which a bet is settled if it wins."""
+        return self.correction(bet) or bet.odds
+
+    def correct(self, command: CorrectionCommand, event: Any) -> int:
+        """Apply a correction, or take one back; return how many bets it concerns."""
+        if isinstance(command, RestoreBets):
+            return len(self.corrections.pop(command.correction_no, {}))
+        choice, quotes = command.bets, dict.fromkeys(range(len(self.odds)), 0)
+        if isinstance(command, CorrectOdds):
+            quotes = {each.outcome: each.odds_milli for each in command.quotes}
+        before_ns = choice.accepted_before_ns
+        corrected: dict[int, int] = {}
+        for bet in self.bets:
+            if isinstance(before_ns, int) and bet.at_ns >= before_ns:
+                break
+            odds, stands = quotes.get(bet.outcome), self.correction(bet)
+            if (
+                odds is not None
+                and odds != (bet.odds if stands is None else stands)
+                and not bet.released
+                and choice.account_no in (UNSET, bet.account)
+                and (not choice.outcomes or bet.outcome in choice.outcomes)
+                and bet.at_ns >= (choice.from_ns or 0)
+                and (choice.until_ns is None or bet.at_ns < choice.until_ns)
+            ):
+                corrected[bet.bet_id] = odds
+        self.corrections[event.settlement_no] = corrected
+        return len(corrected)
 
     def named(self, event: Any) -> frozenset[int]:
         """Return the outcomes that an event concerns."""
@@ -159,7 +202,7 @@ class MarketModel:
         void = Fraction(result.void_halves, 2)
         share = Fraction(result.dead_heat_num, result.dead_heat_den)
         won = int(result.won and result.void_halves < 2)
-        return (1 - void) * won * Fraction(bet.odds, 1_000) * share + void
+        return (1 - void) * won * Fraction(self.odds_of(bet), 1_000) * share + void
 
     def liabilities(self) -> list[Fraction]:
         """Return what the house loses by each outcome in base currency.
@@ -171,7 +214,7 @@ class MarketModel:
         for bet in self.bets:
             if not self.refunded(bet):
                 taken += bet.stake * bet.rate
-                payouts[bet.outcome] += bet.stake * bet.odds // 1_000 * bet.rate
+                payouts[bet.outcome] += bet.stake * self.odds_of(bet) // 1_000 * bet.rate
         return [Fraction(payout - taken, _ONE) for payout in payouts]
 
 
@@ -209,6 +252,8 @@ class ShellModel:
                         active=[command.offered] * len(command.odds_milli),
                     )
                 self._read_event(event, record)
+                if isinstance(event, BetsVoided | OddsCorrected | BetsRestored):
+                    self._read_correction(command, event)
 
     # --- bets ------------------------------------------------------------------------------------
 
@@ -382,6 +427,13 @@ class ShellModel:
         marked = market.mark(event)
         if marked != event.bets:
             self._fault(f"{what}: a lead marked {event.bets} legs, by its journal {marked}")
+
+    def _read_correction(self, command: Any, event: Any) -> None:
+        corrected = self.markets[event.market_no].correct(command, event)
+        stated = event.restored if isinstance(event, BetsRestored) else event.corrected
+        if corrected != stated:
+            what = f"market {event.market_no}: a correction of {stated} bets"
+            self._fault(f"{what}, by its journal {corrected}")
 
     def _fault(self, what: str) -> None:
         self.faults.append(f"{self.name}: {what}")

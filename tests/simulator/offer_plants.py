@@ -1,4 +1,4 @@
-"""Deliberate defects of offers, which the auditor must find.
+"""Deliberate defects of offers and corrections, which the auditor must find.
 
 Owns the defects and their hunts; see `plants`.
 """
@@ -91,6 +91,20 @@ class LostMark(ShellPlant):
     wrapper = _LosesMarks
 
 
+class _RoundsCorrectionsUp(Wrapped):
+    def outbox(self, shard: int, limit: int) -> bytes:
+        given = rows(self.shell.outbox(shard, limit), SETTLEMENT)
+        given["payout_minor"][(given["flags"] > 0) & (given["back_den"] == 0)] += 1
+        return given.tobytes()
+
+
+class CorrectionRoundedUp(ShellPlant):
+    """A single that wins at corrected odds is paid a unit too much."""
+
+    kind = "market"
+    wrapper = _RoundsCorrectionsUp
+
+
 _WORLD = Layout(markets=4, shards=1)
 
 
@@ -104,5 +118,6 @@ OFFER_PLANTS: dict[type[Plant], Hunt] = {
     OfferTakenAgain: _hunt(r"slips under offer \d+, which takes"),
     MarkTakenBack: _hunt(r"has the mark|early payout gave"),
     LostMark: _hunt(r"has the mark"),
+    CorrectionRoundedUp: _hunt(r"got \d+ instead of"),
 }
-"""Every defect of offers and its hunt."""
+"""Every one of these defects and its hunt."""

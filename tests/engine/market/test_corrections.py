@@ -284,6 +284,11 @@ def test_a_correction_is_previewed_by_what_open_bets_pay_and_by_what_is_paid_bac
     assert (preview.bets, preview.accounts, preview.payout_after_minor) == (2, 2, 0)
     assert (preview.open_now_minor, preview.open_after_minor) == (27_300, 2_730)
     assert preview.change_minor_max == 21_000 - 2_100
+    higher = replace(RIGHT_ODDS, quotes=(CorrectedQuote(outcome=0, odds_milli=42_000),))
+    up = machine.preview(higher, AT_NS)
+    assert isinstance(up, Preview)
+    assert (up.bets, up.open_now_minor, up.open_after_minor) == (2, 27_300, 54_600)
+    assert [one.open_change_minor for one in up.touched] == [21_000, 6_300]
     do(machine, FIRST_WON)
     preview = machine.preview(RIGHT_ODDS, AT_NS)
     assert isinstance(preview, Preview)
