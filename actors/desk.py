@@ -274,7 +274,8 @@ class Desk:
         """Take no notice: bets are seen where their markets decide them."""
 
     def on_feeds(self, version: int, feeds: Mapping[str, Peer]) -> None:
-        """Take no notice: feeds are watched by what they do to markets."""
+        """Take the pipelines of the feeds, by feed name."""
+        self.watch.on_feeds(version, feeds)
 
     def on_feed_request(self, feed: str, payload: bytes) -> None:
         """Take no notice: a feed's source is at a gateway."""

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from actors.market_sweep import MarketSweep
 from actors.match_notices import WATCHER
 from actors.messages import (
     MarketControl,
@@ -26,6 +27,7 @@ from actors.messages import (
     decode_price_images,
 )
 from actors.peer import Peer, PeerError, PeerRefusedError
+from actors.reference_odds import ReferenceView
 from actors.routes import Routes
 from engine.common.commands import LimitsPatch, MarketCommand, SetLimits, SuspendMarket
 from engine.common.events import MarketEvent, Refused
@@ -37,23 +39,31 @@ from engine.common.units import Minor, Nanos, OddsMilli, base_minor
 from engine.common.views import BookImage, PriceDelta, PriceImage
 from engine.desk.audit_trail import AuditLine, LinesAdded
 from engine.watch.alerts import AlertRaised, Alerts
-from engine.watch.bounds import LiabilityRule
+from engine.watch.bounds import FeedLagRule, LiabilityRule
 from engine.watch.facts import (
     BetSeen,
     BookSeen,
     Fact,
+    FeedSeen,
     Finding,
     KickOffSeen,
     OddsSeen,
     ScoreSeen,
+    SourceSeen,
     StatusSeen,
 )
+from engine.watch.odds_apart import OddsApartRule, probabilities_of
 from engine.watch.rules import Action, Place, WatchRule
 from engine.watch.watcher import Watcher
 
 BETS_LENT_MAX: Final = 4_096
 """Bets that a shell may send in a second; what comes beyond is counted as missed."""
-BOOKS_IN_CALL_MAX: Final = 1_024
+MARKETS_A_SECOND_MAX: Final = 512
+"""Markets whose book, and whose odds by a source, are looked at in a second."""
+MARKETS_IN_CALL_MAX: Final = 64
+"""Markets of one call, so that no bet waits long for a shell that answers it."""
+FEEDS_EVERY: Final = 5
+"""Seconds between two looks at the feeds."""
 FIXTURE_MARKETS_MAX: Final = 4_096
 """Markets of a fixture that one finding may suspend."""
 FINDINGS_WAITING_MAX: Final = 4_096
@@ -66,6 +76,7 @@ _ASK_S: Final = 2.0
 
 logger = logging.getLogger("overround.desk")
 _decode_books: Final = msgspec.msgpack.Decoder(list[BookImage]).decode
+_decode_references: Final = msgspec.msgpack.Decoder(list[ReferenceView]).decode
 _decode_events: Final = msgspec.msgpack.Decoder(list[MarketEvent]).decode
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -100,6 +111,14 @@ class DeskWatch:
         self._fixtures: dict[str, Fixture] = {}
         self._in_play: dict[str, None] = {}
         self._scores: dict[str, tuple[int, int]] = {}
+        self._feeds: dict[str, Peer] = {}
+        self._feeds_version = self._feeds_in = 0
+        self._messages: dict[str, int] = {}
+        self._source_of: dict[MarketNo, str] = {}
+        self._books_due = MarketSweep()
+        self._sources_due = MarketSweep()
+        self._in_scope: dict[type, list[MarketNo]] = {}
+        """The markets that rules of a kind watch, as far as that was asked."""
         self._task: asyncio.Task[None] | None = None
         self.actions: set[asyncio.Task[None]] = set()
         self._source = f"{WATCHER}:{clock_ns()}"
@@ -123,6 +142,7 @@ class DeskWatch:
 
     def rules_changed(self) -> None:
         """Watch by the rules that are set now; new ones begin with what stands."""
+        self._in_scope.clear()
         fresh = self._watcher.set_rules(self._alerts().rules.values())
         if fresh:
             self._watcher.show(fresh, self._present())
@@ -190,6 +210,7 @@ class DeskWatch:
         for market_no, outcome, account_no, stake, rate, odds, reason in zip(*columns, strict=True):
             place = self._places.get(market_no)
             if place is not None:
+                self._books_due.note(market_no)
                 self._see(
                     BetSeen(
                         Nanos(at_ns),
@@ -202,6 +223,12 @@ class DeskWatch:
                         not reason,
                     )
                 )
+
+    def on_feeds(self, version: int, feeds: Mapping[str, Peer]) -> None:
+        """Take the pipelines of the feeds, by feed name."""
+        if version >= self._feeds_version:
+            self._feeds_version = version
+            self._feeds.update(feeds)
 
     def on_match(self, fixture: str, *, in_play: bool, home: int, away: int) -> None:
         """Take a match's score, as the last repricing of its fixture states it."""
@@ -231,6 +258,7 @@ class DeskWatch:
         )
         if self._places.get(market_no) != place:
             self._places[market_no] = place
+            self._in_scope.clear()
             self._watcher.place(place)
 
     def _take_prices(self, prices: PriceImage | PriceDelta) -> None:
@@ -239,6 +267,7 @@ class DeskWatch:
         if place is None or (known is not None and known.version >= prices.version):
             return
         self._prices[number] = prices
+        self._sources_due.note(number)
         before = known is not None and known.status is Status.ACTIVE
         for fact in _facts(place, prices, at_ns=self._now(), before=before):
             self._see(fact)
@@ -303,30 +332,89 @@ class DeskWatch:
             peer = self._routes.peer(shell)
             if peer is not None:
                 peer.notify("watch_bets", WATCHER, BETS_LENT_MAX)
-        if LiabilityRule in self._watcher.kinds():
-            await self._see_books()
+        await self._see_books()
+        await self._see_sources()
+        await self._see_feeds()
         at_ns = self._now()
         self._found(self._watcher.check(at_ns), at_ns)
 
+    def _numbers(self, kind: type) -> list[MarketNo]:
+        """Return the markets that rules of a kind watch, by rising number."""
+        numbers = self._in_scope.get(kind)
+        if numbers is None:
+            scopes = self._watcher.scopes(kind)
+            numbers = self._in_scope[kind] = sorted(
+                number
+                for number, place in (self._places.items() if scopes else ())
+                if any(scope.fits(place) for scope in scopes)
+            )
+        return numbers
+
     async def _see_books(self) -> None:
-        open_nos = [
-            number for number, prices in self._prices.items() if prices.status in _WITH_BOOKS
-        ]
-        for shell, numbers in self._by_shell(open_nos).items():
-            for start in range(0, len(numbers), BOOKS_IN_CALL_MAX):
-                part = numbers[start : start + BOOKS_IN_CALL_MAX]
-                for image in await self._books(shell, part):
-                    number = image.prices.market_no
-                    fixture = self._places[number].fixture
-                    self._see(BookSeen(self._now(), fixture, number, image.liability_minor))
+        taken = self._books_due.take(self._numbers(LiabilityRule), most=MARKETS_A_SECOND_MAX)
+        for shell, numbers in self._by_shell(taken).items():
+            for image in await self._books(shell, numbers):
+                number = image.prices.market_no
+                fixture = self._places[number].fixture
+                self._see(BookSeen(self._now(), fixture, number, image.liability_minor))
+
+    async def _see_sources(self) -> None:
+        """Look at what models and feeds say of odds; a source that says nothing now is silent."""
+        taken = self._sources_due.take(self._numbers(OddsApartRule), most=MARKETS_A_SECOND_MAX)
+        for shell, numbers in self._by_shell(taken).items():
+            for number, by, odds_milli in await self._references(shell, numbers):
+                before = self._source_of.get(number, by)
+                fixture, at_ns = self._places[number].fixture, self._now()
+                if before != by:
+                    self._see(SourceSeen(at_ns, fixture, number, before, ()))
+                if by:
+                    self._source_of[number] = by
+                    fair = probabilities_of(odds_milli)
+                    self._see(SourceSeen(at_ns, fixture, number, by, fair))
+                else:
+                    self._source_of.pop(number, None)
+
+    async def _see_feeds(self) -> None:
+        """Look at each feed's messages; one of which nothing is new shows nothing."""
+        self._feeds_in -= 1
+        if self._feeds_in > 0 or not self._watcher.scopes(FeedLagRule):
+            return
+        self._feeds_in = FEEDS_EVERY
+        for feed, peer in self._feeds.items():
+            with contextlib.suppress(PeerError, PeerRefusedError):
+                stats = await peer.ask("stats", timeout_s=_ASK_S)
+                messages, lag_ms = sum(stats["kinds"].values()), stats["lag_ms"]
+                if messages != self._messages.get(feed) or lag_ms:
+                    self._messages[feed] = messages
+                    self._see(FeedSeen(self._now(), feed, lag_ms))
+
+    async def _references(
+        self, shell: str, numbers: list[MarketNo]
+    ) -> list[tuple[MarketNo, str, tuple[int, ...]]]:
+        """Return source and odds of each market; no source where there is none, or no answer."""
+        found: dict[MarketNo, tuple[MarketNo, str, tuple[int, ...]]]
+        found = {number: (number, "", ()) for number in numbers}
+        for part in _parts(numbers):
+            raw = await self._ask(shell, "reference_odds", part)
+            for view in _decode_references(raw) if raw else ():
+                found[view.market_no] = (view.market_no, view.by, view.odds_milli)
+        return list(found.values())
 
     async def _books(self, shell: str, numbers: list[MarketNo]) -> list[BookImage]:
+        books: list[BookImage] = []
+        for part in _parts(numbers):
+            raw = await self._ask(shell, "book_images", part)
+            books += _decode_books(raw) if raw else ()
+        return books
+
+    async def _ask(self, shell: str, method: str, argument: object) -> bytes:
+        """Return a shell's answer; nothing when it does not come."""
         peer = self._routes.peer(shell)
-        if peer is None:
-            return []
-        with contextlib.suppress(PeerError, PeerRefusedError):
-            return _decode_books(await peer.ask("book_images", numbers, timeout_s=_ASK_S))
-        return []
+        if peer is not None:
+            with contextlib.suppress(PeerError, PeerRefusedError):
+                answer: bytes = await peer.ask(method, argument, timeout_s=_ASK_S)
+                return answer
+        return b""
 
     def _markets_of(self, fixture: str) -> list[MarketNo]:
         page, _ = self._routes.page(fixture=fixture, after=0, limit=FIXTURE_MARKETS_MAX)
@@ -386,15 +474,13 @@ class DeskWatch:
         ]
 
     async def _control(self, shell: str, request: MarketControl) -> list[MarketEvent]:
-        peer = self._routes.peer(shell)
-        if peer is not None:
-            with contextlib.suppress(PeerError, PeerRefusedError):
-                return _decode_events(await peer.ask("control", _encode(request), timeout_s=_ASK_S))
-        logger.warning("%s: no answer to the commands of %s", shell, request.by)
-        return []
+        raw = await self._ask(shell, "control", _encode(request))
+        if not raw:
+            logger.warning("%s: no answer to the commands of %s", shell, request.by)
+            return []
+        return _decode_events(raw)
 
 
-_WITH_BOOKS: Final = (Status.ACTIVE, Status.SUSPENDED, Status.CLOSED)
 _CUT: Final = {"stake_minor_max": 1, "outcome_liability_minor_max": 0}
 """The limits that a rule cuts, and the least of each."""
 
@@ -407,3 +493,8 @@ def _facts(
     if active != before:
         yield StatusSeen(at_ns, place.fixture, place.market_no, active)
     yield OddsSeen(at_ns, place.fixture, place.market_no, prices.odds_milli, prices.active)
+
+
+def _parts(numbers: list[MarketNo]) -> Iterator[list[MarketNo]]:
+    for start in range(0, len(numbers), MARKETS_IN_CALL_MAX):
+        yield numbers[start : start + MARKETS_IN_CALL_MAX]

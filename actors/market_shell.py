@@ -272,6 +272,11 @@ class MarketShell(MarketReads):
         self._matches.send(self._gateways, request.fixture, match_score(request))
         return encode(events)
 
+    def reference_odds(self, market_nos: list[MarketNo]) -> bytes:
+        """Return list[ReferenceView]: what models and feeds say now of those of some markets."""
+        at_ns = Nanos(self._clock.wall_ns())
+        return encode(self._references.fresh(market_nos, at_ns=at_ns))
+
     def follow(self, payload: bytes) -> bytes:
         """Apply parts of a feed's messages as one record, and publish; return list[MarketEvent].
 

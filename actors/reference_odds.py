@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from engine.common.commands import FeedUpdate, MarketCommand, SetOdds
 from engine.common.events import FeedApplied, MarketEvent, OddsSet
@@ -27,6 +28,14 @@ class _Reference(NamedTuple):
     at_ns: int
     odds_milli: tuple[int, ...]
     decided: tuple[int, ...]
+
+
+class ReferenceView(Struct, frozen=True, kw_only=True):
+    """A market's odds by a model, for the part that watches; 0 for an outcome without any."""
+
+    market_no: MarketNo
+    by: str
+    odds_milli: tuple[int, ...]
 
 
 class ReferenceOdds:
@@ -73,6 +82,15 @@ class ReferenceOdds:
                 if quote.outcome not in active and quote.outcome not in away
             )
             self._last[odds.market_no] = _Reference(by, at_ns, tuple(milli.values()), decided)
+
+    def fresh(self, market_nos: Iterable[MarketNo], *, at_ns: Nanos) -> list[ReferenceView]:
+        """Return the references of some markets that are not too old to compare with."""
+        return [
+            ReferenceView(market_no=number, by=last.by, odds_milli=last.odds_milli)
+            for number in market_nos
+            if (last := self._last.get(number)) is not None
+            and at_ns - last.at_ns <= self._age_ns_max
+        ]
 
     def guard(self, guard: OddsGuard, market_no: MarketNo, *, by: str, at_ns: Nanos) -> OddsGuard:
         """Return a guard with a market's reference, where another than `by` gave a fresh one."""

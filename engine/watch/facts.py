@@ -63,7 +63,7 @@ class ScoreSeen(NamedTuple):
 
 
 class SourceSeen(NamedTuple):
-    """Fair probabilities of a market by a second source, or by our own model."""
+    """Fair probabilities of a market by a second source or our own model; none: it is silent."""
 
     at_ns: Nanos
     fixture: str

@@ -4,7 +4,7 @@ Owns the last odds and the last fair probabilities of each market. A difference 
 two sources never move at the same instant.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -20,6 +20,18 @@ SOURCES_MAX: Final = 8
 """Sources of one market that are compared; more are not."""
 MODEL: Final = "model"
 """The name of our own model among the sources."""
+
+
+def probabilities_of(odds_milli: Sequence[int]) -> tuple[float, ...]:
+    """Return the probabilities of a source's odds: one over each, scaled to the outcomes that win.
+
+    As many win as one over all odds sums to, rounded: 1 for 1x2, 2 for double chance. An outcome
+    without odds (0) has no probability.
+    """
+    shares = [ODDS_MILLI_ONE / odds if odds else 0.0 for odds in odds_milli]
+    total = sum(shares)
+    winners = max(round(total), 1)
+    return tuple(share * winners / total if total else 0.0 for share in shares)
 
 
 class OddsApartRule(
@@ -81,7 +93,9 @@ class OddsApartDetector:
         else:
             if self._rule.source not in ("", fact.source):
                 return ()
-            if fact.source in market.sources or len(market.sources) < SOURCES_MAX:
+            if not fact.probabilities:
+                market.sources.pop(fact.source, None)
+            elif fact.source in market.sources or len(market.sources) < SOURCES_MAX:
                 market.sources[fact.source] = fact.probabilities
         return self._compare(fact.market_no, market, fact.at_ns)
 

@@ -12,7 +12,7 @@ from engine.common.ids import MarketNo
 from engine.common.units import Nanos
 from engine.watch.facts import Detector, Fact, FeedSeen, Finding, KickOffSeen, ScoreSeen
 from engine.watch.kinds import new_detector
-from engine.watch.rules import Place, WatchRule
+from engine.watch.rules import Place, Scope, WatchRule
 
 
 class _Watched(NamedTuple):
@@ -32,10 +32,10 @@ class Watcher:
     def __bool__(self) -> bool:
         return bool(self._watched)
 
-    def kinds(self) -> Iterator[type]:
-        """Yield the kind of each rule that is on."""
-        for watched in self._watched.values():
-            yield type(watched.rule.kind)
+    def scopes(self, kind: type) -> list[Scope]:
+        """Return the scope of each rule of a kind that is on."""
+        rules = (watched.rule for watched in self._watched.values())
+        return [rule.scope for rule in rules if isinstance(rule.kind, kind)]
 
     def set_rules(self, rules: Iterable[WatchRule]) -> list[str]:
         """Watch by these rules and no others; return the names of those that have seen nothing."""

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from engine.common.units import Minor
+from engine.common.commands import Quote
+from engine.common.events import OddsSet
+from engine.common.units import Minor, OddsMilli
 from engine.watch.alerts import AlertStatus
 from engine.watch.bet_stops import NoBetStopRule
 from engine.watch.bounds import LiabilityRule
+from engine.watch.odds_apart import OddsApartRule
 from engine.watch.pace import PaceRule
 from engine.watch.rules import Action, Scope, Severity, WatchRule
 from gateway.client import RefusedError
@@ -116,6 +119,28 @@ async def test_bets_are_seen_where_their_markets_decide_them(bookmaker: Bookmake
         await client.place(ref="b", **BET | {"stake_minor": 20_000})
         listed = await anna.rules()
         assert (listed.bets_seen, listed.bets_missed) == (2, 0)
+
+
+async def test_odds_far_from_the_models_are_found_and_the_models_own_are_not(
+    bookmaker: Bookmaker,
+) -> None:
+    rule = WatchRule(name="apart", kind=OddsApartRule(return_max=1.0, for_s=0))
+    async with trader(bookmaker) as anna:
+        await anna.set_rule(rule)
+        await anna.reprice("cup-0", GOAL)
+        await bookmaker.check_rules()
+        assert not await alerts(anna)
+        quoted = (await anna.book(1)).odds_milli
+        odds = [
+            Quote(outcome=n, odds_milli=OddsMilli(max(int(quoted[n] * factor) // 10 * 10, 1_010)))
+            for n, factor in enumerate((1.1, 0.85, 0.85))
+        ]
+        assert isinstance(await anna.set_odds(1, odds), OddsSet)
+        await bookmaker.check_rules()
+        (alert,) = await alerts(anna)
+        assert (alert.subject, alert.market) == ("market 1 outcome 0 model", 1)
+        assert alert.figures["odds_milli"] == odds[0].odds_milli
+        assert 1.0 < alert.figures["return"] < 1.15
 
 
 async def test_rules_and_alerts_outlive_the_desks_process(bookmaker: Bookmaker) -> None:

@@ -1,0 +1,129 @@
+"""The desk's watch looks at markets in turn and at feeds, and bounds what it writes."""
+
+from typing import Any
+
+from actors.desk_watch import ALERTS_A_SECOND_MAX, FEEDS_EVERY, FINDINGS_WAITING_MAX, DeskWatch
+from actors.market_sweep import MarketSweep
+from actors.messages import encode
+from actors.peer import LocalPeer
+from engine.common.ids import MarketNo
+from engine.common.lifecycle import Status
+from engine.common.units import NS_PER_MS, OddsMilli
+from engine.common.views import PriceImage
+from engine.watch.alerts import Alerts
+from engine.watch.bet_stops import NoBetStopRule
+from engine.watch.bounds import FeedLagRule
+from engine.watch.kinds import Kind
+from engine.watch.rules import WatchRule
+
+
+class Pipeline:
+    """A feed's pipeline: its messages by kind, and the age of the oldest in progress."""
+
+    def __init__(self) -> None:
+        self.kinds = {"alive": 1}
+        self.lag_ms = 0
+
+    def stats(self) -> dict[str, Any]:
+        return {"kinds": self.kinds, "lag_ms": self.lag_ms}
+
+
+class Watched:
+    """A watch with rules, whose clock the test moves."""
+
+    def __init__(self, *kinds: Kind) -> None:
+        self.alerts = Alerts()
+        self.now_ms = 1_000_000
+        self.watch = DeskWatch(
+            alerts=lambda: self.alerts,
+            write=self._write,
+            clock_ns=lambda: self.now_ms * NS_PER_MS,
+        )
+        for number, kind in enumerate(kinds):
+            rule = WatchRule(name=f"rule-{number}", kind=kind)
+            self.alerts.apply(self.alerts.set_rule(rule, by="trader:anna", at_ns=0))  # type: ignore[arg-type]
+        self.watch.rules_changed()
+
+    def _write(self, *documents: Any) -> bool:
+        for document in documents:
+            self.alerts.apply(document)
+        return True
+
+    async def seconds(self, count: int) -> None:
+        for _ in range(count):
+            self.now_ms += 1_000
+            await self.watch.check()
+
+    def subjects(self) -> list[str]:
+        return [alert.finding.subject for alert in self.alerts.alerts.values()]
+
+
+async def test_a_feed_that_is_late_or_silent_is_found() -> None:
+    watched, pipeline = Watched(FeedLagRule(lag_ms_max=3_000, silent_s_max=20)), Pipeline()
+    watched.watch.on_feeds(1, {"uof": LocalPeer(pipeline, name="feed-uof")})
+    for _ in range(8):
+        pipeline.kinds["alive"] += 1
+        await watched.seconds(FEEDS_EVERY)
+    assert watched.subjects() == []
+    pipeline.lag_ms = 3_001
+    await watched.seconds(FEEDS_EVERY)
+    assert [alert.finding.figures for alert in watched.alerts.alerts.values()] == [
+        {"lag_ms": 3_001}
+    ]
+    pipeline.lag_ms = 0
+    await watched.seconds(21 + FEEDS_EVERY)
+    (alert,) = watched.alerts.alerts.values()
+    assert alert.finding.figures["silent_ms"] > 20_000
+
+
+async def test_an_older_list_of_feeds_changes_nothing() -> None:
+    watched, pipeline = Watched(FeedLagRule(silent_s_max=5)), Pipeline()
+    watched.watch.on_feeds(2, {"uof": LocalPeer(pipeline, name="feed-uof")})
+    watched.watch.on_feeds(1, {"uof": LocalPeer(Pipeline(), name="older")})
+    pipeline.lag_ms = 60_000
+    await watched.seconds(FEEDS_EVERY)
+    assert watched.subjects() == ["feed uof"]
+
+
+def image(number: int) -> PriceImage:
+    return PriceImage(
+        market_no=MarketNo(number),
+        key=f"cup-{number}/1x2",
+        status=Status.ACTIVE,
+        version=1,
+        outcomes=("home", "away"),
+        odds_milli=(OddsMilli(1_900), OddsMilli(1_900)),
+        active=(True, True),
+    )
+
+
+async def test_findings_wait_for_their_second_and_are_bounded() -> None:
+    watched = Watched(NoBetStopRule())
+    most = ALERTS_A_SECOND_MAX
+    for number in range(1, FINDINGS_WAITING_MAX + 2 * most + 1):
+        watched.watch.on_created(encode([image(number)]))
+        watched.watch.on_match(f"cup-{number}", in_play=True, home=1, away=0)
+    assert len(watched.alerts.alerts) == most
+    assert watched.watch.findings_dropped == most
+    await watched.seconds(1)
+    assert len(watched.alerts.alerts) == 2 * most
+
+
+async def test_a_score_is_seen_once() -> None:
+    watched = Watched(NoBetStopRule())
+    watched.watch.on_created(encode([image(1)]))
+    for home in (0, 1, 1, 2):
+        watched.watch.on_match("cup-1", in_play=True, home=home, away=0)
+    assert watched.subjects() == ["fixture cup-1 score 1-0", "fixture cup-1 score 2-0"]
+
+
+def test_changed_markets_come_first_and_all_others_in_turn() -> None:
+    sweep = MarketSweep()
+    numbers = [MarketNo(number) for number in range(1, 8)]
+    sweep.note(MarketNo(6))
+    sweep.note(MarketNo(99))
+    assert sweep.take(numbers, most=3) == [6, 1, 2]
+    assert sweep.take(numbers, most=3) == [3, 4, 5]
+    assert sweep.take(numbers, most=3) == [6, 7, 1]
+    assert sorted(sweep.take(numbers, most=50)) == numbers
+    assert sweep.take([], most=3) == []
