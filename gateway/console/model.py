@@ -34,6 +34,7 @@ from gateway.console.figures import (
 from gateway.messages.bet_lines import BetLine
 from gateway.messages.books import BOOKS_MAX
 from gateway.messages.fixtures import FixtureLine, Fixtures
+from gateway.messages.house import House
 from gateway.messages.market import Market
 from gateway.messages.trader import Book
 from gateway.settings import FIXTURES_PAGE_MAX
@@ -204,6 +205,8 @@ class Model:
         self.bets: deque[tuple[int, BetLine]] = deque(maxlen=BETS_MAX)
         """The newest bets as they were decided, each with its number."""
         self.bets_no = 0
+        self.house = House()
+        """Whether the house is stopped, as it was last known."""
         self.bets_missed = 0
         self._due: dict[MarketNo, None] = {}
         """Markets whose book may have changed."""
@@ -372,6 +375,8 @@ class Model:
                 after, count = page.next, count + len(page.fixtures)
                 if not after or count >= FIXTURES_MAX:
                     break
+            with contextlib.suppress(GatewayError):
+                self.house = await self.session.house()
             await asyncio.sleep(CATALOGUE_S)
 
     async def _page(self, after: str) -> Fixtures:

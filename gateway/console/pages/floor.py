@@ -78,7 +78,10 @@ def floor(screen: Screen) -> None:
             screen,
             "floor",
             COLUMNS,
-            prompts={"h": {"title": "hand over to", "row": True}},
+            prompts={
+                "h": {"title": "hand over to", "row": True},
+                "X": {"title": "stop ALL bets of the house, because"},
+            },
         )
     table.grid.on("rowDoubleClicked", lambda event: _open(event.args.get("rowId")))
     rows = _Rows(model)
@@ -93,6 +96,12 @@ def floor(screen: Screen) -> None:
             _show_sums(labels, list(rows.rows.values()))
 
     async def on_key(key: str, row: str, text: str) -> None:
+        if key == "X":
+            await stop_house(screen, text)
+            return
+        if key == "Y":
+            await start_house(screen)
+            return
         if row not in model.fixtures:
             return
         if key == "Enter":
@@ -123,6 +132,26 @@ async def resume_fixture(screen: Screen, fixture: str) -> None:
     """Resume what a suspension of the whole fixture holds."""
     session = screen.user.session
     await screen.act(f"resume {fixture}", lambda: session.resume_all(fixture=fixture))
+
+
+async def stop_house(screen: Screen, why: str) -> None:
+    """Refuse every new bet of the house; undo takes bets again."""
+    session = screen.user.session
+
+    async def stop() -> None:
+        screen.model.house = await session.stop_house(why=why)
+
+    undo = Undo("undo: start the house", lambda: _start(screen))
+    await screen.act("stop the house", stop, undo=undo)
+
+
+async def start_house(screen: Screen) -> None:
+    """Take bets again."""
+    await screen.act("start the house", lambda: _start(screen))
+
+
+async def _start(screen: Screen) -> None:
+    screen.model.house = await screen.user.session.start_house()
 
 
 def _open(fixture: Any) -> None:
@@ -230,6 +259,8 @@ def _strip() -> dict[str, Text]:
                 ("resume", "r"),
                 ("claim, release", "c"),
                 ("hand over", "h"),
+                ("stop house", "X"),
+                ("start", "Y"),
                 ("undo", "u"),
             )
         )

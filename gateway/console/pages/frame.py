@@ -298,10 +298,12 @@ def _bar(screen: Screen, menu: Sequence[tuple[str, str]]) -> None:
 
     def tick() -> None:
         now.text = time.strftime("%H:%M:%S")
-        down = model.state != "connected"
-        lost.set_visibility(down)
+        down, house = model.state != "connected", model.house
+        lost.set_visibility(down or house.stopped > 0)
         if down:
             lost.text = f"gateway {model.state} {model.why}"[:TEXT_MAX]
+        elif house.stopped:
+            lost.text = f"\u2716 HOUSE STOPPED by {house.by}: {house.why}"[:TEXT_MAX]
 
     ui.timer(1.0, tick)
 

@@ -1,0 +1,97 @@
+"""Take the pictures of docs/console.md while the demo plays.
+
+Run as `python -m tests.gateway.console.screenshots`.
+
+Owns which pages are taken, in which theme and width.
+"""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from tests.gateway.console.browser import Visit, open_browser
+from tests.gateway.console.demo_run import open_demo
+
+PICTURES: Final = Path(__file__).parents[3] / "docs" / "console"
+ARGUMENTS: Final = ("--speed", "40", "--kill-minute", "none", "--markets", "40", "--beside", "3")
+PLAYED_S: Final = 45
+"""Seconds of betting before the first picture."""
+WAIT_MS: Final = 3_500
+
+
+async def main() -> None:
+    """Play, visit every page, and write the pictures."""
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_browser() as browser, open_demo(Path(folder), *ARGUMENTS) as demo:
+            context = await browser.new_context(viewport={"width": 1280, "height": 760})
+            page = await context.new_page()
+            person = Visit(page, demo.url)
+            await person.listening()
+            await person.log_in(demo.token)
+            await asyncio.sleep(PLAYED_S)
+            await trade(person)
+            for name, path in (
+                ("floor", "/"),
+                ("fixture", "/fixture/wc22-64"),
+                ("ticker", "/ticker"),
+                ("risk", "/risk"),
+                ("settlement", "/settlement"),
+                ("approvals", "/approvals"),
+                ("audit", "/audit"),
+                ("system", "/system"),
+            ):
+                await person.open(path)
+                await take(person, name)
+            await one_bet(person)
+            await page.set_viewport_size({"width": 2560, "height": 1300})
+            await person.open("/fixture/wc22-64")
+            await take(person, "fixture-wide")
+            await page.set_viewport_size({"width": 1280, "height": 760})
+            await page.click("button:has-text('theme')")
+            await take(person, "fixture-light")
+            await person.open("/")
+            await take(person, "floor-light")
+
+
+async def trade(person: Visit) -> None:
+    """Do what the audit then shows."""
+    page = person.page
+    await page.wait_for_selector(".ag-cell-focus")
+    await page.keyboard.press("c")
+    await person.open("/fixture/wc22-64")
+    await page.wait_for_selector(".ag-cell-focus")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("x")
+    await page.wait_for_timeout(500)
+    await page.keyboard.press("Shift+S")
+    await page.wait_for_timeout(1_500)
+    await page.keyboard.press("u")
+    await page.wait_for_timeout(500)
+
+
+async def one_bet(person: Visit) -> None:
+    """Show a refused bet, and its account."""
+    page = person.page
+    await person.open("/ticker")
+    await page.wait_for_selector(".ag-cell-focus")
+    await page.keyboard.press("r")
+    await page.wait_for_timeout(2_000)
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/bet/*")
+    await take(person, "bet")
+    await page.keyboard.press("a")
+    await page.wait_for_url("**/account/*")
+    await take(person, "account")
+
+
+async def take(person: Visit, name: str) -> None:
+    """Take one picture, when the page has settled."""
+    await person.page.wait_for_timeout(WAIT_MS)
+    await person.page.screenshot(path=str(PICTURES / f"{name}.png"))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
