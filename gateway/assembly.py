@@ -28,6 +28,7 @@ from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
+from gateway.services.scopes import ScopeService
 from gateway.services.watching import WatchingService
 from gateway.session.services import Services
 from gateway.settings import GatewaySettings
@@ -73,6 +74,9 @@ def make_services(
         offers=OfferService(routes=routes, settings=settings),
         account_bounds=AccountBoundService(routes=routes, settings=settings),
         house=HouseService(routes=routes, settings=settings),
+        scopes=ScopeService(
+            routes=routes, catalogue=fixtures.catalogue, fanout=fanout, control=control
+        ),
         floor_accounts=FloorAccounts(routes=routes, settings=settings),
         bet_lookup=BetLookup(routes=routes, accounts=accounts, fanout=fanout, settings=settings),
         watching=WatchingService(desk=desk),

@@ -57,6 +57,7 @@ from gateway.messages.boards import NewMarket
 from gateway.messages.builders import Builder, BuilderLeg
 from gateway.messages.each_way import EachWay
 from gateway.messages.market import Market, Seen
+from gateway.messages.scopes import MarketScope
 from gateway.messages.slips import BetLines, Leg, LegAnswer, PlaceTerms, SlipBet
 
 __all__ = [
@@ -110,11 +111,13 @@ __all__ = [
     "Limits",
     "LimitsPatch",
     "Market",
+    "MarketScope",
     "OutcomeResult",
     "Place",
     "Quote",
     "Reason",
     "Refused",
+    "Scope",
     "Seen",
     "Selection",
     "SlipBet",
@@ -129,7 +132,6 @@ __all__ = [
     "OddsApartRule",
     "PaceRule",
     "Action",
-    "Scope",
     "Severity",
     "WatchRule",
     "SyndicateRule",

@@ -5,6 +5,7 @@ Owns one method per command. It never sends a command twice.
 
 from collections.abc import Mapping, Sequence
 
+from engine.common.commands import LimitsPatch
 from engine.common.events import MarketEvent
 from engine.common.ids import MarketNo
 from engine.common.outcome_marks import (
@@ -18,6 +19,7 @@ from engine.common.outcome_marks import (
 from engine.common.units import OddsMilli
 from gateway.client.session import Session
 from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
+from gateway.messages.scopes import LimitScope, MarketScope, ResumeScope, Scoped, SuspendScope
 from gateway.messages.trader import Control, Controlled
 
 
@@ -42,6 +44,22 @@ class StopRequests(Session):
         return await self._mark(
             ResumeOutcomes(market_no=MarketNo(market), outcomes=tuple(outcomes))
         )
+
+    async def suspend_scope(
+        self, scope: MarketScope, *, why: str = "", preview: bool = False
+    ) -> Scoped:
+        """Suspend every market of a scope, or hold outcomes of one; a preview changes nothing."""
+        return await self._request(SuspendScope, Scoped, scope=scope, why=why, preview=preview)
+
+    async def resume_scope(self, scope: MarketScope, *, preview: bool = False) -> Scoped:
+        """Undo the suspensions of every market of a scope; a preview changes nothing."""
+        return await self._request(ResumeScope, Scoped, scope=scope, preview=preview)
+
+    async def set_limits_of(
+        self, scope: MarketScope, limits: LimitsPatch, *, preview: bool = False
+    ) -> Scoped:
+        """Change the named limits of every market of a scope; a preview changes nothing."""
+        return await self._request(LimitScope, Scoped, scope=scope, limits=limits, preview=preview)
 
     async def stop_house(self, *, why: str = "") -> House:
         """Have every account shard refuse new bets; `missing` names shards without an answer."""

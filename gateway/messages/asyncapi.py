@@ -101,6 +101,7 @@ from gateway.messages.offers import (
 )
 from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.messages.races import SettleRace
+from gateway.messages.scopes import LimitScope, ResumeScope, Scoped, SuspendScope
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
@@ -164,6 +165,9 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     ListOffers: (Offers, Error),
     BoundAccount: (AccountBounded, Error),
     StopTheHouse: (House, Error),
+    SuspendScope: (Scoped, Error),
+    ResumeScope: (Scoped, Error),
+    LimitScope: (Scoped, Error),
     StartTheHouse: (House, Error),
     AskHouse: (House, Error),
     AskPreview: (Previewed, Error),

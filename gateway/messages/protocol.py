@@ -84,6 +84,7 @@ from gateway.messages.offers import (
     PutOffer,
 )
 from gateway.messages.races import SettleRace
+from gateway.messages.scopes import LimitScope, ResumeScope, Scoped, SuspendScope
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
@@ -145,6 +146,9 @@ ClientMessage = (
     | GiveFreeBet
     | BoundAccount
     | StopTheHouse
+    | SuspendScope
+    | ResumeScope
+    | LimitScope
     | StartTheHouse
     | AskHouse
     | AskPreview
@@ -209,6 +213,7 @@ ServerMessage = (
     | FreeBetGiven
     | AccountBounded
     | House
+    | Scoped
     | Previewed
     | AccountInfo
     | BlockPut

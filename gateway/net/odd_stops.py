@@ -20,10 +20,12 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.events import Refused
+from engine.common.fixtures import CategoryField
 from engine.common.outcome_marks import OutcomeField, SuspendOutcomes
 from engine.common.units import OUTCOMES_MAX
 from gateway.messages.base import FixtureField, IdField
 from gateway.messages.house import StopTheHouse
+from gateway.messages.scopes import MarketScope, SuspendScope, TypeField, scope_fault
 from gateway.messages.trader import Control, Reprice, SuspendAll
 from gateway.net.codec import CODECS, OP_BINARY, Codec, Complaint
 
@@ -38,6 +40,15 @@ _STOPS: Final[dict[str, type[Stop]]] = {
 _FINAL: Final = (CloseMarket, CancelMarket)
 """Stops that no later command undoes. One with a field that it does not have may mean less than a
 whole market or a later time, so only its market is suspended."""
+_SCOPE: Final[dict[str, Any]] = {
+    "market": MarketNoField,
+    "fixture": FixtureField,
+    "type": TypeField,
+    "competition": CategoryField,
+    "sport": CategoryField,
+    "house": bool,
+}
+"""The fields of a scope, apart from its outcomes."""
 _NOTHING: Final = (b"null", b"\xc0", b'""', b"\xa0")
 """An absent value and an empty text, in either form: the field is not given."""
 
@@ -77,11 +88,20 @@ class OddStopHouse(NamedTuple):
     of: type = StopTheHouse
 
 
+class OddSuspendScope(NamedTuple):
+    """A `suspend` message whose scope can be read."""
+
+    id: int
+    scope: MarketScope
+    why: str
+    of: type = SuspendScope
+
+
 OddMarketStop = OddControl | OddSuspendAll | OddReprice
-OddStop = OddMarketStop | OddStopHouse
+OddStop = OddMarketStop | OddStopHouse | OddSuspendScope
 
 
-def as_message(stops: OddStop) -> Control | SuspendAll | Reprice | StopTheHouse:
+def as_message(stops: OddStop) -> Control | SuspendAll | Reprice | StopTheHouse | SuspendScope:
     """Return the message that says what is obeyed, and no more."""
     match stops:
         case OddControl(number, commands):
@@ -93,6 +113,8 @@ def as_message(stops: OddStop) -> Control | SuspendAll | Reprice | StopTheHouse:
             return Reprice(id=number, fixture=fixture, pricing={}, suspend=why)
         case OddStopHouse(number, why):
             return StopTheHouse(id=number, why=why)
+        case OddSuspendScope(number, scope, why):
+            return SuspendScope(id=number, scope=scope, why=why)
 
 
 class OddStops:
@@ -130,6 +152,12 @@ class OddStops:
                 return OddSuspendAll(number, fixture, self._why(fields, "why"))
             case "stop_house":
                 return OddStopHouse(number, self._why(fields, "why"))
+            case "suspend":
+                scope = self._scope(fields)
+                previews = "preview" in fields and self._value(fields, "preview", bool) is not False
+                if scope is None or previews:
+                    return None
+                return OddSuspendScope(number, scope, self._why(fields, "why"))
             case "reprice":
                 fixture = self._value(fields, "fixture", FixtureField)
                 why = self._why(fields, "suspend")
@@ -163,6 +191,19 @@ class OddStops:
         if kind is CloseMarket:
             return CloseMarket(market_no=number)
         return HandOverMarket(market_no=number)
+
+    def _scope(self, fields: _Fields) -> MarketScope | None:
+        """Return a scope that can be read whole but for fields that no scope has; else None."""
+        given = self._fields(fields.get("scope", Raw(b"")))
+        named: dict[str, Any] = {
+            name: self._value(given, name, kind) for name, kind in _SCOPE.items() if name in given
+        }
+        if "outcomes" in given:
+            named["outcomes"] = self._outcomes(given) or None
+        if None in named.values():
+            return None
+        scope = MarketScope(**named)
+        return None if scope_fault(scope) else scope
 
     def _outcomes(self, fields: _Fields) -> tuple[int, ...]:
         """Return the outcomes that a stop names; none where one of them cannot be read."""

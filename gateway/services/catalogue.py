@@ -124,6 +124,23 @@ class FixtureCatalogue:
         entry = self._entries.get(fixture)
         return None if entry is None else _line(entry, for_bettors=for_bettors)
 
+    def fixtures_of(self, sport: str, competition: str) -> tuple[set[str], set[str]]:
+        """Return the fixtures of a sport, a competition or both (an empty one: of any).
+
+        The second set may belong to them: nobody has said their sport or competition.
+        """
+        chosen: set[str] = set()
+        unknown: set[str] = set()
+        for name, entry in self._entries.items():
+            fixture = entry.fixture
+            if sport not in ("", fixture.sport or sport):
+                continue
+            if competition not in ("", fixture.competition or competition):
+                continue
+            undescribed = (sport and not fixture.sport) or (competition and not fixture.competition)
+            (unknown if undescribed else chosen).add(name)
+        return chosen, unknown
+
     def answer(self, request: AskFixtures, *, for_bettors: bool) -> Fixtures:
         """Answer a question for fixtures."""
         page = self.page(request, for_bettors=for_bettors)

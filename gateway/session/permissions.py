@@ -70,6 +70,7 @@ from gateway.messages.house import AskHouse, StartTheHouse, StopTheHouse
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.races import SettleRace
+from gateway.messages.scopes import LimitScope, ResumeScope, SuspendScope
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.messages.watching import (
@@ -131,15 +132,17 @@ _FLOOR: Final = _ASSESS | {
     AskHouse,
 }
 """What everyone on the trading floor reads."""
-_STOP: Final[frozenset[type]] = frozenset({SuspendAll, StopTheHouse})
+_STOP: Final[frozenset[type]] = frozenset({SuspendAll, SuspendScope, StopTheHouse})
 _WATCH: Final[frozenset[type]] = frozenset({SetRule, RemoveRule, WorkAlert})
 _OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskPreview, ListProposals})
 """What looks at others' work, and at what a command would do."""
+_LIMIT: Final[frozenset[type]] = frozenset({LimitScope})
 _FIXTURES: Final[frozenset[type]] = frozenset(
     {SetFixture, ClaimFixture, CreateMarkets, CreateBoard}
 )
 _PROPOSE: Final[frozenset[type]] = frozenset({ProposeCommands, WithdrawProposal})
 _DECIDE: Final[frozenset[type]] = frozenset({DecideProposal})
+_RESUME: Final[frozenset[type]] = frozenset({ResumeAll, ResumeScope})
 _TRADE: Final = (
     _FLOOR
     | _OVERSEE
@@ -147,7 +150,9 @@ _TRADE: Final = (
     | _PROPOSE
     | _STOP
     | _WATCH
-    | {Control, ResumeAll, Reprice, SettleRace}
+    | _RESUME
+    | _LIMIT
+    | {Control, Reprice, SettleRace}
 )
 _BOUND: Final[frozenset[type]] = frozenset({BoundAccount, PutBlock, PutFactor, PutOffer})
 _PAY: Final[frozenset[type]] = frozenset({GiveFreeBet})
@@ -177,7 +182,7 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     | _DECIDE
     | _STOP
     | {Control, SettleRace},
-    ("control", Role.RISK): _FLOOR | _OVERSEE | _BOUND | _STOP | _WATCH | {Control},
+    ("control", Role.RISK): _FLOOR | _OVERSEE | _BOUND | _STOP | _WATCH | _LIMIT | {Control},
     ("control", Role.CASHIER): _FLOOR | _OVERSEE | _PAY,
     ("control", Role.AUDITOR): _FLOOR | _OVERSEE,
     ("feed", Role.FEED): frozenset(
@@ -207,6 +212,8 @@ def only_stops(request: object) -> bool:
     """Say whether a request only stops betting."""
     if isinstance(request, Control):
         return all(type(command) in STOPPING_COMMANDS for command in request.commands)
+    if isinstance(request, SuspendScope):
+        return not request.preview
     return isinstance(request, SuspendAll | StopTheHouse)
 
 

@@ -26,9 +26,10 @@ from gateway.messages.house import HouseRequest, StopTheHouse
 from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.races import SettleRace
+from gateway.messages.scopes import ScopeRequest, SuspendScope
 from gateway.messages.trader import AskBook, Reprice, ResumeAll, SuspendAll
 from gateway.messages.watching import WatchingRequest
-from gateway.net.odd_stops import OddStop, OddStopHouse
+from gateway.net.odd_stops import OddStop, OddStopHouse, OddSuspendScope
 from gateway.session.services import Services
 from gateway.session.tokens import Claims, Role
 
@@ -133,10 +134,17 @@ def _audit_trail(services: Services, _: Claims, request: AskAuditTrail) -> Work:
     return services.trail.search(request)
 
 
+def _scope(services: Services, claims: Claims, request: ScopeRequest) -> Work:
+    return services.scopes.answer(claims.identity, request)
+
+
 def obeyed(services: Services, claims: Claims, stops: OddStop) -> Work:
     """Return what runs the stops of a message that cannot be read whole."""
     if isinstance(stops, OddStopHouse):
         return services.house.answer(claims.identity, StopTheHouse(id=stops.id, why=stops.why))
+    if isinstance(stops, OddSuspendScope):
+        request = SuspendScope(id=stops.id, scope=stops.scope, why=stops.why)
+        return services.scopes.answer(claims.identity, request)
     if claims.role is Role.FEED:
         return services.control.obey(claims.identity, stops, fed=True)
     return services.approvals.obey(claims.identity, stops)
@@ -165,6 +173,7 @@ QUERIES: Final[dict[type, Query]] = {
     AskBetStory: _bet_story,
     **dict.fromkeys(get_args(FloorAccountRequest), _floor_accounts),
     **dict.fromkeys(get_args(HouseRequest), _house),
+    **dict.fromkeys(get_args(ScopeRequest), _scope),
     **dict.fromkeys(get_args(AccountRequest), _ask_account),
     **dict.fromkeys(get_args(OfferRequest), _offers),
     **dict.fromkeys(get_args(ApprovalRequest), _approvals),

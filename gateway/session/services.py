@@ -30,6 +30,7 @@ from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
+from gateway.services.scopes import ScopeService
 from gateway.services.watching import WatchingService
 from gateway.settings import GatewaySettings
 
@@ -113,6 +114,8 @@ class Services:
         Stops and starts the house.
     watching : WatchingService
         Rules that watch, and alerts.
+    scopes : ScopeService
+        Commands by scope.
     feeds : FeedIngress
         Messages of feeds.
     fixtures : FixtureService
@@ -143,6 +146,7 @@ class Services:
         bet_stream: BetStream,
         house: HouseService,
         watching: WatchingService,
+        scopes: ScopeService,
         feeds: FeedIngress,
         fixtures: FixtureService,
         boards: BoardService,
@@ -166,6 +170,7 @@ class Services:
         self.bet_stream = bet_stream
         self.house = house
         self.watching = watching
+        self.scopes = scopes
         self.feeds = feeds
         self.fixtures = fixtures
         self.boards = boards

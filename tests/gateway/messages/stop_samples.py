@@ -1,6 +1,13 @@
 """Samples of commands, of messages that stop betting on many markets, and of odds that stand."""
 
-from engine.common.commands import OutcomeResult, Quote, SetOdds, SettleMarket, SuspendMarket
+from engine.common.commands import (
+    LimitsPatch,
+    OutcomeResult,
+    Quote,
+    SetOdds,
+    SettleMarket,
+    SuspendMarket,
+)
 from engine.common.events import (
     MarketSettled,
     MarketSuspended,
@@ -19,6 +26,7 @@ from engine.common.outcome_marks import (
 )
 from engine.common.reasons import Reason
 from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
+from gateway.messages.scopes import LimitScope, MarketScope, ResumeScope, Scoped, SuspendScope
 from gateway.messages.trader import (
     Control,
     Controlled,
@@ -32,6 +40,14 @@ OVERRIDDEN = (StandingOdds(outcome=0, odds_milli=2_050),)
 RELEASED = (StandingOdds(outcome=0, odds_milli=1_950),)
 
 STOP_REQUESTS = (
+    SuspendScope(id=19, scope=MarketScope(market=42, outcomes=(1,)), why="injury"),
+    ResumeScope(id=19, scope=MarketScope(fixture="wc22-64", type="1x2")),
+    LimitScope(
+        id=19,
+        scope=MarketScope(competition="wc22", sport="football"),
+        limits=LimitsPatch(stake_minor_max=20_000),
+        preview=True,
+    ),
     StopTheHouse(id=18, why="a wrong feed"),
     StartTheHouse(id=18),
     AskHouse(id=18),
@@ -62,6 +78,18 @@ STOP_REQUESTS = (
     ),
 )
 STOP_ANSWERS = (
+    Scoped(
+        id=19,
+        markets=14,
+        fixtures=1,
+        open=13,
+        changed=12,
+        unchanged=1,
+        failed=(42,),
+        undescribed=2,
+        first_markets=(42, 43),
+        first_fixtures=("wc22-64",),
+    ),
     House(
         id=18,
         stopped=1,

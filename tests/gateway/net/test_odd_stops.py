@@ -173,6 +173,43 @@ async def test_an_odd_stop_of_the_house_is_obeyed_where_the_role_may_stop_it() -
         assert (await markets.ask(type="stop_house", why=LONG))["type"] == "error"
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"scope": {"market": "1"}, "why": LONG},
+        {"scope": {"fixture": FIXTURE, "until": 5}, "why": 3},
+        {"scope": {"house": True, "sport": None}, "force": True},
+        {"scope": {"fixture": FIXTURE}, "preview": False, "why": LONG},
+    ],
+)
+async def test_an_odd_suspension_of_a_scope_is_obeyed(given: dict[str, Any]) -> None:
+    async with open_markets() as markets:
+        answer = await markets.ask(type="suspend", id=4, **given)
+        assert (answer["type"], answer["id"]) == ("scoped", 4)
+        assert markets.statuses()[0] == SUSPENDED
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"scope": {"market": 1, "fixture": FIXTURE}},
+        {"scope": {"fixture": ["cup-1"]}},
+        {"scope": {"competition": FIXTURE, "sport": 7}},
+        {"scope": {"market": 1, "outcomes": ["home"]}},
+        {"scope": {"market": 1}, "preview": True},
+        {"scope": {"market": 1}, "preview": "yes"},
+        {"scope": "all"},
+        {},
+    ],
+)
+async def test_a_scope_that_cannot_be_read_and_an_odd_preview_stop_nothing(
+    given: dict[str, Any],
+) -> None:
+    async with open_markets() as markets:
+        assert (await markets.ask(type="suspend", why=LONG, **given))["type"] == "error"
+        assert markets.statuses() == [ACTIVE] * 3
+
+
 async def test_odd_suspend_all_is_not_for_a_feed() -> None:
     async with open_markets(Role.FEED) as markets:
         answer = await markets.ask(type="suspend_all", why=LONG)

@@ -1,0 +1,182 @@
+"""Find the markets of a scope, and suspend, resume or limit all of them.
+
+Owns which markets a scope has, by the gateway's copy of the directory, and the sums of what became
+of them. Never decides whether a market's state allows a command; the engine does.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from actors.routes import Routes
+from engine.common.commands import ResumeWithAll, SetLimits, SuspendWithAll
+from engine.common.events import (
+    LimitsSet,
+    MarketEvent,
+    MarketResumed,
+    MarketSuspended,
+    OutcomesResumed,
+    OutcomesSuspended,
+    Refused,
+    StatusSet,
+)
+from engine.common.ids import MarketNo
+from engine.common.lifecycle import Status
+from engine.common.outcome_marks import ResumeOutcomes, SuspendOutcomes
+from engine.common.reasons import Reason
+from gateway.messages.base import Error
+from gateway.messages.protocol import ServerMessage
+from gateway.messages.scopes import (
+    FIXTURES_SHOWN_MAX,
+    MARKETS_SHOWN_MAX,
+    LimitScope,
+    MarketScope,
+    ResumeScope,
+    Scoped,
+    ScopeRequest,
+    SuspendScope,
+    scope_fault,
+)
+from gateway.services.catalogue import FixtureCatalogue
+from gateway.services.control import ControlService
+from gateway.services.ledger_control import error_of
+from gateway.services.price_fanout import Fanout
+
+_Command = SuspendWithAll | ResumeWithAll | SuspendOutcomes | ResumeOutcomes | SetLimits
+_CHANGED = (MarketSuspended, MarketResumed, LimitsSet)
+
+
+class _Found(NamedTuple):
+    """The markets of a scope in order, their fixtures, and how many fixtures nobody described."""
+
+    markets: list[MarketNo]
+    fixtures: list[str]
+    undescribed: int
+
+
+class ScopeService:
+    """Commands by scope.
+
+    Parameters
+    ----------
+    routes : Routes
+        Every market with its key.
+    catalogue : FixtureCatalogue
+        The competition and sport of each fixture.
+    fanout : Fanout
+        The last status of each market, for counts.
+    control : ControlService
+        Runs the commands.
+    """
+
+    def __init__(
+        self,
+        *,
+        routes: Routes,
+        catalogue: FixtureCatalogue,
+        fanout: Fanout,
+        control: ControlService,
+    ) -> None:
+        self._routes = routes
+        self._catalogue = catalogue
+        self._fanout = fanout
+        self._control = control
+
+    async def answer(self, by: str, request: ScopeRequest) -> ServerMessage:
+        """Suspend, resume or limit what a scope has, or say what it has."""
+        fault = scope_fault(request.scope)
+        if fault:
+            return Error(
+                code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"scope: {fault}", id=request.id
+            )
+        found = self._find(request.scope)
+        if not found.markets:
+            message = f"no market is in this scope; {found.undescribed} fixtures are undescribed"
+            return Error(code=int(Reason.MARKET_UNKNOWN), message=message, id=request.id)
+        if isinstance(request, LimitScope) and not request.limits.names():
+            message = "limits: name at least one limit"
+            return Error(code=int(Reason.FIELD_OUT_OF_BOUNDS), message=message, id=request.id)
+        commands = [] if request.preview else [_command(request, no) for no in found.markets]
+        events = await self._control.run(by, commands)
+        for event in events[:1]:  # the house's cap is that of every market
+            if isinstance(event, Refused) and event.reason is Reason.LIMIT_OVER_CAP:
+                return error_of(event, request.id)
+        changed = sum(map(_is_change, events))
+        released = sum(isinstance(event, StatusSet) for event in events)
+        failed = _failed(commands, events)
+        return Scoped(
+            id=request.id,
+            preview=request.preview,
+            markets=len(found.markets),
+            fixtures=len(found.fixtures),
+            open=sum(map(self._is_open, found.markets)),
+            changed=changed,
+            released=released,
+            unchanged=len(events) - changed - released - len(failed),
+            failed=failed[:MARKETS_SHOWN_MAX],
+            undescribed=found.undescribed,
+            first_markets=tuple(found.markets[:MARKETS_SHOWN_MAX]),
+            first_fixtures=tuple(found.fixtures[:FIXTURES_SHOWN_MAX]),
+        )
+
+    def _find(self, scope: MarketScope) -> _Found:
+        """Return what a scope has; the scope names one."""
+        undescribed: set[str] = set()
+        chosen: set[str] | None = None
+        if scope.competition is not UNSET or scope.sport is not UNSET:
+            sport = "" if scope.sport is UNSET else scope.sport
+            competition = "" if scope.competition is UNSET else scope.competition
+            chosen, undescribed = self._catalogue.fixtures_of(sport, competition)
+        markets: list[MarketNo] = []
+        fixtures: set[str] = set()
+        aside: set[str] = set()
+        for number in sorted(self._routes.markets):
+            fixture, _, rest = self._routes.markets[number].key.partition("/")
+            if fixture in undescribed:
+                aside.add(fixture)
+            if (
+                (scope.market is UNSET or number == scope.market)
+                and (scope.fixture is UNSET or fixture == scope.fixture)
+                and (scope.type is UNSET or rest.partition("?")[0] == scope.type)
+                and (chosen is None or fixture in chosen)
+            ):
+                markets.append(number)
+                fixtures.add(fixture)
+        return _Found(markets, sorted(fixtures), len(aside))
+
+    def _is_open(self, number: MarketNo) -> bool:
+        topic = self._fanout.topics.get(number)
+        shown = None if topic is None else topic.shown
+        return shown is not None and shown.status is Status.ACTIVE
+
+
+def _command(request: ScopeRequest, number: MarketNo) -> _Command:
+    """Return what a request means for one market of its scope."""
+    outcomes = request.scope.outcomes
+    match request:
+        case SuspendScope(why=why):
+            if outcomes is UNSET:
+                return SuspendWithAll(market_no=number, why=why)
+            return SuspendOutcomes(market_no=number, outcomes=outcomes, why=why)
+        case ResumeScope():
+            if outcomes is UNSET:
+                return ResumeWithAll(market_no=number)
+            return ResumeOutcomes(market_no=number, outcomes=outcomes)
+        case LimitScope(limits=limits):
+            return SetLimits(market_no=number, limits=limits)
+
+
+def _is_change(event: MarketEvent) -> bool:
+    if isinstance(event, OutcomesSuspended | OutcomesResumed):
+        return bool(event.outcomes)
+    return isinstance(event, _CHANGED)
+
+
+def _failed(commands: Sequence[_Command], events: Sequence[MarketEvent]) -> tuple[int, ...]:
+    """Return the markets without an answer, or refused for another reason than their status."""
+    return tuple(
+        command.market_no
+        for command, event in zip(commands, events, strict=True)
+        if isinstance(event, Refused) and event.reason is not Reason.TRANSITION_NOT_ALLOWED
+    )
