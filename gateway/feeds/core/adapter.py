@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from actors.messages import KnownMarket
 from engine.common.commands import FeedStep, Limits
+from engine.common.fixtures import FeedDescription
 from engine.common.ids import MarketNo
 from engine.common.units import Nanos
 from engine.pricing.fair_probabilities import Fair, Mark
@@ -164,6 +165,15 @@ class Adapter(Protocol):
 
     def unopened(self) -> Mapping[str, str]:
         """Return markets that are followed and were not made yet, by key, and why."""
+        ...
+
+
+@runtime_checkable
+class DescribingAdapter(Protocol):
+    """An adapter that knows more of its fixtures than their markets."""
+
+    def descriptions(self) -> Sequence[FeedDescription]:
+        """Return the descriptions of fixtures that have changed since the last call."""
         ...
 
 

@@ -22,7 +22,8 @@ from engine.pricing.following import UPDATES_IN_CALL_MAX
 from engine.pricing.quoting import Margin
 from engine.pricing.skew import Skew
 from gateway.feeds.core.actions import ActionRunner
-from gateway.feeds.core.adapter import Adapter, FactsAdapter
+from gateway.feeds.core.adapter import Adapter, DescribingAdapter, FactsAdapter
+from gateway.feeds.core.fixture_reports import FixtureReports
 from gateway.feeds.core.intake import MessageIntake
 from gateway.feeds.core.loss_report import LossReport
 from gateway.feeds.core.messages import FACTS_MAX, NAMES_IN_ANSWER_MAX
@@ -128,6 +129,7 @@ class FeedPipeline:
             skew=settings.skew,
         )
         self._actions.creation.set_supervisor(supervisor)
+        self._reports = FixtureReports(by=f"feed:{feed}", supervisor=supervisor)
         self._resumption = Resumption(
             name=name,
             routes=self._routes,
@@ -171,6 +173,7 @@ class FeedPipeline:
         self._resumption.stop()
         self._queues.stop()
         self._actions.creation.stop()
+        self._reports.stop()
 
     async def _tick(self) -> None:
         while True:
@@ -179,7 +182,10 @@ class FeedPipeline:
             self._intake.hold_late(self._queues.late_messages())
             await self._resumption.ready.wait()
             try:
-                self._actions.run_all(self._resumption.adapter.tick(at_ns=Nanos(self._clock_ns())))
+                adapter = self._resumption.adapter
+                self._actions.run_all(adapter.tick(at_ns=Nanos(self._clock_ns())))
+                if isinstance(adapter, DescribingAdapter):
+                    self._reports.add(adapter.descriptions())
                 self._losses.log_new(now_s=asyncio.get_running_loop().time())
             except Exception:
                 logger.exception("%s: the adapter met a defect in a tick", self.name)
@@ -208,6 +214,7 @@ class FeedPipeline:
         """Use this supervisor from now on: the one before is gone."""
         self._suspected.supervisor = supervisor
         self._actions.creation.set_supervisor(supervisor)
+        self._reports.set_supervisor(supervisor)
 
     # --- called by gateways ----------------------------------------------------------------------
 

@@ -12,15 +12,17 @@ concerned are suspended until a snapshot that was requested afterwards is comple
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from zlib import crc32
 
-from msgspec import Meta, Struct
+from msgspec import Meta, MsgspecError, Raw, Struct
 
 from engine.common.commands import Limits
+from engine.common.fixtures import FeedDescription
 from engine.common.units import MARKETS_MAX, NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import REFUSALS_KEPT, Action, KnownMarket, Received
 from gateway.feeds.core.losses import LOSSES_MAX, Losses
+from gateway.feeds.lsports.descriptions import Descriptions, read_about
 from gateway.feeds.lsports.market_registry import (
     FIXTURES_MAX,
     NO_NAME,
@@ -95,6 +97,7 @@ class LsportsAdapter:
             markets_max=self._settings.markets_max,
         )
         self._updates: Final = MarketUpdates(feed, self._settings.limits)
+        self._descriptions: Final = Descriptions(feed)
         self._trust = Trust(self._settings.trust)
         self._newest_ms = 0
         self._counts: dict[str, int] = {}
@@ -216,6 +219,7 @@ class LsportsAdapter:
             yield from self._doubt(event.fixture_id, since_ms=missed_ms)
         stopped, live = fixture.stopped, fixture.live
         fixture.take(event, message.ms)
+        self._describe(event, message.ms)
         touched: dict[Market, None] = {}
         doubtful = event.doubtful
         for part in event.markets:
@@ -239,6 +243,20 @@ class LsportsAdapter:
             self._note_results(market)
         if changed:
             yield from self._compare(fixture, without=touched)
+
+    def _describe(self, event: EventPart, ms: int) -> None:
+        """Note what an event says of its fixture itself, for the directory."""
+        about: dict[str, Any] = {}
+        if event.fixture:
+            try:
+                about = read_about(Raw(event.fixture), feed=self.feed)
+            except (MsgspecError, UnicodeDecodeError, RecursionError):
+                self._count("fixture not described", str(event.fixture_id))
+        self._descriptions.take(event.fixture_id, about, event.status, ms)
+
+    def descriptions(self) -> list[FeedDescription]:
+        """Return the descriptions of fixtures that have changed since the last call."""
+        return self._descriptions.changed()
 
     def _missed_since(self, message: Message, event: EventPart, fixture: Fixture) -> int | None:
         """Return the time from which messages about an event are missing; None: none is."""
@@ -311,6 +329,7 @@ class LsportsAdapter:
                 self._lose("no room for another fixture", str(event.fixture_id))
                 continue
             fixture.take(event, ms)
+            self._describe(event, ms)
             touched: dict[Market, None] = {}
             for part in event.markets:
                 for market, bet, name in self._bets(fixture, part)[0]:

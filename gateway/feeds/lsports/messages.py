@@ -101,6 +101,7 @@ class EventPart(Struct, frozen=True, kw_only=True):
     status: int | None = None
     subscription: int | None = None
     sport: str = ""
+    fixture: bytes = b""
     markets: tuple[MarketPart, ...] = ()
     doubtful: bool = False
 

@@ -202,6 +202,7 @@ class _MessageReader:
             status=status,
             subscription=subscription,
             sport=sport,
+            fixture=b"" if absent(event.fixture) else bytes(event.fixture),
             markets=tuple(market for market in markets if market is not None),
             doubtful=None in markets,
         )

@@ -49,6 +49,11 @@ class WholeWay:
 
         await until(holds, wait_s=WAIT_S)
 
+    async def shows_the_match(self) -> bool:
+        """Say whether a bettor finds the match as the provider describes it."""
+        found = (await self.bettor.fixtures(fixture=f"tiny.{MATCH}")).fixtures
+        return bool(found) and (found[0].sport, found[0].state) == ("football", "live")
+
     async def bet(self, ref: str, outcome: int, odds: int) -> tuple[str, int]:
         """Bet 100; return the state and the reason."""
         number = (await self.feeds.images())[KEY].market_no
@@ -99,6 +104,7 @@ async def test_a_match_is_traded_from_its_first_odds_to_paid_bets_over_broken_co
         await server.send(provider.fixture(), provider.odds(ODDS))
         await way.is_now(Status.ACTIVE, 2_100, 3_400, 3_600)
         assert await way.bet("home", 0, 2_100) == ("accepted", 0)
+        await until(way.shows_the_match, wait_s=WAIT_S)
 
         await server.send(provider.suspend())
         await way.is_now(Status.SUSPENDED)
