@@ -73,7 +73,10 @@ class MarketReads(Shell[DurableMarkets]):
         """Return those of some bets (u64 ids) that are recorded here, as BET_LINE rows."""
         if len(bet_ids) > 8 * AUDIT_ROWS_MAX:
             raise ValueError(f"{len(bet_ids) // 8} bets, at most {AUDIT_ROWS_MAX} in one call")
-        return bet_pages.bet_lines(self._machine(), np.frombuffer(bet_ids, np.uint64)).tobytes()
+        machine = self._machine()
+        lines = bet_pages.bet_lines(machine, np.frombuffer(bet_ids, np.uint64))
+        lines["corrected_milli"] = machine.corrected_milli(lines["bet_id"])
+        return lines.tobytes()
 
     def market_bets(
         self, market_no: MarketNo, outcome: int, states: int, before_bet_id: int, limit: int

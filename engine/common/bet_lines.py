@@ -36,7 +36,7 @@ BET_LINE: Final = row_dtype(
     ("legs", "u1"),
     ("pad", "u1"),
     ("factor_milli", "<u2"),
-    ("pad_2", "<u4"),
+    ("corrected_milli", "<i4"),
 )
 """A bet as its account or its market has it. `kind` is a SlipKind and `state` a SlipState; amounts
 are in the account's currency, whose unit is worth `rate_micro` millionths of base currency.
@@ -46,7 +46,8 @@ seen. Of a slip it is the most that the slip can still pay, of a leg that of its
 `factor_milli` is the account's factor of the market's limits at the decision, 0 for 1.000 and where
 only the account speaks. `paid_minor` is what a settled bet was paid. Only an account knows `ref`,
 `paid_minor`, `result`, `legs` and `settlement_no`; a bet that its account refused has no id, and is
-kept in memory alone.
+kept in memory alone. Only a market knows `corrected_milli`: the odds at which a correction settles
+the bet, -1 where it voids the bet, 0 for none.
 """
 _OF_BET: Final = (
     "bet_id", "stake_minor", "account_no", "market_no", "rate_micro", "outcome", "policy",

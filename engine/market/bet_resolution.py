@@ -136,6 +136,10 @@ class Resolutions:
         """Apply a command that corrects bets, or refuse it and change nothing."""
         return self._corrections.apply(command, slot, standing=self.standing, send=self._send)
 
+    def corrected_milli(self, numbers: I32s) -> I32s:
+        """Return the odds of bets' corrections (see `Corrections.corrected_milli`)."""
+        return self._corrections.corrected_milli(numbers)
+
     def _settle(self, command: SettleMarket, slot: int, at_ns: Nanos) -> FeedStepEvent:
         book = self._book
         before = book.status(slot)

@@ -90,6 +90,12 @@ class Corrections:
             odds_milli[corrected] = last[corrected]
         return Effect(odds_milli, corrected, void)
 
+    def corrected_milli(self, numbers: I32s) -> I32s:
+        """Return the odds of each bet's correction; -1: it voids the bet, 0: there is none."""
+        last = self._last(numbers)
+        corrected: I32s = np.where(last > _VOID, last, -1 - last).astype(np.int32)
+        return corrected
+
     def apply(
         self,
         command: CorrectionCommand,

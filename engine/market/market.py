@@ -45,7 +45,7 @@ from engine.common.lifecycle import Status
 from engine.common.outcome_marks import OutcomeCommand
 from engine.common.previews import PreviewAnswer, PreviewCommand
 from engine.common.reasons import Reason
-from engine.common.rows import BET, DECISION, Rows, U64s
+from engine.common.rows import BET, DECISION, I32s, Rows, U64s
 from engine.common.rules import RULES
 from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
@@ -203,6 +203,10 @@ class MarketMachine(RecordedBets):
         such market.
         """
         return charges.present_bets(self._book, self._slot_of[market_no])
+
+    def corrected_milli(self, bet_ids: U64s) -> I32s:
+        """Return the odds at which corrections settle recorded bets; -1: void, 0: none."""
+        return self._resolutions.corrected_milli(self.bet_places(bet_ids).astype(np.int32))
 
     # --- charges of legs --------------------------------------------------------------------------
 

@@ -72,7 +72,8 @@ class MarketSide(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     """What the market of a single or of a leg decided, and when.
 
     `known` is false where the market has no record of the bet, or did not answer. `odds_milli` are
-    the odds accepted; of a refused bet those that the market offered when it decided.
+    the odds accepted; of a refused bet those that the market offered when it decided. A correction
+    settles the bet at `corrected_odds_milli`, or has made it `void`.
     """
 
     bet_id: BetId
@@ -89,6 +90,8 @@ class MarketSide(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     reason: int = 0
     stake_max_minor: Minor = Minor(0)
     at_ns: Nanos = Nanos(0)
+    corrected_odds_milli: OddsMilli = OddsMilli(0)
+    void: bool = False
 
 
 class StoryLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

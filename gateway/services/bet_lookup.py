@@ -248,6 +248,8 @@ class BetLookup:
             reason=int(record["reason"]),
             stake_max_minor=Minor(int(record["stake_max_minor"])),
             at_ns=Nanos(int(record["at_ns"])),
+            corrected_odds_milli=OddsMilli(max(0, int(record["corrected_milli"]))),
+            void=bool(record["corrected_milli"] < 0),
         )
 
     # --- asking ----------------------------------------------------------------------------------
@@ -341,6 +343,10 @@ def _decision(side: MarketSide, line: BetLine, *, currency: str) -> StoryLine:
         return StoryLine(text=f"{what} refused {on}: {why}", where=side.key, at_ns=side.at_ns)
     odds, seen = odds_text(side.odds_milli), odds_text(side.odds_seen_milli)
     text = f"{what} accepted {on} at {odds}, seen at {seen} (policy {side.policy})"
+    if side.void:
+        text += "; a correction has made it void"
+    elif side.corrected_odds_milli:
+        text += f"; a correction settles it at {odds_text(side.corrected_odds_milli)}"
     return StoryLine(text=text, where=side.key, at_ns=side.at_ns)
 
 

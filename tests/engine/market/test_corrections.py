@@ -132,6 +132,8 @@ def test_the_last_correction_of_a_bet_counts_and_each_is_taken_back_by_itself() 
     machine = machine_with_bets()
     do(machine, FIRST_WON, RIGHT_ODDS, VoidBets(market_no=1, bets=of_account(7)))
     assert [payout for _, payout in paid(machine)] == [1_000, 630, 0]
+    ids = machine.bets()["bet_id"]
+    assert machine.corrected_milli(ids).tolist() == [-1, RIGHT, 0]
     do(machine, RestoreBets(market_no=1, correction_no=2))
     assert [payout for _, payout in paid(machine)] == [1_000, 6_300, 0]
     do(machine, RestoreBets(market_no=1, correction_no=3))

@@ -69,13 +69,15 @@ async def test_a_palpable_error_is_corrected_after_the_settlement_and_the_books_
             double = await eight.place_slip(ref="b", legs=legs, bets=[accumulator(STAKE_MINOR)])
             assert (single.state, double.state) == ("accepted", "accepted")
             async with house.trader() as trader:
-                await correct(house, trader, seven, eight, single.bet_id)
+                await correct(house, trader, seven, eight, single.bet_id, double.bet_id)
     report = audit_folder(tmp_path)
     assert report.faults == []
     assert report.books.agree
 
 
-async def correct(house: House, trader: Any, seven: Any, eight: Any, single: int) -> None:
+async def correct(
+    house: House, trader: Any, seven: Any, eight: Any, single: int, double: int
+) -> None:
     """Settle, then correct the settled bets, and see each account paid anew."""
     for market in (RESULT, OTHER):
         await trader.settle(market, HOME_WON)
@@ -93,6 +95,12 @@ async def correct(house: House, trader: Any, seven: Any, eight: Any, single: int
     await trader.correct_odds(RESULT, {0: 4_000}, bets=ChosenBets(account_no=8))
     await house.carry()
     assert await paid(seven, eight) == [1_000, 12_000]
+    sides = [(await trader.bet_story(bet_id=each)).markets for each in (single, double)]
+    assert [(each.void, each.corrected_odds_milli) for each in (*sides[0], *sides[1])] == [
+        (True, 0),
+        (False, 4_000),
+        (False, 0),
+    ]
     await trader.restore_bets(RESULT, event.settlement_no)
     await house.carry()
     assert await paid(seven, eight) == [1_000, 12_000], "later corrections stand"
