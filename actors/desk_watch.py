@@ -56,7 +56,7 @@ from engine.watch.odds_apart import OddsApartRule, probabilities_of
 from engine.watch.rules import Action, Place, WatchRule
 from engine.watch.watcher import Watcher
 
-BETS_LENT_MAX: Final = 4_096
+BETS_LENT_MAX: Final = 2_048
 """Bets that a shell may send in a second; what comes beyond is counted as missed."""
 MARKETS_A_SECOND_MAX: Final = 512
 """Markets whose book, and whose odds by a source, are looked at in a second."""

@@ -1,5 +1,6 @@
 """Tables of bounded size, for detectors that watch without end."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
@@ -20,7 +21,8 @@ class Recent(Generic[K, V]):
 
     def __init__(self, new: Callable[[], V], *, most: int) -> None:
         assert most > 0
-        self.items: Final[dict[K, V]] = {}
+        # Not a dict: finding the first entry of one whose first entries were deleted is slow.
+        self.items: Final[OrderedDict[K, V]] = OrderedDict()
         self._new = new
         self._most = most
 
@@ -29,10 +31,11 @@ class Recent(Generic[K, V]):
 
     def use(self, key: K) -> V:
         """Return a key's value, which becomes the one used last."""
-        value = self.items.pop(key, None)
-        if value is None:
-            if len(self.items) == self._most:
-                del self.items[next(iter(self.items))]
-            value = self._new()
-        self.items[key] = value
+        value = self.items.get(key)
+        if value is not None:
+            self.items.move_to_end(key)
+            return value
+        if len(self.items) == self._most:
+            self.items.popitem(last=False)
+        value = self.items[key] = self._new()
         return value
