@@ -1,8 +1,8 @@
 """The desk's part: what the trading floor keeps beside its markets, in a process of its own.
 
-Owns the journaled approvals, audit trail, rules and alerts; desk_watch.py has what rules see and
-do. It survives a crash of its process, on disk; while it is down, markets and bets go on, and only
-what needs it is refused.
+Owns the journaled approvals, kept inputs, audit trail, rules and alerts; desk_watch.py has what
+rules see and do, desk_quotes.py reprices. It survives a crash of its process, on disk; while it is
+down, markets and bets go on, and only what needs it is refused.
 """
 
 import logging
@@ -12,173 +12,59 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.desk_journal import DeskJournal, Document
+from actors.desk_messages import (
+    PAGE_MAX,
+    AlertPage,
+    AskInputs,
+    Decide,
+    HappenInMatch,
+    InputsPage,
+    KeepInputs,
+    ListAlerts,
+    ListProposals,
+    ListRules,
+    NotDone,
+    NoteCarriedOut,
+    ProposalPage,
+    ProposalView,
+    Propose,
+    PutRule,
+    ReleaseInputs,
+    Repriced,
+    RulePage,
+    SearchTrail,
+    TrailPage,
+    WorkAlert,
+    decode_lines,
+    decode_request,
+    encode,
+)
+from actors.desk_quotes import DeskQuotes
 from actors.desk_watch import DeskWatch
 from actors.failstop import ExitProcess, FailStop, exit_at_once
 from actors.messages import MarketRoute, ShellRoute
 from actors.peer import Peer
 from actors.settings import DeskSettings
-from engine.common.commands import MarketCommand
 from engine.common.events import Refused
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.units import NS_PER_MS, Minor, Nanos
-from engine.desk.approvals import ApprovalDocument, Proposal, ProposalState, Verdict
-from engine.desk.audit_trail import AuditQuery, LinesAdded, NumberedLine
-from engine.watch.alerts import Alert, AlertStatus, WatchDocument
-from engine.watch.rules import RuleName, WatchRule
+from engine.common.units import NS_PER_MS, Nanos
+from engine.desk.approvals import ApprovalDocument
+from engine.desk.audit_trail import NumberedLine
+from engine.desk.kept_inputs import InputsDocument, InputsReleased, KeptInputs
+from engine.watch.alerts import WatchDocument
+from engine.watch.rules import WatchRule
 from persistence.chain import JournalDamagedError
 from persistence.disk import Disk, DiskFullError, LocalDisk
 from persistence.journal import JournalOptions
 
 NAME: Final = "desk"
-PAGE_MAX: Final = 1_000
-"""Proposals or lines in one answer."""
-LINES_IN_CALL_MAX: Final = 1_024
-"""Lines of the audit trail in one call; a gateway sends the rest in the next."""
+
+_NOT_REPRICED: Final = Repriced()
 
 logger = logging.getLogger("overround.desk")
-
-
-class Propose(Struct, frozen=True, kw_only=True, tag_field="ask", tag="propose"):
-    """Propose commands for another person's approval."""
-
-    by: str
-    why: str
-    commands: tuple[MarketCommand, ...]
-    change_minor: Minor
-
-
-class Decide(Struct, frozen=True, kw_only=True, tag_field="ask", tag="decide"):
-    """Approve, reject or withdraw a proposal."""
-
-    number: int
-    by: str
-    verdict: Verdict
-    why: str
-
-
-class NoteCarriedOut(Struct, frozen=True, kw_only=True, tag_field="ask", tag="note_carried_out"):
-    """Note what came of an approved proposal's commands."""
-
-    number: int
-    result: str
-
-
-class ListProposals(Struct, frozen=True, kw_only=True, tag_field="ask", tag="list_proposals"):
-    """Ask for proposals below a number, newest first; `state` empty stands for any."""
-
-    state: str = ""
-    before: int = 0
-    limit: int = 100
-
-
-class SearchTrail(Struct, frozen=True, kw_only=True, tag_field="ask", tag="search_trail"):
-    """Ask for lines of the audit trail, newest first."""
-
-    query: AuditQuery
-    limit: int = 100
-
-
-class PutRule(Struct, frozen=True, kw_only=True, tag_field="ask", tag="put_rule"):
-    """Set a rule, or remove the one of a name."""
-
-    by: str
-    name: RuleName
-    rule: WatchRule | None
-
-
-class ListRules(Struct, frozen=True, kw_only=True, tag_field="ask", tag="list_rules"):
-    """Ask for all rules."""
-
-
-class WorkAlert(Struct, frozen=True, kw_only=True, tag_field="ask", tag="work_alert"):
-    """Change an alert; what is None stays as it is."""
-
-    by: str
-    number: int
-    status: AlertStatus | None = None
-    owner: str | None = None
-    note: str | None = None
-
-
-class ListAlerts(Struct, frozen=True, kw_only=True, tag_field="ask", tag="list_alerts"):
-    """Ask for alerts, newest first; with `changed`, for those changed after a change instead."""
-
-    open_only: bool = False
-    rule: str = ""
-    fixture: str = ""
-    before: int = 0
-    changed: int = -1
-    limit: int = 100
-
-
-DeskRequest = (
-    Propose
-    | Decide
-    | NoteCarriedOut
-    | ListProposals
-    | SearchTrail
-    | PutRule
-    | ListRules
-    | WorkAlert
-    | ListAlerts
-)
-
-
-class ProposalView(Struct, frozen=True, kw_only=True):
-    """A proposal as its answer shows it, with its state at the time of the answer."""
-
-    proposal: Proposal
-    state: ProposalState
-
-
-class ProposalPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="proposals"):
-    """Proposals, newest first; with `more`, there are older ones."""
-
-    proposals: tuple[ProposalView, ...]
-    more: bool = False
-
-
-class TrailPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="trail"):
-    """Lines, newest first; with `more`, older ones match. `first` is the oldest in memory."""
-
-    lines: tuple[NumberedLine, ...]
-    more: bool
-    first: int
-
-
-class RulePage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="rules"):
-    """All rules by name, and how much the watch has seen since its process began."""
-
-    rules: tuple[WatchRule, ...]
-    bets_seen: int = 0
-    bets_missed: int = 0
-    findings_dropped: int = 0
-
-
-class AlertPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="alerts"):
-    """Alerts, and the number of the last change of any; with `more`, there are others."""
-
-    alerts: tuple[Alert, ...]
-    changes: int
-    more: bool = False
-
-
-class NotDone(Struct, frozen=True, kw_only=True, tag_field="answer", tag="not_done"):
-    """Nothing has changed."""
-
-    refused: Refused
-
-
-DeskAnswer = ProposalPage | TrailPage | RulePage | AlertPage | NotDone
-
-encode: Final = msgspec.msgpack.Encoder().encode
-decode_request: Final = msgspec.msgpack.Decoder(DeskRequest).decode
-decode_answer: Final = msgspec.msgpack.Decoder(DeskAnswer).decode
-decode_lines: Final = msgspec.msgpack.Decoder(LinesAdded).decode
 
 
 class Desk:
@@ -231,10 +117,17 @@ class Desk:
                 self._quarantine = str(error)
                 logger.error("%s", error)
         self.watch.rules_changed()
+        self.quotes = DeskQuotes(
+            inputs=lambda: self._journal.inputs,
+            routes=self.watch.routes,
+            clock_ns=clock_ns,
+            period_s=settings.quote_ms / 1_000,
+        )
 
     async def stop(self) -> None:
-        """End the watch, and close the journal."""
+        """End the watch and the repricing, and close the journal."""
         self.watch.stop()
+        self.quotes.stop()
         self._journal.close()
 
     # --- what gateways are sent too, for the watch -----------------------------------------------
@@ -246,8 +139,9 @@ class Desk:
         markets: Sequence[MarketRoute],
         peers: Mapping[str, Peer],
     ) -> None:
-        """Take changed routes, and begin to watch."""
+        """Take changed routes, and begin to watch and to reprice."""
         self.watch.start()
+        self.quotes.start()
         self.watch.on_routes(version, shells, markets, peers)
 
     def on_fixtures(self, payload: bytes) -> None:
@@ -295,6 +189,11 @@ class Desk:
                 return self._proposals(request, at_ns)
             case SearchTrail():
                 return self._lines(request)
+            case KeepInputs() | HappenInMatch() | ReleaseInputs():
+                return await self._change_inputs(request, at_ns)
+            case AskInputs():
+                inputs = self._journal.inputs.kept.get(request.fixture)
+                return _not_kept(request.fixture) if inputs is None else _page(inputs, at_ns)
             case ListRules():
                 return self._rules()
             case ListAlerts():
@@ -347,6 +246,30 @@ class Desk:
             except DiskFullError:
                 return False
         return True
+
+    async def _change_inputs(
+        self, request: KeepInputs | HappenInMatch | ReleaseInputs, at_ns: Nanos
+    ) -> bytes:
+        kept = self._journal.inputs
+        document: InputsDocument | Refused
+        match request:
+            case KeepInputs():
+                since_ns = at_ns if request.running else Nanos(0)
+                document = kept.keep(replace(request.inputs, since_ns=since_ns, at_ns=at_ns))
+            case HappenInMatch():
+                document = kept.happen(
+                    request.fixture, request.event, request.side, by=request.by, at_ns=at_ns
+                )
+            case ReleaseInputs():
+                document = kept.release(request.fixture, by=request.by, at_ns=at_ns)
+        if isinstance(document, Refused):
+            return encode(NotDone(refused=document))
+        if not self._write(document):
+            return _not_done(Reason.DISK_FULL, MESSAGES[Reason.DISK_FULL])
+        if isinstance(document, InputsReleased):
+            return encode(InputsPage())
+        repriced = await self.quotes.reprice(document.inputs.fixture)
+        return _page(document.inputs, Nanos(self._clock_ns()), repriced)
 
     def _change_watch(self, request: PutRule | WorkAlert, at_ns: Nanos) -> bytes:
         alerts = self._journal.alerts
@@ -426,3 +349,12 @@ class Desk:
 
 def _not_done(reason: Reason, message: str) -> bytes:
     return encode(NotDone(refused=Refused(reason=reason, message=message)))
+
+
+def _not_kept(fixture: str) -> bytes:
+    return _not_done(Reason.INPUTS_UNKNOWN, f"{MESSAGES[Reason.INPUTS_UNKNOWN]}: {fixture}")
+
+
+def _page(inputs: KeptInputs, at_ns: Nanos, repriced: Repriced = _NOT_REPRICED) -> bytes:
+    state = inputs.state_at(at_ns)
+    return encode(InputsPage(inputs=inputs, state=state, repriced=repriced))

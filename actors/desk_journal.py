@@ -13,6 +13,7 @@ import msgspec
 from engine.common.units import Nanos
 from engine.desk.approvals import ApprovalDocument, Approvals, CarriedOut, Decided, Proposed
 from engine.desk.audit_trail import AuditTrail, LinesAdded
+from engine.desk.kept_inputs import Inputs, InputsDocument, InputsKept, InputsReleased
 from engine.watch.alerts import (
     AlertRaised,
     AlertRepeated,
@@ -27,7 +28,7 @@ from persistence.frames import Record
 from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 
-Document = ApprovalDocument | LinesAdded | WatchDocument
+Document = ApprovalDocument | InputsDocument | LinesAdded | WatchDocument
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Document).decode
@@ -44,6 +45,7 @@ class DeskJournal:
         self.approvals = Approvals()
         self.trail = AuditTrail()
         self.alerts = Alerts()
+        self.inputs = Inputs()
         self._journal: Journal | None = None
         self._last_ns = Nanos(0)
 
@@ -95,5 +97,7 @@ class DeskJournal:
                 self.trail.apply(document)
             case Proposed() | Decided() | CarriedOut():
                 self.approvals.apply(document)
+            case InputsKept() | InputsReleased():
+                self.inputs.apply(document)
             case RuleSet() | RuleRemoved() | AlertRaised() | AlertRepeated() | AlertWorked():
                 self.alerts.apply(document)

@@ -105,7 +105,7 @@ class DeskWatch:
         self._write = write
         self._clock_ns = clock_ns
         self._watcher = Watcher()
-        self._routes = Routes(shards=1)
+        self.routes = Routes(shards=1)
         self._prices: dict[MarketNo, PriceImage | PriceDelta] = {}
         self._places: dict[MarketNo, Place] = {}
         self._fixtures: dict[str, Fixture] = {}
@@ -157,7 +157,7 @@ class DeskWatch:
         peers: Mapping[str, Peer],
     ) -> None:
         """Take changed routes."""
-        self._routes.update(version=version, shells=shells, markets=markets, peers=peers)
+        self.routes.update(version=version, shells=shells, markets=markets, peers=peers)
         for market in markets:
             self._place(market.market_no, market.key)
 
@@ -173,7 +173,7 @@ class DeskWatch:
                 fixture.competition,
             )
             for number in self._markets_of(fixture.fixture) if moved else ():
-                self._place(number, self._routes.markets[number].key)
+                self._place(number, self.routes.markets[number].key)
             if fixture.state is FixtureState.LIVE:
                 self._kick_off(fixture.fixture)
 
@@ -328,8 +328,8 @@ class DeskWatch:
         if not self._watcher:
             self._waiting.clear()
             return
-        for shell in self._routes.shells:
-            peer = self._routes.peer(shell)
+        for shell in self.routes.shells:
+            peer = self.routes.peer(shell)
             if peer is not None:
                 peer.notify("watch_bets", WATCHER, BETS_LENT_MAX)
         await self._see_books()
@@ -409,7 +409,7 @@ class DeskWatch:
 
     async def _ask(self, shell: str, method: str, argument: object) -> bytes:
         """Return a shell's answer; nothing when it does not come."""
-        peer = self._routes.peer(shell)
+        peer = self.routes.peer(shell)
         if peer is not None:
             with contextlib.suppress(PeerError, PeerRefusedError):
                 answer: bytes = await peer.ask(method, argument, timeout_s=_ASK_S)
@@ -417,13 +417,13 @@ class DeskWatch:
         return b""
 
     def _markets_of(self, fixture: str) -> list[MarketNo]:
-        page, _ = self._routes.page(fixture=fixture, after=0, limit=FIXTURE_MARKETS_MAX)
+        page, _ = self.routes.page(fixture=fixture, after=0, limit=FIXTURE_MARKETS_MAX)
         return [route.market_no for route in page]
 
     def _by_shell(self, numbers: Iterable[MarketNo]) -> dict[str, list[MarketNo]]:
         by_shell: dict[str, list[MarketNo]] = {}
         for number in numbers:
-            shell = self._routes.market_shell(number)
+            shell = self.routes.market_shell(number)
             if shell is not None:
                 by_shell.setdefault(shell, []).append(number)
         return by_shell

@@ -195,10 +195,12 @@ class ReconcilerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class DeskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What needs a second person, and how long a proposal waits for one."""
+    """What needs a second person, how long a proposal waits for one, and how often is repriced."""
 
     approval_minor: Annotated[int, Meta(ge=0, le=LIMIT_MINOR_MAX)] = 0
     """Change of what bets are paid, in base currency, over which a command of the floor needs the
     approval of a second person; 0: none does."""
+    quote_ms: Annotated[int, Meta(ge=10, le=600_000)] = 5_000
+    """How often a fixture whose clock the desk runs is repriced."""
     proposal_ms: Annotated[int, Meta(ge=1_000, le=604_800_000)] = 86_400_000
     """How long a proposal waits for its decision."""

@@ -26,6 +26,7 @@ from gateway.services.each_way import EachWayService
 from gateway.services.fixture_control import FixtureService
 from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
+from gateway.services.inputs import InputsService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.services.scopes import ScopeService
@@ -81,6 +82,7 @@ def make_services(
         bet_lookup=BetLookup(routes=routes, accounts=accounts, fanout=fanout, settings=settings),
         watching=WatchingService(desk=desk),
         bet_stream=BetStream(routes=routes, gateway=name, counters=counters),
+        inputs=InputsService(desk=desk, control=control, limits=limits),
         approvals=ApprovalService(
             control=control, desk=desk, approval_minor=desk_settings.approval_minor
         ),

@@ -129,6 +129,7 @@ class Reason(IntEnum):
     PROPOSAL_DECIDED = 954
     RULE_UNKNOWN = 961
     ALERT_UNKNOWN = 962
+    INPUTS_UNKNOWN = 971
 
 
 RETRYABLE: Final = frozenset(
@@ -264,6 +265,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.PROPOSAL_DECIDED: "the proposal waits for no decision",
     Reason.RULE_UNKNOWN: "no such rule",
     Reason.ALERT_UNKNOWN: "no such alert",
+    Reason.INPUTS_UNKNOWN: "the desk keeps no inputs of this fixture",
 }
 
 SLIP_MESSAGES: Final[dict[Reason, str]] = {

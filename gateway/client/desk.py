@@ -1,11 +1,14 @@
-"""What a session asks the desk: approvals and the audit trail.
+"""What a session asks the desk: kept inputs, approvals and the audit trail.
 
 Owns one method per request; roles.py has the session that sends them.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, Literal
 
+import msgspec
+
+from engine.common.board_inputs import ExpectedGoals, FittedMarket
 from engine.common.previews import PreviewCommand
 from engine.common.units import Nanos
 from gateway.client.session import Session
@@ -20,6 +23,13 @@ from gateway.messages.approvals import (
     WithdrawProposal,
 )
 from gateway.messages.audit import AskAuditTrail, AuditLines
+from gateway.messages.inputs import (
+    AskInputs,
+    HappenInMatch,
+    InputsKept,
+    KeepInputs,
+    ReleaseInputs,
+)
 
 NEVER: Final = Nanos(0)
 """No bound of time."""
@@ -59,6 +69,71 @@ class DeskRequests(Session):
         """Return proposals, newest first, in any state or in one."""
         return await self._request(
             ListProposals, Proposals, state=state, before=before, limit=limit
+        )
+
+    async def keep_inputs(
+        self,
+        fixture: str,
+        pricing: Any = None,
+        *,
+        expect: ExpectedGoals | None = None,
+        fit: Sequence[FittedMarket] = (),
+        running: bool = False,
+    ) -> InputsKept:
+        """Have the desk keep a fixture's model inputs and reprice by them.
+
+        Parameters
+        ----------
+        fixture : str
+            The fixture.
+        pricing : Struct or mapping
+            As `reprice` takes it; without a model where `expect` or `fit` gives it.
+        expect, fit
+            The goals expected of a football match, or odds that its model is fitted to.
+        running : bool
+            Whether the clock of a football match runs from `pricing.state` now.
+
+        Raises
+        ------
+        RefusedError
+            A field is unknown or out of bounds, or the desk does not answer.
+        """
+        document = {} if pricing is None else msgspec.to_builtins(pricing)
+        return await self._request(
+            KeepInputs,
+            InputsKept,
+            fixture=fixture,
+            pricing=document,
+            expect=expect,
+            fit=tuple(fit),
+            running=running,
+        )
+
+    async def inputs(self, fixture: str) -> InputsKept:
+        """Return the inputs that the desk keeps of a fixture, with its state as it is now."""
+        return await self._request(AskInputs, InputsKept, fixture=fixture)
+
+    async def release_inputs(self, fixture: str) -> InputsKept:
+        """Have the desk keep a fixture's inputs no longer."""
+        return await self._request(ReleaseInputs, InputsKept, fixture=fixture)
+
+    async def match_event(
+        self,
+        fixture: str,
+        event: str,
+        *,
+        side: Literal["home", "away"] | None = None,
+        reopen: bool = False,
+    ) -> InputsKept:
+        """Suspend a fixture, change its state by an event, reprice it, and resume it if asked to.
+
+        Raises
+        ------
+        RefusedError
+            The event cannot be, or no inputs are kept; the fixture is suspended all the same.
+        """
+        return await self._request(
+            HappenInMatch, InputsKept, fixture=fixture, event=event, side=side, reopen=reopen
         )
 
     async def audit_trail(

@@ -90,6 +90,13 @@ from gateway.messages.fixtures import (
     WatchFixtures,
 )
 from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
+from gateway.messages.inputs import (
+    AskInputs,
+    HappenInMatch,
+    InputsKept,
+    KeepInputs,
+    ReleaseInputs,
+)
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
     FreeBetGiven,
@@ -188,6 +195,10 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     DecideProposal: (Decided, Error),
     WithdrawProposal: (Decided, Error),
     ListProposals: (Proposals, Error),
+    KeepInputs: (InputsKept, Error),
+    AskInputs: (InputsKept, Error),
+    ReleaseInputs: (InputsKept, Error),
+    HappenInMatch: (InputsKept, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

@@ -74,6 +74,13 @@ from gateway.messages.fixtures import (
     WatchFixtures,
 )
 from gateway.messages.house import AskHouse, House, StartTheHouse, StopTheHouse
+from gateway.messages.inputs import (
+    AskInputs,
+    HappenInMatch,
+    InputsKept,
+    KeepInputs,
+    ReleaseInputs,
+)
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
     FreeBetGiven,
@@ -170,6 +177,10 @@ ClientMessage = (
     | AskAlerts
     | WorkAlert
     | WatchAlerts
+    | KeepInputs
+    | AskInputs
+    | ReleaseInputs
+    | HappenInMatch
     | FeedPush
     | FeedAttach
     | FeedRequestDone
@@ -231,6 +242,7 @@ ServerMessage = (
     | AlertList
     | WatchingAlerts
     | AlertSeen
+    | InputsKept
     | FeedPushed
     | FeedAttached
     | FeedRequest

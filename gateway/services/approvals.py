@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, get_args
 
-from actors.desk import Decide, NoteCarriedOut, ProposalPage, ProposalView, Propose
-from actors.desk import ListProposals as AskDesk
+from actors.desk_messages import Decide, NoteCarriedOut, ProposalPage, ProposalView, Propose
+from actors.desk_messages import ListProposals as AskDesk
 from engine.common.commands import CancelMarket, SuspendMarket
 from engine.common.events import MarketEvent, Refused
 from engine.common.previews import PreviewCommand

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from actors.back_off import BackOff
-from actors.desk import LINES_IN_CALL_MAX, SearchTrail, TrailPage, encode
+from actors.desk_messages import LINES_IN_CALL_MAX, SearchTrail, TrailPage, encode
 from actors.peer import PeerError, PeerRefusedError
 from engine.common.events import Refused
 from engine.common.reasons import MESSAGES, Reason

@@ -3,7 +3,7 @@
 Owns the way to the present process of the desk. Never keeps anything that the desk keeps.
 """
 
-from actors.desk import DeskAnswer, DeskRequest, NotDone, decode_answer, encode
+from actors.desk_messages import DeskAnswer, DeskRequest, NotDone, decode_answer, encode
 from actors.peer import Peer, PeerError, PeerRefusedError
 from engine.common.events import Refused
 from engine.common.reasons import MESSAGES, Reason

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from actors.desk import (
+from actors.desk_messages import (
     AlertPage,
     DeskRequest,
     ListAlerts,

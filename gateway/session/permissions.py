@@ -67,6 +67,7 @@ from gateway.messages.fixtures import (
     WatchFixtures,
 )
 from gateway.messages.house import AskHouse, StartTheHouse, StopTheHouse
+from gateway.messages.inputs import AskInputs, HappenInMatch, KeepInputs, ReleaseInputs
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.races import SettleRace
@@ -134,13 +135,14 @@ _FLOOR: Final = _ASSESS | {
 """What everyone on the trading floor reads."""
 _STOP: Final[frozenset[type]] = frozenset({SuspendAll, SuspendScope, StopTheHouse})
 _WATCH: Final[frozenset[type]] = frozenset({SetRule, RemoveRule, WorkAlert})
-_OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskPreview, ListProposals})
+_OVERSEE: Final[frozenset[type]] = frozenset({AskAuditTrail, AskInputs, AskPreview, ListProposals})
 """What looks at others' work, and at what a command would do."""
 _LIMIT: Final[frozenset[type]] = frozenset({LimitScope})
 _FIXTURES: Final[frozenset[type]] = frozenset(
     {SetFixture, ClaimFixture, CreateMarkets, CreateBoard}
 )
 _PROPOSE: Final[frozenset[type]] = frozenset({ProposeCommands, WithdrawProposal})
+_PRICE: Final[frozenset[type]] = frozenset({KeepInputs, ReleaseInputs, HappenInMatch})
 _DECIDE: Final[frozenset[type]] = frozenset({DecideProposal})
 _RESUME: Final[frozenset[type]] = frozenset({ResumeAll, ResumeScope})
 _TRADE: Final = (
@@ -148,6 +150,7 @@ _TRADE: Final = (
     | _OVERSEE
     | _FIXTURES
     | _PROPOSE
+    | _PRICE
     | _STOP
     | _WATCH
     | _RESUME

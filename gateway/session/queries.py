@@ -23,6 +23,7 @@ from gateway.messages.each_way import AskEachWay
 from gateway.messages.exposure import AskExposure
 from gateway.messages.fixtures import FixtureChangeRequest, FixtureQuestion
 from gateway.messages.house import HouseRequest, StopTheHouse
+from gateway.messages.inputs import InputsRequest
 from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.races import SettleRace
@@ -64,6 +65,10 @@ def _resume_all(services: Services, claims: Claims, request: ResumeAll) -> Work:
 
 def _settle_race(services: Services, claims: Claims, request: SettleRace) -> Work:
     return services.approvals.settle_race(claims.identity, request)
+
+
+def _inputs(services: Services, claims: Claims, request: InputsRequest) -> Work:
+    return services.inputs.answer(claims.identity, request)
 
 
 def _approvals(services: Services, claims: Claims, request: ApprovalRequest) -> Work:
@@ -177,6 +182,7 @@ QUERIES: Final[dict[type, Query]] = {
     **dict.fromkeys(get_args(AccountRequest), _ask_account),
     **dict.fromkeys(get_args(OfferRequest), _offers),
     **dict.fromkeys(get_args(ApprovalRequest), _approvals),
+    **dict.fromkeys(get_args(InputsRequest), _inputs),
     **dict.fromkeys(get_args(FixtureChangeRequest), _change_fixture),
     **dict.fromkeys(get_args(FixtureQuestion), _fixtures),
     **dict.fromkeys(get_args(CreationRequest), _create),

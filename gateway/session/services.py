@@ -28,6 +28,7 @@ from gateway.services.each_way import EachWayService
 from gateway.services.fixture_control import FixtureService
 from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
+from gateway.services.inputs import InputsService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.services.scopes import ScopeService
@@ -101,6 +102,8 @@ class Services:
         Offers to customers.
     account_bounds : AccountBoundService
         Answers traders who bound single accounts.
+    inputs : InputsService
+        Model inputs that the desk keeps.
     approvals : ApprovalService
         Commands of the floor that may need a second person.
     trail : AuditTrailService
@@ -139,6 +142,7 @@ class Services:
         books: BookService,
         offers: OfferService,
         account_bounds: AccountBoundService,
+        inputs: InputsService,
         approvals: ApprovalService,
         trail: AuditTrailService,
         floor_accounts: FloorAccounts,
@@ -163,6 +167,7 @@ class Services:
         self.books = books
         self.offers = offers
         self.account_bounds = account_bounds
+        self.inputs = inputs
         self.approvals = approvals
         self.trail = trail
         self.floor_accounts = floor_accounts

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.desk import (
+from actors.desk import Desk
+from actors.desk_messages import (
     Decide,
-    Desk,
     DeskAnswer,
     DeskRequest,
     ListProposals,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.desk import (
+from actors.desk_messages import (
     AlertPage,
     DeskAnswer,
     DeskRequest,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from actors.account_shell import AccountShell
 from actors.desk import Desk
@@ -214,7 +215,7 @@ async def open_bookmaker(
     """
     async with open_price_gateway(**changes) as system:
         bookmaker = Bookmaker(system, folder, markets or {}, account_disk)
-        bookmaker.start_desk()
+        bookmaker.start_desk(**asdict(changes.get("desk", DeskSettings())))
         for shard in range(SHARDS):
             bookmaker.start_shell(account_shell_name(shard))
         for name in dict.fromkeys(bookmaker.shell_of.values()):

@@ -150,6 +150,25 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             self, **{field: score_after}, order="" if before is None else before + side[0]
         )
 
+    def without_goal(self, *, side: Side) -> "MatchState":
+        """Return the state without a side's last goal of this period, or of the one just ended.
+
+        Raises
+        ------
+        ValueError
+            When the side has no goal in it.
+        """
+        field = _FIELD_OF.get(self.period) or _FIELD_OF.get(Period(max(0, self.period - 1)))
+        score = _NO_GOALS if field is None else getattr(self, field)
+        if field is None or not getattr(score, side):
+            raise ValueError(f"goal: {side} has none in {self.period.name} to be cancelled")
+        parts = []
+        for (part, _, _), name in zip(self._parts(), _FIELD_OF.values(), strict=True):
+            at = part.rfind(side[0]) if name == field else -1
+            parts.append(part if at < 0 else part[:at] + part[at + 1 :])
+        after = replace(score, **{side: getattr(score, side) - 1})
+        return replace(self, **{field: after}, order="".join(parts) if self.order else "")
+
     def score(self, scope: Scope) -> tuple[int, int]:
         """Return the home and away goals of a scope so far."""
         first, second = self.first_half, self.second_half

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from engine.common.board_inputs import ExpectedGoals
 from engine.common.commands import CancelMarket
 from engine.common.events import MarketCancelled
 from gateway.messages.approvals import (
@@ -15,6 +16,13 @@ from gateway.messages.approvals import (
     WithdrawProposal,
 )
 from gateway.messages.audit import AskAuditTrail, AuditLines, AuditTrailLine
+from gateway.messages.inputs import (
+    AskInputs,
+    HappenInMatch,
+    InputsKept,
+    KeepInputs,
+    ReleaseInputs,
+)
 
 CANCEL = CancelMarket(market_no=42, why="wrong match")
 CANCELLED = MarketCancelled(
@@ -40,6 +48,16 @@ DONE = replace(
 )
 
 DESK_REQUESTS = (
+    KeepInputs(
+        id=35,
+        fixture="wc22-64",
+        pricing={"margin": {"method": "power"}},
+        expect=ExpectedGoals(total=2.6, supremacy=0.4),
+        running=True,
+    ),
+    AskInputs(id=36, fixture="wc22-64"),
+    ReleaseInputs(id=37, fixture="wc22-64"),
+    HappenInMatch(id=38, fixture="wc22-64", event="goal", side="home", reopen=True),
     ProposeCommands(id=31, commands=(CANCEL,), why="another match was shown"),
     DecideProposal(id=32, proposal=3, approve=True, why="seen"),
     WithdrawProposal(id=33, proposal=3),
@@ -47,6 +65,19 @@ DESK_REQUESTS = (
     AskAuditTrail(id=18, by="anna", what="settle", text="wc22", refused=True, from_ns=1 << 60),
 )
 DESK_ANSWERS = (
+    InputsKept(
+        id=38,
+        fixture="wc22-64",
+        sport="football",
+        model={"home_rate": 1.5, "away_rate": 1.1},
+        state={"period": 1, "clock_s": 1_380, "first_half": {"home": 1}, "order": "h"},
+        running=True,
+        by="trader:anna",
+        at="2026-01-31T12:23:00.000+00:00",
+        repriced=397,
+        suspended=397,
+        resumed=396,
+    ),
     Proposed(id=31, proposal=OPEN),
     Decided(id=32, proposal=DONE, events=(CANCELLED,)),
     Proposals(id=34, proposals=(OPEN,), more=True),

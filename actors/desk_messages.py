@@ -1,0 +1,213 @@
+"""What gateways ask the desk's part, and its answers.
+
+Owns schemas and their codecs only; desk.py answers.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from engine.common.commands import MarketCommand
+from engine.common.events import Refused
+from engine.common.match_events import MatchEvent
+from engine.common.units import Minor
+from engine.desk.approvals import Proposal, ProposalState, Verdict
+from engine.desk.audit_trail import AuditQuery, LinesAdded, NumberedLine
+from engine.desk.kept_inputs import KeptInputs
+from engine.pricing.football.model import Side
+from engine.watch.alerts import Alert, AlertStatus
+from engine.watch.rules import RuleName, WatchRule
+
+PAGE_MAX: Final = 1_000
+"""Proposals or lines in one answer."""
+LINES_IN_CALL_MAX: Final = 1_024
+"""Lines of the audit trail in one call; a gateway sends the rest in the next."""
+
+
+class Propose(Struct, frozen=True, kw_only=True, tag_field="ask", tag="propose"):
+    """Propose commands for another person's approval."""
+
+    by: str
+    why: str
+    commands: tuple[MarketCommand, ...]
+    change_minor: Minor
+
+
+class Decide(Struct, frozen=True, kw_only=True, tag_field="ask", tag="decide"):
+    """Approve, reject or withdraw a proposal."""
+
+    number: int
+    by: str
+    verdict: Verdict
+    why: str
+
+
+class NoteCarriedOut(Struct, frozen=True, kw_only=True, tag_field="ask", tag="note_carried_out"):
+    """Note what came of an approved proposal's commands."""
+
+    number: int
+    result: str
+
+
+class ListProposals(Struct, frozen=True, kw_only=True, tag_field="ask", tag="list_proposals"):
+    """Ask for proposals below a number, newest first; `state` empty stands for any."""
+
+    state: str = ""
+    before: int = 0
+    limit: int = 100
+
+
+class SearchTrail(Struct, frozen=True, kw_only=True, tag_field="ask", tag="search_trail"):
+    """Ask for lines of the audit trail, newest first."""
+
+    query: AuditQuery
+    limit: int = 100
+
+
+class PutRule(Struct, frozen=True, kw_only=True, tag_field="ask", tag="put_rule"):
+    """Set a rule, or remove the one of a name."""
+
+    by: str
+    name: RuleName
+    rule: WatchRule | None
+
+
+class ListRules(Struct, frozen=True, kw_only=True, tag_field="ask", tag="list_rules"):
+    """Ask for all rules."""
+
+
+class WorkAlert(Struct, frozen=True, kw_only=True, tag_field="ask", tag="work_alert"):
+    """Change an alert; what is None stays as it is."""
+
+    by: str
+    number: int
+    status: AlertStatus | None = None
+    owner: str | None = None
+    note: str | None = None
+
+
+class ListAlerts(Struct, frozen=True, kw_only=True, tag_field="ask", tag="list_alerts"):
+    """Ask for alerts, newest first; with `changed`, for those changed after a change instead."""
+
+    open_only: bool = False
+    rule: str = ""
+    fixture: str = ""
+    before: int = 0
+    changed: int = -1
+    limit: int = 100
+
+
+class KeepInputs(Struct, frozen=True, kw_only=True, tag_field="ask", tag="keep_inputs"):
+    """Keep a fixture's inputs, with its clock running from now or standing, and reprice it."""
+
+    inputs: KeptInputs
+    running: bool
+
+
+class HappenInMatch(Struct, frozen=True, kw_only=True, tag_field="ask", tag="happen_in_match"):
+    """Change a fixture's state by an event of its match, and reprice it."""
+
+    by: str
+    fixture: str
+    event: MatchEvent
+    side: Side | None
+
+
+class ReleaseInputs(Struct, frozen=True, kw_only=True, tag_field="ask", tag="release_inputs"):
+    """Keep a fixture's inputs no longer."""
+
+    by: str
+    fixture: str
+
+
+class AskInputs(Struct, frozen=True, kw_only=True, tag_field="ask", tag="ask_inputs"):
+    """Ask for a fixture's inputs."""
+
+    fixture: str
+
+
+DeskRequest = (
+    Propose
+    | KeepInputs
+    | HappenInMatch
+    | ReleaseInputs
+    | AskInputs
+    | Decide
+    | NoteCarriedOut
+    | ListProposals
+    | SearchTrail
+    | PutRule
+    | ListRules
+    | WorkAlert
+    | ListAlerts
+)
+
+
+class ProposalView(Struct, frozen=True, kw_only=True):
+    """A proposal as its answer shows it, with its state at the time of the answer."""
+
+    proposal: Proposal
+    state: ProposalState
+
+
+class ProposalPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="proposals"):
+    """Proposals, newest first; with `more`, there are older ones."""
+
+    proposals: tuple[ProposalView, ...]
+    more: bool = False
+
+
+class TrailPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="trail"):
+    """Lines, newest first; with `more`, older ones match. `first` is the oldest in memory."""
+
+    lines: tuple[NumberedLine, ...]
+    more: bool
+    first: int
+
+
+class RulePage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="rules"):
+    """All rules by name, and how much the watch has seen since its process began."""
+
+    rules: tuple[WatchRule, ...]
+    bets_seen: int = 0
+    bets_missed: int = 0
+    findings_dropped: int = 0
+
+
+class AlertPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="alerts"):
+    """Alerts, and the number of the last change of any; with `more`, there are others."""
+
+    alerts: tuple[Alert, ...]
+    changes: int
+    more: bool = False
+
+
+class Repriced(Struct, frozen=True, kw_only=True):
+    """What came of a repricing: markets with new odds, those refused, and the first refusal."""
+
+    markets: int = 0
+    refused: int = 0
+    why: str = ""
+
+
+class InputsPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="inputs"):
+    """A fixture's inputs, None where none are kept, with its state at the time of the answer."""
+
+    inputs: KeptInputs | None = None
+    state: dict[str, Any] = {}
+    repriced: Repriced = Repriced()
+
+
+class NotDone(Struct, frozen=True, kw_only=True, tag_field="answer", tag="not_done"):
+    """Nothing has changed."""
+
+    refused: Refused
+
+
+DeskAnswer = ProposalPage | InputsPage | TrailPage | RulePage | AlertPage | NotDone
+
+encode: Final = msgspec.msgpack.Encoder().encode
+decode_request: Final = msgspec.msgpack.Decoder(DeskRequest).decode
+decode_answer: Final = msgspec.msgpack.Decoder(DeskAnswer).decode
+decode_lines: Final = msgspec.msgpack.Decoder(LinesAdded).decode

@@ -1,0 +1,123 @@
+"""Reprice the fixtures whose model inputs the desk keeps: when they change, and as the clock runs.
+
+Owns the calls to the shells of such fixtures. Prices are the shells' work; which inputs are kept,
+and how a match changes them, are engine.desk.kept_inputs' rules.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from actors.desk_messages import Repriced
+from actors.messages import decode_market_events, encode
+from actors.peer import PeerError, PeerRefusedError
+from actors.routes import Routes
+from engine.common.events import Refused
+from engine.common.reasons import MESSAGES, Reason
+from engine.common.units import Nanos
+from engine.desk.kept_inputs import Inputs, KeptInputs
+
+_CALL_TIMEOUT_S: Final = 5.0
+_FIXTURES_AT_ONCE: Final = 8
+"""Fixtures that are repriced at the same time while clocks run; the others wait for their turn."""
+
+logger = logging.getLogger("overround.desk")
+
+
+class DeskQuotes:
+    """The repricings of the desk.
+
+    Parameters
+    ----------
+    inputs : callable
+        Returns the inputs that are kept.
+    routes : Routes
+        The shells of markets, and how to call them.
+    clock_ns : callable
+        UTC nanoseconds.
+    period_s : float
+        How often a fixture whose clock runs is repriced, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: Callable[[], Inputs],
+        routes: Routes,
+        clock_ns: Callable[[], int],
+        period_s: float,
+    ) -> None:
+        self._inputs = inputs
+        self._routes = routes
+        self._clock_ns = clock_ns
+        self._period_s = period_s
+        self._running: asyncio.Task[None] | None = None
+        self._busy: dict[str, asyncio.Lock] = {}
+
+    def start(self) -> None:
+        """Begin to reprice the fixtures whose clock runs."""
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+
+    def stop(self) -> None:
+        """Reprice nothing more."""
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
+
+    async def reprice(self, fixture: str) -> Repriced:
+        """Reprice a fixture by what is kept now; one repricing of a fixture runs at a time."""
+        lock = self._busy.setdefault(fixture, asyncio.Lock())
+        async with lock:
+            inputs = self._inputs().kept.get(fixture)
+            if inputs is None:
+                self._busy.pop(fixture, None)
+                return Repriced(why=MESSAGES[Reason.INPUTS_UNKNOWN])
+            return await self._reprice(inputs)
+
+    async def _reprice(self, inputs: KeptInputs) -> Repriced:
+        prefix = f"{inputs.fixture}/"
+        shells = dict.fromkeys(
+            route.shell for route in self._routes.markets.values() if route.key.startswith(prefix)
+        )
+        payload = encode(inputs.pricing_at(Nanos(self._clock_ns())) | {"by": f"desk:{inputs.by}"})
+        answers = await asyncio.gather(*(self._ask(shell, payload) for shell in shells))
+        events = [event for each in answers for event in each]
+        refused = [event for event in events if isinstance(event, Refused)]
+        return Repriced(
+            markets=len(events) - len(refused),
+            refused=len(refused),
+            why="" if not refused else refused[0].message or MESSAGES[refused[0].reason],
+        )
+
+    async def _ask(self, shell: str, payload: bytes) -> list[object]:
+        peer = self._routes.peer(shell)
+        if peer is None:
+            return [_NO_SHELL]
+        try:
+            raw = await peer.ask("reprice", payload, timeout_s=_CALL_TIMEOUT_S)
+        except (PeerError, PeerRefusedError):
+            return [_NO_SHELL]
+        return list(decode_market_events(raw))
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._period_s)
+            running = [one.fixture for one in self._inputs().kept.values() if one.since_ns]
+            for start in range(0, len(running), _FIXTURES_AT_ONCE):
+                await asyncio.gather(
+                    *map(self._reprice_safely, running[start : start + _FIXTURES_AT_ONCE])
+                )
+
+    async def _reprice_safely(self, fixture: str) -> None:
+        """Reprice a fixture; what fails holds up no other and is tried again at the next turn."""
+        try:
+            await self.reprice(fixture)
+        except msgspec.ValidationError:
+            logger.exception("%s: its shell's answer could not be read", fixture)
+
+
+_NO_SHELL: Final = Refused(reason=Reason.UNAVAILABLE, message=MESSAGES[Reason.UNAVAILABLE])
