@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from engine.common.commands import CreateMarket
+from engine.common.commands import CreateMarket, SetOdds
 from engine.common.corrections import CorrectionCommand, CorrectOdds, RestoreBets
 from engine.common.events import (
     BetsCancelled,
@@ -31,8 +31,12 @@ from engine.common.events import (
     MarketSettled,
     MarketSuspended,
     OddsCorrected,
+    OddsOverridden,
+    OddsReleased,
     OddsSet,
+    OutcomesResumed,
     OutcomesSettled,
+    OutcomesSuspended,
     PlayBegun,
     SettlementRolledBack,
     StatusSet,
@@ -101,6 +105,27 @@ class MarketModel:
     corrections: dict[int, dict[int, int]] = field(default_factory=dict)
     """By number: the odds at which a correction settles bets, by their ids; 0: void."""
     play_ns: int | None = None
+    held: set[int] = field(default_factory=set)
+    standing: dict[int, int] = field(default_factory=dict)
+    """Odds that a trader's override gave; `odds` and `active` are those that were given last."""
+
+    def note_mark(self, event: Any) -> None:
+        """Apply an event of a trader's marks on outcomes."""
+        if isinstance(event, OutcomesSuspended):
+            self.held |= set(event.outcomes)
+        elif isinstance(event, OutcomesResumed):
+            self.held -= set(event.outcomes)
+        elif isinstance(event, OddsOverridden):
+            self.standing |= {quote.outcome: quote.odds_milli for quote in event.quotes}
+        else:
+            for quote in event.quotes:
+                self.standing.pop(quote.outcome, None)
+
+    def quote(self, command: SetOdds) -> None:
+        """Apply odds as they were given; an outcome that has a result is not offered."""
+        for quote in command.quotes:
+            self.odds[quote.outcome] = quote.odds_milli
+            self.active[quote.outcome] = quote.active and quote.outcome not in self.results
 
     def refunded(self, bet: AcceptedBet) -> bool:
         if self.status == CANCELLED or self.correction(bet) == 0:
@@ -251,7 +276,7 @@ class ShellModel:
                         limits=command.limits,
                         active=[command.offered] * len(command.odds_milli),
                     )
-                self._read_event(event, record)
+                self._read_event(event, record, command)
                 if isinstance(event, BetsVoided | OddsCorrected | BetsRestored):
                     self._read_correction(command, event)
 
@@ -331,8 +356,11 @@ class ShellModel:
             self._fault(f"{what} while market {bet.market} had the status {market.status}")
         if not market.active[bet.outcome]:
             self._fault(f"{what} on an outcome that was not offered")
-        if bet.odds != market.odds[bet.outcome]:
-            self._fault(f"{what} at {bet.odds} instead of {market.odds[bet.outcome]}")
+        if bet.outcome in market.held:
+            self._fault(f"{what} on an outcome that a trader held")
+        odds = market.standing.get(bet.outcome, market.odds[bet.outcome])
+        if bet.odds != odds:
+            self._fault(f"{what} at {bet.odds} instead of {odds}")
         if bet.odds != bet.odds_seen and (
             policy == 0 or (policy == 1 and bet.odds < bet.odds_seen)
         ):
@@ -375,10 +403,10 @@ class ShellModel:
 
     # --- commands --------------------------------------------------------------------------------
 
-    def _read_event(self, event: Any, record: Record) -> None:
+    def _read_event(self, event: Any, record: Record, command: Any) -> None:
         if isinstance(event, FeedApplied):
-            for each in event.events:
-                self._read_event(each, record)
+            for each, step in zip(event.events, command.steps, strict=True):
+                self._read_event(each, record, step)
             return
         market = self.markets.get(getattr(event, "market_no", -1))
         if market is None:
@@ -394,9 +422,9 @@ class ShellModel:
         ):
             market.status = int(event.status)
         if isinstance(event, OddsSet):
-            for quote in event.quotes:
-                market.odds[quote.outcome] = quote.odds_milli
-                market.active[quote.outcome] = quote.active
+            market.quote(command)
+        elif isinstance(event, OutcomesSuspended | OutcomesResumed | OddsOverridden | OddsReleased):
+            market.note_mark(event)
         elif isinstance(event, LimitsSet):
             market.limits = event.limits
         elif isinstance(event, MarketSettled):

@@ -1,9 +1,12 @@
-"""Deliberate defects of offers and corrections, which the auditor must find.
+"""Deliberate defects of offers, corrections and marks, which the auditor must find.
 
 Owns the defects and their hunts; see `plants`.
 """
 
+from actors.messages import decode_market_control
+from engine.common.outcome_marks import SuspendOutcomes
 from engine.common.rows import SETTLEMENT, BetResult, SlipKind, SlipState
+from engine.market.book import OUTCOME_HELD
 from tests.simulator.hunt import Hunt, ShellPlant, Wrapped, rows
 from tests.simulator.plant import Plant
 from tests.simulator.story import Layout
@@ -98,6 +101,24 @@ class _RoundsCorrectionsUp(Wrapped):
         return given.tobytes()
 
 
+class _ForgetsHolds(Wrapped):
+    def control(self, payload: bytes) -> bytes:
+        answer = self.shell.control(payload)
+        for command in decode_market_control(payload).commands:
+            if isinstance(command, SuspendOutcomes) and self.serves:
+                slot = self.shell._durable.machine._slot_of[command.market_no]
+                for outcome in command.outcomes:
+                    self.book.set_outcome_flag(slot, outcome, OUTCOME_HELD, on=False)
+        return answer
+
+
+class ForgottenHold(ShellPlant):
+    """An outcome that a trader holds takes bets."""
+
+    kind = "market"
+    wrapper = _ForgetsHolds
+
+
 class CorrectionRoundedUp(ShellPlant):
     """A single that wins at corrected odds is paid a unit too much."""
 
@@ -119,5 +140,6 @@ OFFER_PLANTS: dict[type[Plant], Hunt] = {
     MarkTakenBack: _hunt(r"has the mark|early payout gave"),
     LostMark: _hunt(r"has the mark"),
     CorrectionRoundedUp: _hunt(r"got \d+ instead of"),
+    ForgottenHold: _hunt(r"an outcome that a trader held"),
 }
 """Every one of these defects and its hunt."""

@@ -52,7 +52,14 @@ def test_faults_are_of_one_kind_whatever_their_numbers() -> None:
 def _commands() -> dict[str, type]:
     from msgspec import UNSET
 
-    from engine.common import commands, corrections, early
+    from engine.common import commands, corrections, early, outcome_marks
     from engine.common.lifecycle import Status
 
-    return {**vars(commands), **vars(corrections), **vars(early), "Status": Status, "UNSET": UNSET}
+    return {
+        **vars(outcome_marks),
+        **vars(commands),
+        **vars(corrections),
+        **vars(early),
+        "Status": Status,
+        "UNSET": UNSET,
+    }
