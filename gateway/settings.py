@@ -42,8 +42,9 @@ FIXTURES_PAGE_MAX: Final = 200
 """Fixtures of one page; it ends before their sides are more than `FIXTURE_SIDES_MAX`."""
 FIXTURE_SIDES_MAX: Final = 1_024
 """Sides of the fixtures of one page, so that it fits the buffer of a session's answers."""
-FIXTURES_EXAMINED_MAX: Final = 20_000
-"""Fixtures that one question examines; then its page ends, and says where to go on."""
+FIXTURES_EXAMINED_MAX: Final = 5_000
+"""Fixtures that one question examines, of those with the first word of its `text`; then its page
+ends, and says where to go on. Bets wait meanwhile."""
 FIXTURES_RELEASED_MAX: Final = 32
 """Held fields that one `set_fixture` may release."""
 COMPETITIONS_MAX: Final = 2_000

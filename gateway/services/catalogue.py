@@ -159,7 +159,7 @@ class FixtureCatalogue:
         lines: list[FixtureLine] = []
         sides = 0
         before = ""
-        for examined, place in enumerate(self._from(request), start=1):
+        for examined, place in enumerate(self._from(request, *texts[:1]), start=1):
             entry = self._entries[place[1]]
             if all(text in entry.text for text in texts) and _fits(entry.fixture, request):
                 sides += len(entry.fixture.sides)
@@ -197,14 +197,18 @@ class FixtureCatalogue:
 
     # --- order and counts ------------------------------------------------------------------------
 
-    def _from(self, request: AskFixtures) -> Iterator[_Place]:
-        """Yield the places of the wanted states in order, from where the page begins."""
+    def _from(self, request: AskFixtures, text: str = "") -> Iterator[_Place]:
+        """Yield the places of the wanted states in order, from where the page begins.
+
+        Only of fixtures that have `text`, which is looked for in one pass: it is a tenth of what
+        examining each of them costs.
+        """
         start, _, name = request.after.partition("/")
         after = (int(start), name) if request.after else None
         low = (request.from_ms or 0, "")
         # A fixture of unknown start is in no span of time that has an end.
         high = (_UNKNOWN_START + 1 if request.until_ms is None else request.until_ms, "")
-        parts = []
+        parts: list[Iterator[_Place]] = []
         for state in request.states or tuple(FixtureState):
             places = self._places[state]
             first, last = bisect_left(places, low), bisect_left(places, high)
@@ -213,7 +217,12 @@ class FixtureCatalogue:
             elif after is not None:
                 first = max(first, bisect_right(places, after))
             at = range(last - 1, first - 1, -1) if request.newest_first else range(first, last)
-            parts.append(map(places.__getitem__, at))
+            if text:
+                entries = self._entries
+                at_text = [at for at in places[first:last] if text in entries[at[1]].text]
+                parts.append(reversed(at_text) if request.newest_first else iter(at_text))
+            else:
+                parts.append(map(places.__getitem__, at))
         return merge(*parts, reverse=request.newest_first)
 
     def _enter(self, entry: _Entry) -> None:

@@ -80,11 +80,13 @@ def test_a_page_of_races_ends_before_it_has_too_many_sides() -> None:
 
 
 def test_a_question_that_finds_little_ends_and_says_where_to_go_on() -> None:
-    made = catalogue(*(fixture(f"f{n}", start_ms=n + 1) for n in range(20_001)))
-    page = made.page(AskFixtures(text="f20000"), for_bettors=True)
-    assert (page.lines, page.next) == ((), "20000/f19999")
-    last = made.page(AskFixtures(text="f20000", after=page.next), for_bettors=True)
-    assert [line.fixture for line in last.lines] == ["f20000"]
+    made = catalogue(*(fixture(f"f{n}", start_ms=n + 1) for n in range(5_000)))
+    made.take([fixture("f5000", start_ms=5_001, sport="darts")])
+    page = made.page(AskFixtures(sport="darts"), for_bettors=True)
+    assert (page.lines, page.next) == ((), "5000/f4999")
+    last = made.page(AskFixtures(sport="darts", after=page.next), for_bettors=True)
+    assert [line.fixture for line in last.lines] == ["f5000"]
+    assert asked(made, text="f5000") == ["f5000"], "a text is looked for in all of them"
     assert last.next == ""
 
 
