@@ -111,8 +111,14 @@ class Line:
                 active or any(held[number : number + 1])
                 for number, active in enumerate(image.active)
             ]
-            self.fair = fair_probabilities(image.odds_milli, priced, winners=winners)
-            self.sum_milli = book_sum_milli(image.odds_milli, priced, winners=winners)
+            # With an outcome left out the rest is no whole book, and says nothing of chances.
+            whole = all(priced)
+            self.fair = (
+                fair_probabilities(image.odds_milli, priced, winners=winners) if whole else []
+            )
+            self.sum_milli = (
+                book_sum_milli(image.odds_milli, priced, winners=winners) if whole else 0
+            )
         if book is None:
             return
         self.worst_minor = worst_minor(book.liability_minor)
@@ -178,12 +184,10 @@ class FixtureView:
 
     @property
     def needs_settlement(self) -> bool:
-        """Whether it is over and a market of it has no results."""
+        """Whether betting on it is over, and a market of it has no results."""
+        open_now = [line.image.status for line in self.lines.values() if line.image.status in OPEN]
         over = self.about is not None and self.about.state == "ended"
-        return any(
-            line.image.status == "closed" or (over and line.image.status in OPEN)
-            for line in self.lines.values()
-        )
+        return bool(open_now) and (over or all(status == "closed" for status in open_now))
 
 
 class Model:

@@ -12,6 +12,7 @@ from tests.tree.source import ROOT, imported, modules
 IMPORTED_AS = {
     "aio-pika": "aio_pika",
     "import-linter": "importlinter",
+    "pillow": "PIL",
     "prometheus-client": "prometheus_client",
     "pyjwt": "jwt",
     "pytest-xdist": "xdist",

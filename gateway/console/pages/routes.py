@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.console.pages.account import account_page
+from gateway.console.pages.alerts import alerts
 from gateway.console.pages.approvals import approvals
 from gateway.console.pages.audit import audit
 from gateway.console.pages.bet import bet_page
@@ -23,6 +24,7 @@ ROUTES: Final[dict[str, Callable[..., Any]]] = {
     "/ticker": ticker,
     "/account/{account}": account_page,
     "/bet/{bet}": bet_page,
+    "/alerts": alerts,
     "/settlement": settlement,
     "/approvals": approvals,
     "/risk": risk,
@@ -32,6 +34,7 @@ ROUTES: Final[dict[str, Callable[..., Any]]] = {
 MENU: Final[tuple[tuple[str, str], ...]] = (
     ("Floor", "/"),
     ("Ticker", "/ticker"),
+    ("Alerts", "/alerts"),
     ("Settlement", "/settlement"),
     ("Approvals", "/approvals"),
     ("Risk", "/risk"),
