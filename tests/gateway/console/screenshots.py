@@ -21,7 +21,7 @@ ARGUMENTS: Final = ("--speed", "25", "--kill-minute", "none", "--markets", "40",
 PLAYED_S: Final = 30
 """Seconds of betting before the first picture."""
 WAIT_MS: Final = 2_500
-COLOURS: Final = 96
+COLOURS: Final = 128
 """Of a picture's palette: flat pages need no more, and a file stays below 100 KB."""
 
 
@@ -78,15 +78,18 @@ async def trade(person: Visit) -> None:
 
 
 async def one_bet(person: Visit) -> None:
-    """Show a refused bet, and its account."""
+    """Show a bet that a market refused, and its account."""
     page = person.page
     await person.open("/ticker")
     await page.wait_for_selector(".ag-cell-focus")
     await page.keyboard.press("r")
     await page.wait_for_timeout(2_000)
-    await page.keyboard.press("ArrowDown")
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/bet/*")
+    for _ in range(20):  # what an account refused has no id and no page
+        await page.keyboard.press("Enter")
+        await page.wait_for_timeout(300)
+        if "/bet/" in page.url:
+            break
+        await page.keyboard.press("ArrowDown")
     await take(person, "bet")
     await page.keyboard.press("a")
     await page.wait_for_url("**/account/*")
