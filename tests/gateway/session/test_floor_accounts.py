@@ -128,7 +128,11 @@ async def test_who_may_not_block_and_what_cannot_be_shown_is_refused(
                 await asked
             assert down.value.reason is Reason.UNAVAILABLE
         bookmaker.start_shell(account_shell_name(1))
-    for role in (Role.TRADER, Role.VIEWER, Role.CASHIER, Role.SETTLER):
+    async with trader(bookmaker, role=Role.VIEWER) as viewer:
+        with pytest.raises(RefusedError) as unseen:
+            await viewer.account(7)
+        assert unseen.value.reason is Reason.NOT_PERMITTED
+    for role in (Role.TRADER, Role.CASHIER, Role.SETTLER):
         async with trader(bookmaker, role=role) as floor:
             assert (await floor.account(7)).account == 7
             with pytest.raises(RefusedError) as denied:
