@@ -24,6 +24,7 @@ from tests.bench.shares import more_parts
 from tests.bench.slip_path import legs_settled, slips_over_the_wire
 from tests.bench.slips import slips
 from tests.bench.table import Row, render, write_json
+from tests.bench.watched import watched_bets
 from tests.bench.wire import over_the_wire
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
@@ -32,6 +33,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "shares": more_parts,
     "slip-path": slips_over_the_wire,
     "legs": legs_settled,
+    "watched": watched_bets,
     "connections": many_connections,
     "fairness": fairness,
     "frames": parse_frames,

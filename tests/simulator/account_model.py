@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.common.events import (
     AccountBlocked,
+    AccountFactorSet,
     CombinationBoundSet,
     Deposited,
     FreeBetGranted,
@@ -72,6 +73,9 @@ class ShardModel:
         self._payout_max = 0
         """The bound of each account's open payout in base currency, 0 for none."""
         self._blocked: dict[int, bool] = {}
+        self._factors: dict[int, int] = {}
+        self.factors_given: dict[int, set[int]] = {}
+        """The factors that the answers to each single and leg have had, by bet id."""
         self._highest = 0
         self._seq = 0
 
@@ -102,6 +106,9 @@ class ShardModel:
                     self._combination_max = event.combination_payout_minor_max
                 elif isinstance(event, AccountBlocked):
                     self._blocked[event.account_no] = event.blocked
+                elif isinstance(event, AccountFactorSet):
+                    given = event.factor_milli
+                    self._factors[event.account_no] = given if given != 1_000 else 0
 
     # --- bets ------------------------------------------------------------------------------------
 
@@ -113,6 +120,7 @@ class ShardModel:
             self._resolve(*verdict)
         asked = [reservations[name].tolist() for name in ("account_no", "stake_minor", "flags")]
         given = [answers[name].tolist() for name in ("bet_id", "state", "flags")]
+        self._read_factors(asked[0], answers)
         refs = [row.tobytes() for row in reservations["ref"]]
         at = first_bet = 0
         while at < len(refs):
@@ -135,6 +143,15 @@ class ShardModel:
                 self._check_payouts(account, int(answers[at]["rate_micro"]))
                 self._check_combination(slip, bet_id)
             at += 1 + legs
+
+    def _read_factors(self, accounts: list[int], answers: Any) -> None:
+        names = ("bet_id", "state", "factor_milli")
+        columns = [answers[name].tolist() for name in names]
+        for account, bet_id, state, factor in zip(accounts, *columns, strict=True):
+            expected = self._factors.get(account, 0) if state else 0
+            if factor != expected:
+                self._fault(f"bet {bet_id} was given the factor {factor}, not {expected}")
+            self.factors_given.setdefault(bet_id, set()).add(factor)
 
     def _resolve(self, bet_id: int, reason: int, odds: int) -> None:
         slip, leg = self.legs.get(bet_id, (self.slips.get(bet_id), None))

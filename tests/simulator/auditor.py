@@ -6,6 +6,7 @@ means that the run kept every promise.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,7 @@ class Audit:
                 if bet_id in accepted:
                     self._fault(f"bet {bet_id} was accepted by two shells")
                 accepted[bet_id] = (bet, model.markets[bet.market])
+        self._check_factors(bet for bet, _ in accepted.values())
         for bet_id, (bet, market) in accepted.items():
             slip = self.rows.get(bet_id)
             if slip is None:
@@ -135,6 +137,16 @@ class Audit:
                 self._fault(f"bet {bet_id} ({slip['ref']}) stands, and no market accepted it")
         shards = self._shards.values()
         SlipAudit(self.rows, shards, accepted, self._fault, self._added).run()
+
+    def _check_factors(self, accepted: Iterable[AcceptedBet]) -> None:
+        """Check that markets decided bets by factors that their accounts gave them."""
+        given: dict[int, set[int]] = {}
+        for shard in self._shards.values():
+            given |= shard.factors_given
+        for bet in accepted:
+            known = given.get(bet.bet_id, set())
+            if bet.factor not in known:
+                self._fault(f"bet {bet.bet_id} was decided by factor {bet.factor}, not of {known}")
 
     def _added(self, account: int, ref: str) -> int:
         """Return what the offer of a slip has given, as its account says."""

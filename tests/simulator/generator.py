@@ -28,11 +28,10 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.lifecycle import Status
-from tests.simulator.correction_steps import CorrectionSteps
 from tests.simulator.early_steps import EarlySteps
-from tests.simulator.mark_steps import MarkSteps
 from tests.simulator.processes import BASE_NS
 from tests.simulator.slip_steps import SlipSteps
+from tests.simulator.steps_beside import StepsBeside
 from tests.simulator.story import (
     AnyStep,
     AskMoney,
@@ -128,7 +127,7 @@ class Generator:
         self._placed: list[PlaceBet | PlaceSlip] = []
         self._slips = SlipSteps(self._rng, layout, self._odds)
         self._early = EarlySteps(seed, layout)
-        self._beside = (CorrectionSteps(seed, layout), MarkSteps(seed, layout))
+        self._beside = StepsBeside(seed, layout)
         rng = self._rng
         self._bets_a_ms = rng.choice(_BETS_A_MS if pace is None else (pace,))
         shares = _FAULT_SHARES if fault_share is None else (fault_share,)
@@ -154,8 +153,7 @@ class Generator:
             operations += len(self._steps) - before
             if self._slip_share:
                 self._lead(round(at_ms, 1))
-            for steps in self._beside:
-                self._steps += steps.draw(round(at_ms, 1))
+            self._steps += self._beside.draw(round(at_ms, 1))
         self._end(at_ms)
         steps = sorted(self._steps, key=lambda step: step.at_ms)
         return Story(layout=self._layout, steps=tuple(steps))

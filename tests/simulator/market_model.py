@@ -82,6 +82,8 @@ class AcceptedBet:
     """Whether it is a leg of a slip: its stake is then what the slip charges by now."""
     charge_no: int = 0
     released: bool = False
+    factor: int = 0
+    """Thousandths of the limits of one bet by which it was decided, 0 for all of them."""
     early_lead: int = 0
     """The largest lead of its side that was told while it stood and was not refunded."""
     pre_match: bool = False
@@ -285,7 +287,7 @@ class ShellModel:
     def _read_bets(self, record: Record) -> None:
         rows, decisions = decode_bets(record.payload)
         names = ("bet_id", "stake_minor", "account_no", "market_no", "odds_milli", "outcome")
-        more = ("policy", "flags", "rate_micro")
+        more = ("policy", "flags", "rate_micro", "factor_milli")
         columns = [rows[name].tolist() for name in (*names, *more)]
         verdicts = [decisions[name].tolist() for name in ("odds_milli", "reason", "flags")]
         for row, verdict in zip(
@@ -294,7 +296,7 @@ class ShellModel:
             self._read_bet(record, row, verdict)
 
     def _read_bet(self, record: Record, row: Any, verdict: Any) -> None:
-        bet_id, stake, account, market_no, odds_seen, outcome, policy, flags, rate = row
+        bet_id, stake, account, market_no, odds_seen, outcome, policy, flags, rate, factor = row
         odds, reason, _ = verdict
         content = (stake, account, market_no, odds_seen, outcome)
         known = self.decisions.get(bet_id)
@@ -328,6 +330,7 @@ class ShellModel:
             odds_seen,
             rate,
             bool(flags & FLAG_LEG),
+            factor=factor,
         )
         self._check_fixture(market, bet, refused=bool(reason))
         if reason:
@@ -372,10 +375,11 @@ class ShellModel:
         limits = market.limits
         what = f"bet {bet.bet_id} of record {bet.seq} passes a limit of market {bet.market}"
         stake = Fraction(bet.stake * bet.rate, _ONE)
-        if not limits.stake_minor_min <= ceil(stake) or stake > limits.stake_minor_max:
+        factor = Fraction(bet.factor or 1_000, 1_000)
+        if not limits.stake_minor_min <= ceil(stake) or stake > limits.stake_minor_max * factor:
             self._fault(f"{what}: stake {stake}")
         payout = Fraction(bet.stake * bet.odds // 1_000 * bet.rate, _ONE)
-        if payout > limits.payout_minor_max:
+        if payout > limits.payout_minor_max * factor:
             self._fault(f"{what}: payout {payout}")
         liabilities = market.liabilities()
         if liabilities[bet.outcome] > limits.outcome_liability_minor_max:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from engine.common.account_changes import BlockAccount, SetAccountFactor
 from engine.common.commands import FeedUpdate, MarketCommand
 from gateway.messages.trader import TraderCommand
 
@@ -113,6 +114,12 @@ class MoveMoney(Step, frozen=True, tag=True):
     amount: int
 
 
+class ChangeAccount(Step, frozen=True, tag=True):
+    """The house blocks an account or ends that, or sets its factor."""
+
+    change: BlockAccount | SetAccountFactor
+
+
 class Kill(Step, frozen=True, tag=True):
     """A process ends between two calls; with a `power_loss` seed, its disk loses unsynced data."""
 
@@ -166,7 +173,10 @@ class MoveClock(Step, frozen=True, tag=True):
     by_ms: int
 
 
-OPERATIONS = (PlaceBet, PlaceSlip, AskSlip, AskMoney, DropClient, Command, FeedMessage, MoveMoney)
+OPERATIONS = (
+    PlaceBet, PlaceSlip, AskSlip, AskMoney, DropClient, Command, FeedMessage, MoveMoney,
+    ChangeAccount,
+)  # fmt: skip
 """What clients, traders and feeds do; every other step is a fault."""
 AnyStep = (
     PlaceBet
@@ -177,6 +187,7 @@ AnyStep = (
     | Command
     | FeedMessage
     | MoveMoney
+    | ChangeAccount
     | Kill
     | KillInWrite
     | Freeze
@@ -287,6 +298,8 @@ def sentence(step: AnyStep) -> str:
         case MoveMoney():
             verb = "receives" if step.amount > 0 else "is paid out"
             text = f"account {step.account} {verb} {abs(step.amount)}, ref {step.ref}"
+        case ChangeAccount():
+            text = f"the house: {step.change}"
         case _:
             text = _fault(step)
     return text

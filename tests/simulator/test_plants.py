@@ -4,13 +4,14 @@ import re
 
 import pytest
 
+from tests.simulator.account_plants import ACCOUNT_PLANTS
 from tests.simulator.offer_plants import OFFER_PLANTS
 from tests.simulator.plant import Plant
 from tests.simulator.plants import PLANTS
 from tests.simulator.runner import run_story
 from tests.simulator.slip_plants import SLIP_PLANTS
 
-HUNTS = PLANTS | SLIP_PLANTS | OFFER_PLANTS
+HUNTS = PLANTS | SLIP_PLANTS | OFFER_PLANTS | ACCOUNT_PLANTS
 
 
 @pytest.mark.parametrize("plant", HUNTS, ids=lambda plant: plant.__name__)

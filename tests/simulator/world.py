@@ -65,6 +65,7 @@ from tests.simulator.story import (
     AnyStep,
     AskMoney,
     AskSlip,
+    ChangeAccount,
     Command,
     DisturbCalls,
     DropClient,
@@ -336,6 +337,9 @@ class World:
                 self.tasks.append(self.loop.create_task(self._feed(step)))
             case MoveMoney():
                 self.tasks.append(self.loop.create_task(self._move_money(step)))
+            case ChangeAccount():
+                changing = self._ledger(step.change.account_no, step.change)
+                self.tasks.append(self.loop.create_task(changing))
             case _:
                 self._disturb(step)
 
@@ -355,14 +359,18 @@ class World:
     async def _move_money(self, step: MoveMoney) -> None:
         make = Deposit if step.amount > 0 else Withdraw
         command = make(account_no=step.account, amount_minor=abs(step.amount), ref=step.ref)
+        event = await self._ledger(step.account, command)
+        applied = not isinstance(event, Refused)
+        self.deposits.append((step.account, step.ref, step.amount, applied))
+
+    async def _ledger(self, account: int, command: Any) -> Any:
+        """Send a command to an account's shard until it is applied or refused; return its event."""
         payload = encode(LedgerControl(by="test", commands=(command,)))
         while True:
-            raw = await self._ask_shell(self.account_shell(step.account), "control", payload)
+            raw = await self._ask_shell(self.account_shell(account), "control", payload)
             (event,) = decode_ledger_events(raw)
             if not _not_now(event):
-                applied = not isinstance(event, Refused)
-                self.deposits.append((step.account, step.ref, step.amount, applied))
-                return
+                return event
             await asyncio.sleep(0.1)
 
     # --- faults ----------------------------------------------------------------------------------
