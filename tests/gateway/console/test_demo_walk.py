@@ -1,0 +1,77 @@
+"""A person opens the World Cup final while the demo plays it, and trades it by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.console.browser import Visit, open_browser
+from tests.gateway.console.demo_run import open_demo
+
+HOME, DRAW = '[row-index="0"]', '[row-index="1"]'
+
+
+async def odds_of(person: Visit, row: str) -> float:
+    """Return the odds in a row of the final's first market, as they are shown."""
+    text = await person.page.inner_text(f".ag-center-cols-container {row} .odds b")
+    return float(text.replace(",", ""))
+
+
+@pytest.mark.cluster
+async def test_a_trader_follows_the_final_and_finds_it_all_in_the_audit(tmp_path: Path) -> None:
+    arguments = ("--markets", "4", "--beside", "0", "--bettors", "20", "--speed", "40")
+    async with (
+        open_browser() as browser,
+        open_demo(tmp_path, *arguments, "--kill-minute", "none") as demo,
+    ):
+        page = await (await browser.new_context(viewport={"width": 1280, "height": 800})).new_page()
+        person = Visit(page, demo.url)
+        await person.listening()
+        await person.log_in(demo.token)
+        await page.wait_for_selector('div[row-id="wc22-64"]')
+        await page.keyboard.press("/")
+        await page.keyboard.type("wc22-64")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/fixture/wc22-64")
+        await page.wait_for_selector(f"{HOME} .odds b:has-text('.')")
+        await page.wait_for_selector(".ag-cell-focus")
+        before = await odds_of(person, HOME)
+
+        # A price that stands, whatever the trader's program says meanwhile.
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("p")
+        stands = round(await odds_of(person, DRAW) * 1.04, 2)  # more would look like a mistake
+        await page.keyboard.type(f"{stands:g}")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(f"{DRAW} [col-id='marks']:has-text('\u270e')")
+
+        # The whole fixture stops at one key.
+        await page.keyboard.press("Shift+S")
+        await page.wait_for_selector(".q-notification:has-text('suspend wc22-64')")
+        await page.keyboard.press("u")
+        await page.wait_for_selector(".q-notification:has-text('undo: resume wc22-64')")
+
+        # Argentina score from a penalty in minute 23; the price by hand stands.
+        await page.wait_for_function(
+            "(before) => parseFloat(document.querySelector("
+            "'.ag-center-cols-container [row-index=\"0\"] .odds b').textContent) < before * 0.8",
+            arg=before,
+            timeout=120_000,
+        )
+        assert await odds_of(person, DRAW) == stands
+
+        # Why a bet was refused.
+        await person.open("/ticker")
+        await page.wait_for_selector(".ag-cell-focus")
+        await page.keyboard.press("r")
+        await page.wait_for_selector("[col-id='state']:has-text('\u2715')", timeout=120_000)
+        assert await page.inner_text(".ag-center-cols-container [row-index='0'] [col-id='why']")
+
+        # All of it is in the audit, with this person's name.
+        await person.open("/audit")
+        for what in ("suspend_all", "resume_all", "override"):
+            await page.keyboard.press("t")
+            await page.keyboard.type(what)
+            await page.keyboard.press("Enter")
+            row = ".ag-row:has([col-id='by']:has-text('head_trader:floor'))"
+            await page.wait_for_selector(f"{row} [col-id='what']:has-text('{what}')")
+        assert not person.errors
