@@ -15,6 +15,7 @@ from gateway.console.model import FixtureView, Line
 from gateway.console.pages.charts import Charts
 from gateway.console.pages.floor import STATE_NAMES, resume_fixture, suspend_fixture
 from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table, Undo
+from gateway.console.pages.match import KEYS, PROMPT, Match
 from gateway.console.pages.parts import Text, figures, key_buttons, money_text, odds_milli_of
 from gateway.messages.trader import Book
 
@@ -86,6 +87,7 @@ class FixturePage:
         screen.model.watch(view.id)
         ui.context.client.on_delete(self._closed)
         self._open = True
+        self._match = Match(screen, view.id)
         self._strip()
         with ui.element("div").classes("split"):
             with ui.element("div"):
@@ -98,12 +100,14 @@ class FixturePage:
                     prompts={
                         "o": {"title": "odds", "row": True, "fill": "odds"},
                         "p": {"title": "odds that stand", "row": True, "fill": "odds"},
+                        **PROMPT,
                     },
                 )
             self._charts = Charts(screen, view)
         self._table.grid.on("cellFocused", self._focused, ["rowIndex"])
         screen.on_key = self._on_key
         ui.timer(REFRESH_S, self._refresh)
+        ui.timer(REFRESH_S, self._match.refresh)
         ui.timer(1.0, self._charts.refresh)
 
     def _closed(self) -> None:
@@ -117,7 +121,17 @@ class FixturePage:
         with ui.element("div").classes("strip"):
             Text("h1", self._view.name)
             self._labels = figures(
-                ("state", "bets/min", "bets", "turnover", "worst", "expected", "margin %")
+                (
+                    "score",
+                    "clock",
+                    "state",
+                    "bets/min",
+                    "bets",
+                    "turnover",
+                    "worst",
+                    "expected",
+                    "margin %",
+                )
             )
         key_buttons(BUTTONS)
 
@@ -140,6 +154,8 @@ class FixturePage:
         main = self._view.main
         worst = sum(line.worst_minor for line in running)
         values = {
+            "score": self._match.score,
+            "clock": self._match.clock,
             "state": STATE_NAMES.get(self._view.state(), ""),
             "bets/min": f"{self._view.bets_a_minute(time.time()):,}",
             "bets": f"{sum(line.bets for line in lines):,}",
@@ -164,9 +180,10 @@ class FixturePage:
     async def _on_key(self, key: str, row: str, text: str) -> None:
         screen, fixture = self._screen, self._view.id
         found = screen.model.outcome_of(row)
-        stops = {"S": "by hand", "d": "danger", "g": "goal", "c": "red card", "h": "end of half"}
-        if key in stops:
-            await suspend_fixture(screen, fixture, why=stops[key])
+        if key == "S":
+            await suspend_fixture(screen, fixture)
+        elif key in KEYS:
+            await self._match.on_key(key, text)
         elif key == "R":
             await resume_fixture(screen, fixture)
         elif found is None:
@@ -273,15 +290,18 @@ BUTTONS: Final = (
     ("suspend", "s", True),
     ("all", "S", True),
     ("danger", "d", True),
-    ("goal", "g", True),
-    ("card", "c", True),
-    ("half", "h", True),
+    ("goal home", "g", True),
+    ("away", "G", True),
+    ("card home", "c", True),
+    ("away", "C", True),
+    ("period", "h", True),
     ("hold outcome", "x", True),
     ("resume", "r", False),
     ("all", "R", False),
     ("odds", "o", False),
     ("override", "p", False),
     ("release", "l", False),
+    ("inputs", "i", False),
     ("undo", "u", False),
 )
 _ROW_CLASS: Final = "(params) => params.data.first ? 'first' : ''"

@@ -118,6 +118,35 @@ async def test_hostile_text_in_any_field_is_shown_as_text(
         assert all(url.startswith(keeper.url) for url in person.requested)
 
 
+async def test_a_match_is_followed_by_its_keys(bookmaker: Bookmaker, tmp_path: Path) -> None:
+    async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
+        person = await visit(browser, keeper)
+        page = person.page
+        await person.log_in(login_token(), path="/fixture/cup-0")
+        await page.wait_for_selector(".ag-cell-focus")
+        for nonsense in ("<b>2</b> 1", "9" * 60, "nan 0"):
+            await page.keyboard.press("i")
+            await page.keyboard.type(nonsense)
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector(".q-notification:has-text('as 2.6 0.4')")
+        await page.keyboard.press("i")
+        await page.keyboard.type("2.6 0.4")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".fig:has-text('score'):has-text('0:0')")
+        before = await page.inner_text(ODDS)
+        await page.keyboard.press("h")
+        await page.wait_for_selector(".fig:has-text('clock'):has-text('1st 0:')")
+        await page.keyboard.press("Shift+R")
+        await until(lambda: status(bookmaker, 1) is Status.ACTIVE)
+        await page.keyboard.press("g")
+        await page.wait_for_selector(".fig:has-text('score'):has-text('1:0')")
+        assert status(bookmaker, 1) is Status.SUSPENDED
+        assert await page.inner_text(ODDS) != before
+        await page.keyboard.press("u")
+        await page.wait_for_selector(".fig:has-text('score'):has-text('0:0')")
+        assert not person.errors
+
+
 async def test_a_viewer_is_refused_as_the_gateway_refuses(
     bookmaker: Bookmaker, tmp_path: Path
 ) -> None:
