@@ -189,17 +189,20 @@ class Palette:
         if number.isascii() and number.isdigit() and len(number) <= _DIGITS_MAX:
             hits.append(Hit("account", number, f"/account/{number}"))
             hits.append(Hit("bet", number, f"/bet/{number}"))
-        for fixture in self._model.fixtures:
+        names: dict[str, str] = {}
+        for fixture, view in self._model.fixtures.items():
+            names[fixture] = fixture if view.name == fixture else f"{view.name} {fixture}"
+            if _matches(wanted, names[fixture]):
+                hits.append(Hit("fixture", names[fixture], f"/fixture/{fixture}"))
             if len(hits) >= HITS_MAX:
                 return hits
-            if _matches(wanted, fixture):
-                hits.append(Hit("fixture", fixture, f"/fixture/{fixture}"))
         for line in self._model.lines.values() if wanted else ():
             if len(hits) >= HITS_MAX:
                 return hits
-            if _matches(wanted, f"{line.fixture} {line.name}"):
+            name = f"{names.get(line.fixture, line.fixture)} {line.name}"
+            if _matches(wanted, name):
                 path = f"/fixture/{line.fixture}?market={line.number}"
-                hits.append(Hit("market", f"{line.fixture} {line.name}", path))
+                hits.append(Hit("market", name, path))
         return hits
 
     def go(self, path: Any) -> None:

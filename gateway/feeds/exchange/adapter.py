@@ -24,6 +24,7 @@ from engine.common.commands import (
     FeedStep,
     SetStatus,
 )
+from engine.common.fixtures import FeedDescription
 from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS, Nanos
@@ -37,7 +38,9 @@ from gateway.feeds.core.adapter import (
     Received,
     RecoveryRequest,
 )
+from gateway.feeds.core.descriptions import Descriptions
 from gateway.feeds.core.losses import Losses
+from gateway.feeds.exchange.about import about
 from gateway.feeds.exchange.fair_price import is_lowered, moved_by
 from gateway.feeds.exchange.followed_market import (
     CLOSED,
@@ -95,6 +98,7 @@ class ExchangeAdapter:
         self._sent: dict[str, SentState] = {}
         self._refused: dict[str, str] = {}
         self._losses = Losses()
+        self._descriptions = Descriptions(feed)
         self._known: dict[str, KnownMarket] = {}
         self._holds: dict[str, None] = {}
         self._heartbeat_ms = 0
@@ -122,6 +126,10 @@ class ExchangeAdapter:
     def lost(self) -> dict[str, str]:
         """Return the markets that cannot be offered or settled, by key or by id, and why."""
         return dict(self._losses.whys)
+
+    def descriptions(self) -> list[FeedDescription]:
+        """Return the descriptions of fixtures that have changed since the last call."""
+        return self._descriptions.changed()
 
     def unopened(self) -> dict[str, str]:
         """Return the markets that never had what it takes to be made, by key or by id, and why."""
@@ -322,6 +330,9 @@ class ExchangeAdapter:
             self._refused.pop(change.id, None)
             self._losses.clear(change.id)
             follower = self._follow(change.id, key, change, at_ns)
+        fixture = follower.key.partition("/")[0]
+        event_id = definition.event_id
+        self._descriptions.take(fixture, event_id, about(definition), published_ms)
         made = self._sent[change.id].exists
         follower.define(definition, made=made, published_ms=published_ms, at_ns=at_ns)
         return ""

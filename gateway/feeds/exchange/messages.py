@@ -81,6 +81,9 @@ class MarketDefinition(Struct, rename="camel", gc=False):
     number_of_active_runners: Count = 0
     version: Count = 0
     market_time: ShortText = ""
+    event_name: Annotated[str, Meta(max_length=256)] = ""
+    venue: Annotated[str, Meta(max_length=256)] = ""
+    country_code: ShortText = ""
     runners: Annotated[list[RunnerDefinition], Meta(max_length=RUNNERS_MAX)] = []
 
 

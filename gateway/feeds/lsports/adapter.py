@@ -21,8 +21,9 @@ from engine.common.commands import Limits
 from engine.common.fixtures import FeedDescription
 from engine.common.units import MARKETS_MAX, NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import REFUSALS_KEPT, Action, KnownMarket, Received
+from gateway.feeds.core.descriptions import Descriptions
 from gateway.feeds.core.losses import LOSSES_MAX, Losses
-from gateway.feeds.lsports.descriptions import Descriptions, read_about
+from gateway.feeds.lsports.about import STATES, read_about
 from gateway.feeds.lsports.market_registry import (
     FIXTURES_MAX,
     NO_NAME,
@@ -252,7 +253,10 @@ class LsportsAdapter:
                 about = read_about(Raw(event.fixture), feed=self.feed)
             except (MsgspecError, UnicodeDecodeError, RecursionError):
                 self._count("fixture not described", str(event.fixture_id))
-        self._descriptions.take(event.fixture_id, about, event.status, ms)
+        state = STATES.get(event.status or 0)
+        said = about if state is None else {**about, "state": state}
+        number = str(event.fixture_id)
+        self._descriptions.take(f"{self.feed}.{number}", number, said, ms)
 
     def descriptions(self) -> list[FeedDescription]:
         """Return the descriptions of fixtures that have changed since the last call."""

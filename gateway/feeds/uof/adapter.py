@@ -12,10 +12,13 @@ from zlib import crc32
 from msgspec.msgpack import encode
 from msgspec.structs import replace
 
+from engine.common.fixtures import FeedDescription
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import Action, KnownMarket, Received
 from gateway.feeds.core.clock import FeedClock, LiveClock
+from gateway.feeds.core.descriptions import Descriptions
+from gateway.feeds.uof.about import about
 from gateway.feeds.uof.bet_stops import BetStops
 from gateway.feeds.uof.cut_off_watch import CutOffWatch
 from gateway.feeds.uof.cut_offs import CutOffs
@@ -130,6 +133,7 @@ class UofAdapter:
             model_prices=self._model_prices,
         )
         self._newest_ms = 0
+        self._descriptions: Final = Descriptions(feed)
         buffer = ResultBuffer()
         self._results: Final = Results(
             feed,
@@ -255,6 +259,10 @@ class UofAdapter:
         """Return the markets that could not be added or settled, and why."""
         return dict(self._passed_over.losses.whys)
 
+    def descriptions(self) -> list[FeedDescription]:
+        """Return the descriptions of events that have changed since the last call."""
+        return self._descriptions.changed()
+
     def unopened(self) -> dict[str, str]:
         """Return nothing: a market that the feed names is made at once."""
         return {}
@@ -379,6 +387,9 @@ class UofAdapter:
         return Received(kind=message.kind, actions=tuple(actions), refused=why)
 
     def _dispatch(self, message: AnyMessage, digest: int, at_ns: Nanos) -> Sequence[Action]:
+        if isinstance(message, OddsChange | FixtureChange):
+            event_id = message.event_id
+            self._descriptions.take(event_id, event_id, about(message), message.timestamp)
         match message:
             case OddsChange():
                 updates = self._odds_changes.on_odds_change(message, digest)

@@ -1,6 +1,6 @@
 """What LSports' feed says of its fixtures: sport, league, country, sides, start and state.
 
-Owns the reading of those parts, and which of them have changed. It decides nothing about markets.
+Owns the reading of those parts. It decides nothing about markets.
 """
 
 from typing import Any, Final
@@ -11,8 +11,6 @@ from msgspec import Raw, Struct
 from engine.common.fixtures import (
     SIDES_MAX,
     START_MS_MAX,
-    FeedDescription,
-    FixturePatch,
     FixtureState,
 )
 from engine.common.units import NS_PER_MS
@@ -30,10 +28,6 @@ STATES: Final = {
     9: FixtureState.SCHEDULED,
 }
 """States by the provider's fixture status; 7 is abandoned, 9 about to start."""
-DESCRIBED_MAX: Final = 65_536
-"""Fixtures whose description is remembered; past it the oldest is forgotten, and described anew."""
-_STEPS_IN_MS: Final = 1_000
-"""Descriptions of one fixture in a millisecond whose positions still rise."""
 
 
 class _Named(Struct, rename="pascal"):
@@ -85,51 +79,3 @@ def _sides(participants: list[_Participant]) -> tuple[str, ...]:
     """Return the names in the order of their positions, in that of the message where they tie."""
     placed = sorted(participants, key=lambda each: whole(each.position) or len(participants) + 1)
     return tuple(name for each in placed if (name := shown_text(text(each.name))))[:SIDES_MAX]
-
-
-class Descriptions:
-    """The fixtures of one feed whose description has changed.
-
-    Parameters
-    ----------
-    feed : str
-        The feed's name, the source of its descriptions.
-    """
-
-    def __init__(self, feed: str) -> None:
-        self._feed = feed
-        self._known: dict[int, dict[str, Any]] = {}
-        self._positions: dict[int, int] = {}
-        self._changed: dict[int, FeedDescription] = {}
-
-    def take(self, fixture_id: int, about: dict[str, Any], status: int | None, ms: int) -> None:
-        """Note what a message says of a fixture; a whole description is due when it is new.
-
-        One that is older than the last, as a snapshot's can be, is passed over.
-        """
-        if (ms + 1) * _STEPS_IN_MS <= self._positions.get(fixture_id, 0):
-            return
-        state = STATES.get(status or 0)
-        said = about if state is None else {**about, "state": state}
-        known = self._known.get(fixture_id, {})
-        if all(known.get(name) == value for name, value in said.items()):
-            return
-        known = self._known[fixture_id] = {**known, **said}
-        position = max(self._positions.get(fixture_id, 0) + 1, ms * _STEPS_IN_MS)
-        self._positions[fixture_id] = position
-        while len(self._known) > DESCRIBED_MAX:
-            oldest = next(iter(self._known))
-            del self._known[oldest], self._positions[oldest]
-        patch = FixturePatch(
-            fixture=f"{self._feed}.{fixture_id}",
-            **known,
-            external_ids={self._feed: str(fixture_id)},
-        )
-        self._changed[fixture_id] = FeedDescription(
-            patch=patch, source=self._feed, position=position
-        )
-
-    def changed(self) -> list[FeedDescription]:
-        """Return the descriptions that have changed since the last call."""
-        changed, self._changed = list(self._changed.values()), {}
-        return changed
