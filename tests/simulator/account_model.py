@@ -16,6 +16,8 @@ from engine.common.events import (
     CombinationBoundSet,
     Deposited,
     FreeBetGranted,
+    HouseStarted,
+    HouseStopped,
     OfferSet,
     PayoutBoundSet,
     Withdrawn,
@@ -73,6 +75,7 @@ class ShardModel:
         self._payout_max = 0
         """The bound of each account's open payout in base currency, 0 for none."""
         self._blocked: dict[int, bool] = {}
+        self._house_stopped = False
         self._factors: dict[int, int] = {}
         self.factors_given: dict[int, set[int]] = {}
         """The factors that the answers to each single and leg have had, by bet id."""
@@ -104,6 +107,8 @@ class ShardModel:
                     self._payout_max = event.open_payout_minor_max
                 elif isinstance(event, CombinationBoundSet):
                     self._combination_max = event.combination_payout_minor_max
+                elif isinstance(event, HouseStopped | HouseStarted):
+                    self._house_stopped = isinstance(event, HouseStopped)
                 elif isinstance(event, AccountBlocked):
                     self._blocked[event.account_no] = event.blocked
                 elif isinstance(event, AccountFactorSet):
@@ -188,6 +193,8 @@ class ShardModel:
         fault = self.offers.take(slip, named=named, pays=pays) if named else ""
         if fault:
             self._fault(f"bet {bet_id}: {fault}")
+        if self._house_stopped:
+            self._fault(f"bet {bet_id} was taken while the house is stopped")
         if self._blocked.get(account):
             self._fault(f"bet {bet_id} is of account {account}, which is blocked")
         if not slip.free_bet and stake > self.balance.get(account, 0):

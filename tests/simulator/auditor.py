@@ -187,10 +187,10 @@ class Audit:
         pending: dict[int, int] = defaultdict(int)
         at_stake: dict[int, int] = defaultdict(int)
         external: dict[str, int] = defaultdict(int)
-        for account, _, amount, applied in self._world.deposits:
+        for account, _, amount, applied in self._world.house.deposits:
             available[account] += amount if applied else 0
         house: dict[str, int] = defaultdict(int)
-        for account, _, amount, applied in self._world.deposits:
+        for account, _, amount, applied in self._world.house.deposits:
             external[currency_of(account)] += amount if applied else 0
         for slip in self._slips.values():
             account, stake, state = slip["account_no"], slip["stake_minor"], slip["state"]

@@ -1,4 +1,4 @@
-"""Steps of a story beside its bets: changes of accounts, corrections of bets, marks of outcomes.
+"""Steps of a story beside its bets: of accounts and the house, corrections, marks of outcomes.
 
 Owns nothing but their order. Each kind has random numbers of its own, so that the other steps of a
 story are the same without it.
@@ -7,7 +7,7 @@ story are the same without it.
 from collections.abc import Iterator
 from typing import Any
 
-from tests.simulator.account_steps import AccountSteps
+from tests.simulator.account_steps import AccountSteps, HouseSteps
 from tests.simulator.correction_steps import CorrectionSteps
 from tests.simulator.mark_steps import MarkSteps
 from tests.simulator.story import AnyStep, Layout
@@ -17,7 +17,7 @@ class StepsBeside:
     """Draws steps of every kind."""
 
     def __init__(self, seed: int, layout: Layout) -> None:
-        makers = (AccountSteps, CorrectionSteps, MarkSteps)
+        makers = (AccountSteps, CorrectionSteps, HouseSteps, MarkSteps)
         self._kinds: list[Any] = [make(seed, layout) for make in makers]
 
     def draw(self, at_ms: float) -> Iterator[AnyStep]:

@@ -14,6 +14,7 @@ from msgspec.structs import asdict, replace
 
 from engine.common.account_changes import BlockAccount, SetAccountFactor
 from engine.common.commands import FeedUpdate, MarketCommand
+from engine.common.house import StartHouse, StopHouse
 from gateway.messages.trader import TraderCommand
 
 
@@ -120,6 +121,12 @@ class ChangeAccount(Step, frozen=True, tag=True):
     change: BlockAccount | SetAccountFactor
 
 
+class ChangeHouse(Step, frozen=True, tag=True):
+    """Someone stops the whole house, or takes bets again; every account shard is told."""
+
+    change: StopHouse | StartHouse
+
+
 class Kill(Step, frozen=True, tag=True):
     """A process ends between two calls; with a `power_loss` seed, its disk loses unsynced data."""
 
@@ -175,7 +182,7 @@ class MoveClock(Step, frozen=True, tag=True):
 
 OPERATIONS = (
     PlaceBet, PlaceSlip, AskSlip, AskMoney, DropClient, Command, FeedMessage, MoveMoney,
-    ChangeAccount,
+    ChangeAccount, ChangeHouse,
 )  # fmt: skip
 """What clients, traders and feeds do; every other step is a fault."""
 AnyStep = (
@@ -188,6 +195,7 @@ AnyStep = (
     | FeedMessage
     | MoveMoney
     | ChangeAccount
+    | ChangeHouse
     | Kill
     | KillInWrite
     | Freeze
@@ -298,7 +306,7 @@ def sentence(step: AnyStep) -> str:
         case MoveMoney():
             verb = "receives" if step.amount > 0 else "is paid out"
             text = f"account {step.account} {verb} {abs(step.amount)}, ref {step.ref}"
-        case ChangeAccount():
+        case ChangeAccount() | ChangeHouse():
             text = f"the house: {step.change}"
         case _:
             text = _fault(step)

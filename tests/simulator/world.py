@@ -32,16 +32,15 @@ from engine.common.commands import (
     OpenAccount,
     OpenMarket,
     SetRate,
-    Withdraw,
 )
 from engine.common.events import Refused
 from engine.common.payout_bounds import SetCombinationBound, SetPayoutBound
-from engine.common.reasons import Reason
 from gateway.feeds.core.pipeline import FeedPipeline
 from tests.simulator.clients import NOW_S, SECRET, Clients
 from tests.simulator.disk import SimulatedDisk
 from tests.simulator.event_loop import SimulatedLoop
 from tests.simulator.feed import FEED, StoryAdapter, message_of
+from tests.simulator.house_calls import HouseCalls
 from tests.simulator.network import CallFault, Network
 from tests.simulator.offers import offers_of
 from tests.simulator.plant import Plant
@@ -66,6 +65,7 @@ from tests.simulator.story import (
     AskMoney,
     AskSlip,
     ChangeAccount,
+    ChangeHouse,
     Command,
     DisturbCalls,
     DropClient,
@@ -105,8 +105,7 @@ class World:
         self.parts: dict[str, SimulatedProcess] = {}
         self._process_nos: Counter[str] = Counter()
         self.shell_of: dict[int, str] = {}
-        self.deposits: list[tuple[int, str, int, bool]] = []
-        """Transfers that were answered: account, ref, amount, whether applied."""
+        self.house = HouseCalls(self._ask_account, shards=self.layout.shards)
         self.trouble: list[str] = []
         """Why the run could not be brought to its end."""
         self.steps_done = 0
@@ -178,7 +177,7 @@ class World:
                 encode(LedgerControl(by="t", commands=commands)),
             )
             assert not any(isinstance(e, Refused) for e in decode_ledger_events(raw))
-            self.deposits.append((account, "first", layout.balance, True))
+            self.house.deposits.append((account, "first", layout.balance, True))
         self.begun_s = self.loop.time()
 
     # --- parts -----------------------------------------------------------------------------------
@@ -335,11 +334,8 @@ class World:
                     trader.command(step)
             case FeedMessage():
                 self.tasks.append(self.loop.create_task(self._feed(step)))
-            case MoveMoney():
-                self.tasks.append(self.loop.create_task(self._move_money(step)))
-            case ChangeAccount():
-                changing = self._ledger(step.change.account_no, step.change)
-                self.tasks.append(self.loop.create_task(changing))
+            case MoveMoney() | ChangeAccount() | ChangeHouse():
+                self.tasks.append(self.loop.create_task(self.house.run(step)))
             case _:
                 self._disturb(step)
 
@@ -356,22 +352,8 @@ class World:
             except PeerError:
                 await asyncio.sleep(0.1)
 
-    async def _move_money(self, step: MoveMoney) -> None:
-        make = Deposit if step.amount > 0 else Withdraw
-        command = make(account_no=step.account, amount_minor=abs(step.amount), ref=step.ref)
-        event = await self._ledger(step.account, command)
-        applied = not isinstance(event, Refused)
-        self.deposits.append((step.account, step.ref, step.amount, applied))
-
-    async def _ledger(self, account: int, command: Any) -> Any:
-        """Send a command to an account's shard until it is applied or refused; return its event."""
-        payload = encode(LedgerControl(by="test", commands=(command,)))
-        while True:
-            raw = await self._ask_shell(self.account_shell(account), "control", payload)
-            (event,) = decode_ledger_events(raw)
-            if not _not_now(event):
-                return event
-            await asyncio.sleep(0.1)
+    async def _ask_account(self, account: int, payload: bytes) -> Any:
+        return await self._ask_shell(self.account_shell(account), "control", payload)
 
     # --- faults ----------------------------------------------------------------------------------
 
@@ -480,14 +462,6 @@ def _without_exit(factory: type) -> Any:
         return factory(**arguments)
 
     return make
-
-
-def _not_now(event: Any) -> bool:
-    return isinstance(event, Refused) and event.reason in (
-        Reason.QUARANTINED,
-        Reason.DISK_FULL,
-        Reason.BUSY,
-    )
 
 
 async def _attempt(call: Any) -> None:
