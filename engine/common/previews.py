@@ -76,7 +76,9 @@ class Preview(Struct, frozen=True, kw_only=True, gc=False):
     included, and what the open ones of them pay if they win. `house` is the result of the whole
     market: the stakes of its decided bets less what those were given back. `change_minor_max` is
     the largest change of one bet or leg in either direction: of what it was given back, or of what
-    it pays if it wins.
+    it pays if it wins. `moved` is the sum of the changes of all bets, signs dropped: of what a bet
+    was given back, and for a bet that stays open of what it pays if it wins. So one bettor's gain
+    does not hide another's loss.
 
     A leg counts with the stake that its slip charges to it at present, and as if it were paid by
     its fraction alone; what its account pays depends on the other legs of the slip. A bet in
@@ -98,6 +100,7 @@ class Preview(Struct, frozen=True, kw_only=True, gc=False):
     house_now_minor: Minor
     house_after_minor: Minor
     change_minor_max: Minor
+    moved_minor: Minor
     outcomes: tuple[OutcomePreview, ...]
     touched: tuple[AccountPreview, ...]
     """The accounts that it touches most, `ACCOUNTS_SHOWN_MAX` at most, the most first."""

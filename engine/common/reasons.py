@@ -127,6 +127,7 @@ class Reason(IntEnum):
     SECOND_PERSON = 952
     PROPOSAL_UNKNOWN = 953
     PROPOSAL_DECIDED = 954
+    PROPOSAL_STALE = 955
     RULE_UNKNOWN = 961
     ALERT_UNKNOWN = 962
     INPUTS_UNKNOWN = 971
@@ -263,6 +264,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.SECOND_PERSON: "a proposal is decided by another person than its author",
     Reason.PROPOSAL_UNKNOWN: "no such proposal",
     Reason.PROPOSAL_DECIDED: "the proposal waits for no decision",
+    Reason.PROPOSAL_STALE: "the proposal would move more now than it said; propose it again",
     Reason.RULE_UNKNOWN: "no such rule",
     Reason.ALERT_UNKNOWN: "no such alert",
     Reason.INPUTS_UNKNOWN: "the desk keeps no inputs of this fixture",

@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
 
 class ProposalState(StrEnum):
-    """How far a proposal has come; APPROVED waits for its commands to be carried out."""
+    """How far a proposal has come; APPROVED waits for its commands to be carried out, in time."""
 
     OPEN = "open"
     APPROVED = "approved"
@@ -50,7 +50,8 @@ class ProposalState(StrEnum):
 class Proposed(Struct, frozen=True, kw_only=True, tag_field="doc", tag="proposed"):
     """Commands wait for a second person until `expires_ns`.
 
-    `change_minor` is what they change in what bets are paid, in base currency, as a preview said.
+    `change_minor` is what they move, in base currency: the changes of what bets are paid, signs
+    dropped, as previews said.
     """
 
     number: int
@@ -94,9 +95,11 @@ class Proposal(Struct, kw_only=True):
         """Return how far the proposal has come at a time."""
         if self.carried is not None:
             return ProposalState.DONE
-        if self.decided is not None:
-            return ProposalState(self.decided.verdict)
         expired = now_ns >= self.proposed.expires_ns
+        if self.decided is not None:
+            approved = self.decided.verdict is Verdict.APPROVED
+            if not (approved and expired):
+                return ProposalState(self.decided.verdict)
         return ProposalState.EXPIRED if expired else ProposalState.OPEN
 
 

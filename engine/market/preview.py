@@ -95,6 +95,7 @@ def preview(
         change_minor_max=Minor(
             max(int(np.abs(each).max(initial=0)) for each in (change, open_change))
         ),
+        moved_minor=Minor(_moved(before, after, change, open_change)),
         outcomes=lines,
         touched=tuple(
             AccountPreview(
@@ -106,6 +107,14 @@ def preview(
             for at in order.tolist()
         ),
     )
+
+
+def _moved(before: _Worth, after: _Worth, change: I64s, open_change: I64s) -> int:
+    """Return the sum of all bets' changes without their signs; open ones count by what they pay."""
+    results = [each.standing.rows["result"] for each in (before, after)]
+    stays_open = (results[0] == BetResult.NONE) & (results[1] == BetResult.NONE)
+    # Python's integers: a market of large payouts could pass 64 bits when signs are dropped.
+    return int(np.abs(change).sum(dtype=object) + np.abs(open_change)[stays_open].sum(dtype=object))
 
 
 def _worth(resolutions: Resolutions, slot: int, numbers: I32s) -> _Worth:

@@ -15,7 +15,7 @@ from engine.common.commands import CancelMarket, SuspendMarket
 from engine.common.events import MarketEvent, Refused
 from engine.common.previews import PreviewCommand
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.units import Minor, Nanos
+from engine.common.units import BALANCE_MINOR_MAX, Minor, Nanos
 from engine.desk.approvals import ProposalState, Verdict
 from gateway.messages.approvals import (
     ApprovalRequest,
@@ -38,6 +38,11 @@ from gateway.services.desk import DeskClient, not_done
 from gateway.services.ledger_control import error_of
 
 _PREVIEWED: Final = get_args(PreviewCommand)
+_TWICE: Final = Refused(
+    reason=Reason.FIELD_OUT_OF_BOUNDS,
+    field="market_no",
+    message="one command of a market in a message: what a second one does depends on the first",
+)
 _AGAIN: Final = frozenset({Reason.UNKNOWN, Reason.UNAVAILABLE, Reason.BUSY, Reason.DISK_FULL})
 """Refusals after which an approved command is sent again."""
 
@@ -52,8 +57,7 @@ class ApprovalService:
     desk : DeskClient
         Keeps proposals.
     approval_minor : int
-        Change of what bets are paid over which a message's commands need a second person, in base
-        currency; 0: none does.
+        What a message's commands may move without a second person, in base currency; 0: anything.
     """
 
     def __init__(
@@ -100,7 +104,7 @@ class ApprovalService:
         refused = dict(zip(places, refusals, strict=True))
         if change_minor > self._approval_minor:
             message = (
-                f"{MESSAGES[Reason.APPROVAL_NEEDED]}: {change_minor} are paid or taken back, over "
+                f"{MESSAGES[Reason.APPROVAL_NEEDED]}: {change_minor} are moved, over "
                 f"desk.approval_minor, {self._approval_minor}"
             )
             needed = Refused(reason=Reason.APPROVAL_NEEDED, field="commands", message=message)
@@ -125,8 +129,9 @@ class ApprovalService:
             case ProposeCommands():
                 return await self._propose(by, request)
             case DecideProposal():
-                verdict = Verdict.APPROVED if request.approve else Verdict.REJECTED
-                return await self._decide(by, request, verdict)
+                if request.approve:
+                    return await self._approve(by, request)
+                return await self._decide(by, request, Verdict.REJECTED)
             case WithdrawProposal():
                 return await self._decide(by, request, Verdict.WITHDRAWN)
             case ListProposals():
@@ -143,6 +148,31 @@ class ApprovalService:
         if not isinstance(answer, ProposalPage):
             return not_done(answer, request.id)
         return Proposed(id=request.id, proposal=_line(answer.proposals[0]))
+
+    async def _approve(self, by: str, request: DecideProposal) -> ServerMessage:
+        """Approve a proposal that still does what its author was shown, or less.
+
+        One that is approved already is only carried out: some of its commands may have been.
+        """
+        page = await self._desk.ask(AskDesk(before=request.proposal + 1, limit=1))
+        if not isinstance(page, ProposalPage):
+            return not_done(page, request.id)
+        found = [one for one in page.proposals if one.proposal.proposed.number == request.proposal]
+        view = found[0] if found else None
+        if view is not None and view.state is ProposalState.OPEN:
+            proposed = view.proposal.proposed
+            refusals, moved_minor = await self._figures(proposed.commands)  # type: ignore[arg-type]
+            for at, refused in enumerate(refusals):
+                if refused is not None:
+                    return error_of(_at(refused, at), request.id)
+            if moved_minor > proposed.change_minor:
+                message = (
+                    f"{MESSAGES[Reason.PROPOSAL_STALE]}: {moved_minor} now, "
+                    f"{proposed.change_minor} when it was proposed"
+                )
+                code = int(Reason.PROPOSAL_STALE)
+                return Error(code=code, message=message, id=request.id)
+        return await self._decide(by, request, Verdict.APPROVED)
 
     async def _decide(
         self, by: str, request: DecideProposal | WithdrawProposal, verdict: Verdict
@@ -175,15 +205,19 @@ class ApprovalService:
     async def _figures(
         self, commands: Sequence[PreviewCommand]
     ) -> tuple[list[Refused | None], Minor]:
-        """Return each command's refusal, if any, and what all of them change together."""
+        """Return each command's refusal, if any, and what all of them move together.
+
+        Each is previewed against what stands now, so a second one of a market is refused: what it
+        would do depends on the first.
+        """
         found = await asyncio.gather(*map(self._control.previews.of, commands))
-        change_minor = sum(
-            abs(each.preview.payout_after_minor - each.preview.payout_now_minor)
-            for each in found
-            if each.preview is not None
-        )
+        moved_minor = sum(each.preview.moved_minor for each in found if each.preview is not None)
         refusals = [each.refused if each.preview is None else None for each in found]
-        return refusals, Minor(change_minor)
+        markets = [command.market_no for command in commands]
+        for at, number in enumerate(markets):
+            if number in markets[:at]:
+                refusals[at] = refusals[at] or _TWICE
+        return refusals, Minor(min(moved_minor, BALANCE_MINOR_MAX))
 
 
 def _at(refused: Refused, at: int) -> Refused:

@@ -67,6 +67,16 @@ def test_a_proposal_ends_at_its_time_and_an_unknown_one_is_refused() -> None:
     assert unknown is Reason.PROPOSAL_UNKNOWN
 
 
+def test_an_approval_that_nobody_carries_out_ends_with_its_proposal() -> None:
+    approvals = Approvals()
+    number = proposed(approvals, at_ns=1)
+    decide(approvals, number, "head_trader:bob", Verdict.APPROVED, at_ns=2)
+    assert approvals.proposals[number].state(VALID_NS) is ProposalState.APPROVED
+    assert approvals.proposals[number].state(1 + VALID_NS) is ProposalState.EXPIRED
+    late = decide(approvals, number, "head_trader:cid", Verdict.APPROVED, at_ns=1 + VALID_NS)
+    assert late is Reason.PROPOSAL_DECIDED
+
+
 def test_an_approval_whose_answer_was_lost_is_repeated_until_it_is_carried_out() -> None:
     approvals = Approvals()
     number = proposed(approvals)

@@ -104,6 +104,9 @@ def check(
     amounts = [abs(b.returned - a.returned) for a, b in pairs]
     amounts += [abs(b.open - a.open) for a, b in pairs]
     assert preview.change_minor_max == max(amounts, default=0)
+    opens = [(a, b) for a, b in pairs if a.resolution[0] == b.resolution[0] == NONE]
+    moved = sum(abs(b.returned - a.returned) for a, b in pairs)
+    assert preview.moved_minor == moved + sum(abs(b.open - a.open) for a, b in opens)
     count: Counter[int] = Counter()
     change: Counter[int] = Counter()
     open_change: Counter[int] = Counter()
@@ -193,6 +196,7 @@ def test_a_roll_back_and_a_resettlement_are_previewed_against_what_stands() -> N
     assert (again.house_now_minor, again.house_after_minor) == (-1_100, 120)
     assert (again.payout_now_minor, again.payout_after_minor) == (2_500, 1_280)
     assert again.change_minor_max == 2_500
+    assert again.moved_minor == 2_500 + 1_280
     back = machine.preview(RollBackSettlement(market_no=1), AT_NS)
     assert isinstance(back, Preview)
     assert (back.house_now_minor, back.house_after_minor) == (-1_100, 0)

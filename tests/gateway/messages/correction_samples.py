@@ -88,6 +88,7 @@ CORRECTION_ANSWERS = (
             house_now_minor=0,
             house_after_minor=0,
             change_minor_max=10_500,
+            moved_minor=600,
             outcomes=(
                 OutcomePreview(
                     bets=3,

@@ -7,6 +7,7 @@ import pytest
 
 from actors.settings import DeskSettings
 from engine.common.commands import CancelMarket, OutcomeResult, SettleMarket
+from engine.common.corrections import CorrectedQuote, CorrectOdds
 from engine.common.events import MarketCancelled, MarketSettled, Refused
 from engine.common.ids import MarketNo
 from engine.common.previews import PreviewCommand
@@ -99,6 +100,56 @@ async def test_what_changes_less_needs_nobody(bookmaker: Bookmaker) -> None:
         assert again.reason is Reason.APPROVAL_NEEDED
 
 
+async def test_one_bettors_gain_does_not_hide_anothers_loss(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker, account=8) as client:
+        bet = {"market": 1, "outcome": 1, "stake_minor": 781, "odds_milli": 3_200}
+        assert (await client.place(ref="b", **bet)).state == "accepted"  # it pays 2,499
+    draw = SettleMarket(market_no=MarketNo(1), results=(LOST, WON, LOST))
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        proposal = await settler.propose([SETTLE])
+        await head.decide(proposal.proposal, approve=True)
+        (again,) = await settler.control([draw])
+        assert isinstance(again, Refused)
+        assert again.reason is Reason.APPROVAL_NEEDED
+        assert str(2_500 + 2_499) in again.message
+
+
+async def test_odds_of_an_open_bet_are_money_too(bookmaker: Bookmaker) -> None:
+    commands = [
+        CorrectOdds(
+            market_no=MarketNo(1),
+            quotes=(CorrectedQuote(outcome=0, odds_milli=9_000),),
+        ),
+        SETTLE,
+    ]
+    async with anna(bookmaker) as settler:
+        (alone,) = await settler.control(commands[:1])
+        assert isinstance(alone, Refused)
+        assert alone.reason is Reason.APPROVAL_NEEDED
+        together = await settler.control(commands)
+        assert all(isinstance(event, Refused) for event in together)
+        with pytest.raises(RefusedError) as twice:
+            await settler.propose(commands)
+        assert "commands[1].market_no" in str(twice.value)
+        assert await status(settler) == "active"
+
+
+async def test_an_approval_of_what_has_grown_is_refused(bookmaker: Bookmaker) -> None:
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        proposal = await settler.propose([SETTLE])
+        async with bettor(bookmaker, account=8) as client:
+            bet = {"market": 1, "outcome": 0, "stake_minor": 400, "odds_milli": 2_500}
+            assert (await client.place(ref="b", **bet)).state == "accepted"
+        with pytest.raises(RefusedError) as grown:
+            await head.decide(proposal.proposal, approve=True)
+        assert grown.value.reason is Reason.PROPOSAL_STALE
+        assert "3500 now, 2500" in str(grown.value)
+        assert await status(head) == "active"
+        again = await settler.propose([SETTLE])
+        decided = await head.decide(again.proposal, approve=True)
+        assert decided.proposal.state == "done"
+
+
 async def test_changes_of_one_message_count_together(bookmaker: Bookmaker) -> None:
     async with bettor(bookmaker, account=8) as client:
         bet = {"market": 3, "outcome": 0, "stake_minor": 700, "odds_milli": 2_500}
@@ -129,13 +180,14 @@ async def test_a_rejected_or_withdrawn_proposal_commands_nothing(bookmaker: Book
         assert await status(head) == "active"
 
 
-async def test_an_approval_is_repeated_when_the_shell_was_down(bookmaker: Bookmaker) -> None:
+async def test_an_approval_waits_for_the_shell_that_says_what_it_does(bookmaker: Bookmaker) -> None:
     async with anna(bookmaker) as settler, bob(bookmaker) as head:
         proposal = await settler.propose([SETTLE])
         bookmaker.kill_shell("market-a")
-        decided = await head.decide(proposal.proposal, approve=True)
-        assert isinstance(decided.events[0], Refused)
-        assert decided.proposal.state == "approved"
+        with pytest.raises(RefusedError) as down:
+            await head.decide(proposal.proposal, approve=True)
+        assert down.value.reason is Reason.UNAVAILABLE
+        assert [line.state for line in (await head.proposals()).proposals] == ["open"]
         bookmaker.start_shell("market-a")
         decided = await head.decide(proposal.proposal, approve=True)
         assert isinstance(decided.events[0], MarketSettled)
