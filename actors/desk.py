@@ -126,7 +126,7 @@ class Desk:
 
     async def stop(self) -> None:
         """End the watch and the repricing, and close the journal."""
-        self.watch.stop()
+        await self.watch.stop()
         self.quotes.stop()
         self._journal.close()
 

@@ -1,7 +1,7 @@
 """The desk's watch: rules over bets, odds, books, matches and feeds, as the desk hosts them.
 
-Owns the stream of facts, made from what shells send to gateways, and the commands of rules that
-act. Rules and alerts are the desk's documents, on disk before they take effect; what detectors have
+Owns the stream of facts, made from what shells send to gateways; desk_actions.py has what rules do.
+Rules and alerts are the desk's documents, on disk before they take effect; what detectors have
 seen is in memory. More bets than `BETS_LENT_MAX` a second and shell are counted and not seen. Never
 holds up a bet, a price or a request of the desk.
 """
@@ -16,10 +16,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from actors.desk_actions import RuleActions
 from actors.market_sweep import MarketSweep
 from actors.match_notices import WATCHER
 from actors.messages import (
-    MarketControl,
     MarketRoute,
     ShellRoute,
     decode_fixtures,
@@ -29,15 +29,12 @@ from actors.messages import (
 from actors.peer import Peer, PeerError, PeerRefusedError
 from actors.reference_odds import ReferenceView
 from actors.routes import Routes
-from engine.common.commands import LimitsPatch, MarketCommand, SetLimits, SuspendMarket
-from engine.common.events import MarketEvent, Refused
 from engine.common.fixtures import Fixture, FixtureState
 from engine.common.ids import AccountNo, MalformedIdError, MarketNo, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.rows import BET, DECISION, FLAG_KNOWN
 from engine.common.units import Minor, Nanos, OddsMilli, base_minor
 from engine.common.views import BookImage, PriceDelta, PriceImage
-from engine.desk.audit_trail import AuditLine, LinesAdded
 from engine.watch.alerts import AlertRaised, Alerts
 from engine.watch.bounds import FeedLagRule, LiabilityRule
 from engine.watch.facts import (
@@ -70,15 +67,12 @@ FINDINGS_WAITING_MAX: Final = 4_096
 """Findings that wait to be written; past it the oldest are dropped and counted."""
 ALERTS_A_SECOND_MAX: Final = 32
 """Findings written in a second, each with a sync of the disk; the others wait."""
-COMMANDS_IN_CALL_MAX: Final = 64
 _CHECK_S: Final = 1.0
 _ASK_S: Final = 2.0
 
 logger = logging.getLogger("overround.desk")
 _decode_books: Final = msgspec.msgpack.Decoder(list[BookImage]).decode
 _decode_references: Final = msgspec.msgpack.Decoder(list[ReferenceView]).decode
-_decode_events: Final = msgspec.msgpack.Decoder(list[MarketEvent]).decode
-_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class DeskWatch:
@@ -120,9 +114,13 @@ class DeskWatch:
         self._in_scope: dict[type, list[MarketNo]] = {}
         """The markets that rules of a kind watch, as far as that was asked."""
         self._task: asyncio.Task[None] | None = None
-        self.actions: set[asyncio.Task[None]] = set()
-        self._source = f"{WATCHER}:{clock_ns()}"
-        self._lines = 0
+        self.actions = RuleActions(
+            routes=self.routes,
+            alerts=alerts,
+            write=write,
+            source=f"{WATCHER}:{clock_ns()}",
+            clock_ns=clock_ns,
+        )
         self._waiting: deque[tuple[WatchRule, Finding, Nanos]] = deque()
         self._allowed = ALERTS_A_SECOND_MAX
         self.findings_dropped = 0
@@ -134,11 +132,11 @@ class DeskWatch:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._check_for_ever())
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Check no more, and give up actions that have no answer yet."""
-        for task in (self._task, *self.actions):
-            if task is not None:
-                task.cancel()
+        if self._task is not None:
+            self._task.cancel()
+        await self.actions.stop()
 
     def rules_changed(self) -> None:
         """Watch by the rules that are set now; new ones begin with what stands."""
@@ -308,9 +306,8 @@ class DeskWatch:
         if not self._write(document):
             self.findings_dropped += 1
         elif isinstance(document, AlertRaised) and rule.action is not Action.ALERT:
-            task = asyncio.get_running_loop().create_task(self._act(rule, finding))
-            self.actions.add(task)
-            task.add_done_callback(self.actions.discard)
+            numbers = [finding.market_no] if finding.market_no else None
+            self.actions.begin(rule, document.alert, numbers or self._markets_of(finding.fixture))
 
     # --- once a second ---------------------------------------------------------------------------
 
@@ -352,7 +349,7 @@ class DeskWatch:
 
     async def _see_books(self) -> None:
         taken = self._books_due.take(self._numbers(LiabilityRule), most=MARKETS_A_SECOND_MAX)
-        for shell, numbers in self._by_shell(taken).items():
+        for shell, numbers in self.actions.by_shell(taken).items():
             for image in await self._books(shell, numbers):
                 number = image.prices.market_no
                 fixture = self._places[number].fixture
@@ -361,7 +358,7 @@ class DeskWatch:
     async def _see_sources(self) -> None:
         """Look at what models and feeds say of odds; a source that says nothing now is silent."""
         taken = self._sources_due.take(self._numbers(OddsApartRule), most=MARKETS_A_SECOND_MAX)
-        for shell, numbers in self._by_shell(taken).items():
+        for shell, numbers in self.actions.by_shell(taken).items():
             for number, by, odds_milli in await self._references(shell, numbers):
                 before = self._source_of.get(number, by)
                 fixture, at_ns = self._places[number].fixture, self._now()
@@ -419,70 +416,6 @@ class DeskWatch:
     def _markets_of(self, fixture: str) -> list[MarketNo]:
         page, _ = self.routes.page(fixture=fixture, after=0, limit=FIXTURE_MARKETS_MAX)
         return [route.market_no for route in page]
-
-    def _by_shell(self, numbers: Iterable[MarketNo]) -> dict[str, list[MarketNo]]:
-        by_shell: dict[str, list[MarketNo]] = {}
-        for number in numbers:
-            shell = self.routes.market_shell(number)
-            if shell is not None:
-                by_shell.setdefault(shell, []).append(number)
-        return by_shell
-
-    # --- actions ---------------------------------------------------------------------------------
-
-    async def _act(self, rule: WatchRule, finding: Finding) -> None:
-        """Send a rule's commands by its own name; say in the audit trail what came of them."""
-        numbers = [finding.market_no]
-        if not finding.market_no:
-            numbers = self._markets_of(finding.fixture)
-        by, done, refused = f"rule:{rule.name}", 0, 0
-        for shell, some in self._by_shell(numbers).items():
-            commands = await self._commands(rule, shell, some)
-            for start in range(0, len(commands), COMMANDS_IN_CALL_MAX):
-                part = tuple(commands[start : start + COMMANDS_IN_CALL_MAX])
-                events = await self._control(shell, MarketControl(by=by, commands=part))
-                refused += sum(isinstance(event, Refused) for event in events)
-                done += len(events)
-        self._lines += 1
-        line = AuditLine(
-            at_ns=self._now(),
-            by=by,
-            what=rule.action.value,
-            about=finding.subject,
-            result=f"{done - refused} done, {refused} refused",
-            refused=refused > 0 or not done,
-        )
-        self._write(LinesAdded(source=self._source, first=self._lines, lines=(line,)))
-
-    async def _commands(
-        self, rule: WatchRule, shell: str, numbers: list[MarketNo]
-    ) -> list[MarketCommand]:
-        if rule.action is Action.SUSPEND:
-            taking = [no for no in numbers if self._prices[no].status is Status.ACTIVE]
-            return [SuspendMarket(market_no=number, why=f"rule {rule.name}") for number in taking]
-        return [
-            SetLimits(
-                market_no=image.prices.market_no,
-                limits=LimitsPatch(
-                    **{
-                        name: Minor(max(int(getattr(image.limits, name) * rule.cut_to), least))
-                        for name, least in _CUT.items()
-                    }
-                ),
-            )
-            for image in await self._books(shell, numbers)
-        ]
-
-    async def _control(self, shell: str, request: MarketControl) -> list[MarketEvent]:
-        raw = await self._ask(shell, "control", _encode(request))
-        if not raw:
-            logger.warning("%s: no answer to the commands of %s", shell, request.by)
-            return []
-        return _decode_events(raw)
-
-
-_CUT: Final = {"stake_minor_max": 1, "outcome_liability_minor_max": 0}
-"""The limits that a rule cuts, and the least of each."""
 
 
 def _facts(

@@ -238,6 +238,11 @@ class Alerts:
                     )
                 )
 
+    def is_open(self, number: int) -> bool:
+        """Say whether an alert is remembered and still to be worked on."""
+        alert = self.alerts.get(number)
+        return alert is not None and alert.status not in _CLOSED
+
     def newest(
         self, *, open_only: bool = False, rule: str = "", fixture: str = "", before: int = 0
     ) -> Iterator[Alert]:

@@ -120,7 +120,7 @@ class Bookmaker(PriceGateway):
     async def check_rules(self) -> None:
         """Let the desk check its rules, as it does once a second, and wait for what they do."""
         await self.desk_part.watch.check()
-        await asyncio.gather(*self.desk_part.watch.actions)
+        await asyncio.gather(*self.desk_part.watch.actions.running)
 
     async def stop_desk(self) -> None:
         """Stop the desk's process; the gateway still has the way to it."""
