@@ -255,10 +255,19 @@ class Desk:
         match request:
             case KeepInputs():
                 since_ns = at_ns if request.running else Nanos(0)
-                document = kept.keep(replace(request.inputs, since_ns=since_ns, at_ns=at_ns))
+                document = kept.keep(
+                    replace(request.inputs, since_ns=since_ns, at_ns=at_ns),
+                    keep_state=request.keep_state,
+                    after=request.after,
+                )
             case HappenInMatch():
                 document = kept.happen(
-                    request.fixture, request.event, request.side, by=request.by, at_ns=at_ns
+                    request.fixture,
+                    request.event,
+                    request.side,
+                    by=request.by,
+                    at_ns=at_ns,
+                    after=request.after,
                 )
             case ReleaseInputs():
                 document = kept.release(request.fixture, by=request.by, at_ns=at_ns)

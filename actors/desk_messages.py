@@ -103,6 +103,8 @@ class KeepInputs(Struct, frozen=True, kw_only=True, tag_field="ask", tag="keep_i
 
     inputs: KeptInputs
     running: bool
+    keep_state: bool = False
+    after: int | None = None
 
 
 class HappenInMatch(Struct, frozen=True, kw_only=True, tag_field="ask", tag="happen_in_match"):
@@ -112,6 +114,7 @@ class HappenInMatch(Struct, frozen=True, kw_only=True, tag_field="ask", tag="hap
     fixture: str
     event: MatchEvent
     side: Side | None
+    after: int | None = None
 
 
 class ReleaseInputs(Struct, frozen=True, kw_only=True, tag_field="ask", tag="release_inputs"):

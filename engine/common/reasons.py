@@ -131,6 +131,7 @@ class Reason(IntEnum):
     RULE_UNKNOWN = 961
     ALERT_UNKNOWN = 962
     INPUTS_UNKNOWN = 971
+    INPUTS_CHANGED = 972
 
 
 RETRYABLE: Final = frozenset(
@@ -268,6 +269,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.RULE_UNKNOWN: "no such rule",
     Reason.ALERT_UNKNOWN: "no such alert",
     Reason.INPUTS_UNKNOWN: "the desk keeps no inputs of this fixture",
+    Reason.INPUTS_CHANGED: "the fixture's inputs have been changed since",
 }
 
 SLIP_MESSAGES: Final[dict[Reason, str]] = {

@@ -59,6 +59,8 @@ class KeptInputs(Struct, frozen=True, kw_only=True):
     """When the clock began to run from `state`; 0: it stands."""
     by: str = ""
     at_ns: Nanos = Nanos(0)
+    number: int = 0
+    """How often the fixture's inputs have been changed: whoever changes them says which he saw."""
 
     def pricing_at(self, now_ns: Nanos) -> dict[str, Any]:
         """Return the fields of a reprice at a time."""
@@ -107,8 +109,22 @@ class Inputs:
     def __init__(self) -> None:
         self.kept: dict[str, KeptInputs] = {}
 
-    def keep(self, inputs: KeptInputs) -> InputsKept | Refused:
-        """Keep a fixture's inputs in place of those before."""
+    def keep(
+        self, inputs: KeptInputs, *, keep_state: bool = False, after: int | None = None
+    ) -> InputsKept | Refused:
+        """Keep a fixture's inputs in place of those before.
+
+        With `keep_state` the match goes on from where it is, its clock too, if any is kept; `after`
+        is the number of the inputs that the caller saw, None for any.
+        """
+        before = self.kept.get(inputs.fixture)
+        changed = _changed_since(before, after)
+        if changed is not None:
+            return changed
+        if before is not None and keep_state and before.sport == inputs.sport:
+            since_ns = inputs.at_ns if before.since_ns else Nanos(0)
+            inputs = replace(inputs, state=before.state_at(inputs.at_ns), since_ns=since_ns)
+        inputs = replace(inputs, number=1 if before is None else before.number + 1)
         if inputs.fixture not in self.kept and len(self.kept) >= FIXTURES_MAX:
             message = f"the inputs of {FIXTURES_MAX} fixtures are kept"
             return Refused(reason=Reason.CAPACITY, field="fixture", message=message)
@@ -124,12 +140,25 @@ class Inputs:
         return InputsReleased(fixture=fixture, by=by, at_ns=at_ns)
 
     def happen(
-        self, fixture: str, event: MatchEvent, side: Side | None, *, by: str, at_ns: Nanos
+        self,
+        fixture: str,
+        event: MatchEvent,
+        side: Side | None,
+        *,
+        by: str,
+        at_ns: Nanos,
+        after: int | None = None,
     ) -> InputsKept | Refused:
-        """Change a fixture's state by an event of its match, at the time of the event."""
+        """Change a fixture's state by an event of its match, at the time of the event.
+
+        `after` is as in `keep`: two people who say the same goal at once make one.
+        """
         inputs = self.kept.get(fixture)
         if inputs is None:
             return _unknown(fixture)
+        changed = _changed_since(inputs, after)
+        if changed is not None:
+            return changed
         if inputs.sport != FOOTBALL:
             message = f"events of {inputs.sport} are not known; keep its new state"
             return Refused(reason=Reason.FIELD_OUT_OF_BOUNDS, field="event", message=message)
@@ -138,7 +167,7 @@ class Inputs:
             return Refused(reason=Reason.FIELD_OUT_OF_BOUNDS, field="side", message=message)
         state = msgspec.convert(inputs.state_at(at_ns), MatchState)
         try:
-            after = _after(state, event, side or "home")
+            state = _after(state, event, side or "home")
         except ValueError as error:
             return Refused(reason=Reason.TRANSITION_NOT_ALLOWED, field="event", message=str(error))
         begun = _BEGINS.get(event)
@@ -146,10 +175,11 @@ class Inputs:
         return InputsKept(
             inputs=replace(
                 inputs,
-                state=msgspec.to_builtins(after),
+                state=msgspec.to_builtins(state),
                 since_ns=at_ns if runs else Nanos(0),
                 by=by,
                 at_ns=at_ns,
+                number=inputs.number + 1,
             )
         )
 
@@ -185,6 +215,16 @@ def _after(state: MatchState, event: MatchEvent, side: Side) -> MatchState:
     if not 0 <= cards <= RED_CARDS_MAX:
         raise ValueError(f"{event}: {side} would have {cards} red cards, 0 to {RED_CARDS_MAX}")
     return replace(state, **{field: cards})
+
+
+def _changed_since(inputs: KeptInputs | None, after: int | None) -> Refused | None:
+    """Return the refusal of a change that was made from inputs which are others by now."""
+    number = 0 if inputs is None else inputs.number
+    if after is None or after == number:
+        return None
+    by = "" if inputs is None else f", by {inputs.by}"
+    message = f"{MESSAGES[Reason.INPUTS_CHANGED]}: {number} is the present one{by}"
+    return Refused(reason=Reason.INPUTS_CHANGED, field="after", message=message)
 
 
 def _unknown(fixture: str) -> Refused:

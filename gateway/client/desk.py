@@ -79,6 +79,7 @@ class DeskRequests(Session):
         expect: ExpectedGoals | None = None,
         fit: Sequence[FittedMarket] = (),
         running: bool = False,
+        after: int | None = None,
     ) -> InputsKept:
         """Have the desk keep a fixture's model inputs and reprice by them.
 
@@ -91,7 +92,10 @@ class DeskRequests(Session):
         expect, fit
             The goals expected of a football match, or odds that its model is fitted to.
         running : bool
-            Whether the clock of a football match runs from `pricing.state` now.
+            Whether the clock of a football match runs from `pricing.state` now; without a state the
+            match goes on from where it is kept.
+        after : int
+            The number of the inputs that the caller saw; others by now refuse the request.
 
         Raises
         ------
@@ -107,6 +111,7 @@ class DeskRequests(Session):
             expect=expect,
             fit=tuple(fit),
             running=running,
+            after=after,
         )
 
     async def inputs(self, fixture: str) -> InputsKept:
@@ -124,8 +129,11 @@ class DeskRequests(Session):
         *,
         side: Literal["home", "away"] | None = None,
         reopen: bool = False,
+        after: int | None = None,
     ) -> InputsKept:
         """Suspend a fixture, change its state by an event, reprice it, and resume it if asked to.
+
+        `after` is as in `keep_inputs`: a goal that two people say at once counts once.
 
         Raises
         ------
@@ -133,7 +141,13 @@ class DeskRequests(Session):
             The event cannot be, or no inputs are kept; the fixture is suspended all the same.
         """
         return await self._request(
-            HappenInMatch, InputsKept, fixture=fixture, event=event, side=side, reopen=reopen
+            HappenInMatch,
+            InputsKept,
+            fixture=fixture,
+            event=event,
+            side=side,
+            reopen=reopen,
+            after=after,
         )
 
     async def audit_trail(

@@ -3,7 +3,7 @@
 Owns schemas only; engine.desk.kept_inputs says what events do.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, field
 
@@ -11,7 +11,9 @@ from engine.common.board_inputs import ExpectedGoals, FittedMarkets
 from engine.common.match_events import MatchEvent
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField, enumerated
 
-EventField = Annotated[str, Meta(max_length=32), enumerated(MatchEvent)]
+NumberField = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
+EVENT_CHARS_MAX: Final = 32
+EventField = Annotated[str, Meta(max_length=EVENT_CHARS_MAX), enumerated(MatchEvent)]
 
 
 class KeepInputs(FromClient, frozen=True, kw_only=True, tag="keep_inputs"):
@@ -19,8 +21,10 @@ class KeepInputs(FromClient, frozen=True, kw_only=True, tag="keep_inputs"):
 
     `pricing` is as `reprice` takes it. For football the model may come from `expect` or from `fit`
     instead, as in `create_board`. While the clock is `running` (football), the desk moves it on and
-    reprices by itself. Other pricing of the fixture goes on to hold until the next repricing, so a
-    fixture is priced in one way at a time. Answered by `inputs_kept`.
+    reprices by itself. Without a `state` the match goes on from where it is kept, its clock too.
+    `after` is the number of the inputs that the sender saw: others by now refuse the request (972).
+    Other pricing of the fixture goes on to hold until the next repricing, so a fixture is priced in
+    one way at a time. Answered by `inputs_kept`.
     """
 
     id: IdField = 0
@@ -29,6 +33,7 @@ class KeepInputs(FromClient, frozen=True, kw_only=True, tag="keep_inputs"):
     expect: ExpectedGoals | None = None
     fit: FittedMarkets = ()
     running: bool = False
+    after: NumberField | None = None
 
 
 class AskInputs(FromClient, frozen=True, kw_only=True, tag="inputs"):
@@ -49,8 +54,10 @@ class HappenInMatch(FromClient, frozen=True, kw_only=True, tag="match_event"):
     """Say what has happened in a football match whose inputs the desk keeps.
 
     The fixture is suspended as by `suspend_all`, the state changed, the fixture repriced and, with
-    `reopen`, resumed as by `resume_all`. Goals and red cards are of a `side`, periods of none. The
-    suspension is obeyed even where the rest is refused. Answered by `inputs_kept`.
+    `reopen`, what this message suspended is resumed, unless a market refused its odds or did not
+    answer. Goals and red cards are of a `side`, periods of none. `after` is as in `keep_inputs`, so
+    that a goal which two people send counts once. The suspension is obeyed even where the rest is
+    refused, and where a shell is down until it answers, for a minute. Answered by `inputs_kept`.
     """
 
     id: IdField = 0
@@ -58,14 +65,16 @@ class HappenInMatch(FromClient, frozen=True, kw_only=True, tag="match_event"):
     event: EventField
     side: Literal["home", "away"] | None = None
     reopen: bool = False
+    after: NumberField | None = None
 
 
 class InputsKept(FromGateway, frozen=True, kw_only=True, tag="inputs_kept"):
     """A fixture's inputs, with the state as it is now, and what came of the request.
 
     `repriced` markets have new odds; `refused` ones do not, the first of them for `why`.
-    `suspended` and `resumed` count markets as `suspended_all` and `resumed_all` do. Without inputs,
-    the `sport` is empty. `at` is when and `by` who set them last.
+    `suspended` and `resumed` count markets, and `failed` names up to a thousand whose suspension
+    has no answer yet. Without inputs, the `sport` is empty. `at` is when and `by` who set them
+    last, and `number` how often they were set.
     """
 
     id: int = 0
@@ -83,6 +92,8 @@ class InputsKept(FromGateway, frozen=True, kw_only=True, tag="inputs_kept"):
     why: str = ""
     suspended: int = 0
     resumed: int = 0
+    failed: tuple[int, ...] = ()
+    number: int = 0
 
 
 InputsRequest = KeepInputs | AskInputs | ReleaseInputs | HappenInMatch

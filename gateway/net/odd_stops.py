@@ -25,6 +25,7 @@ from engine.common.outcome_marks import OutcomeField, SuspendOutcomes
 from engine.common.units import OUTCOMES_MAX
 from gateway.messages.base import FixtureField, IdField
 from gateway.messages.house import StopTheHouse
+from gateway.messages.inputs import EVENT_CHARS_MAX, HappenInMatch
 from gateway.messages.scopes import MarketScope, SuspendScope, TypeField, scope_fault
 from gateway.messages.trader import Control, Reprice, SuspendAll
 from gateway.net.codec import CODECS, OP_BINARY, Codec, Complaint
@@ -71,7 +72,7 @@ class OddSuspendAll(NamedTuple):
 
 
 class OddReprice(NamedTuple):
-    """A `reprice` message of which only the suspension is obeyed, and why not the rest of it."""
+    """A `reprice` or `match_event` of which only the suspension is obeyed, and why not the rest."""
 
     id: int
     fixture: str
@@ -101,7 +102,9 @@ OddMarketStop = OddControl | OddSuspendAll | OddReprice
 OddStop = OddMarketStop | OddStopHouse | OddSuspendScope
 
 
-def as_message(stops: OddStop) -> Control | SuspendAll | Reprice | StopTheHouse | SuspendScope:
+def as_message(
+    stops: OddStop,
+) -> Control | SuspendAll | Reprice | HappenInMatch | StopTheHouse | SuspendScope:
     """Return the message that says what is obeyed, and no more."""
     match stops:
         case OddControl(number, commands):
@@ -109,6 +112,8 @@ def as_message(stops: OddStop) -> Control | SuspendAll | Reprice | StopTheHouse 
             return Control(id=number, commands=obeyed)
         case OddSuspendAll(number, fixture, why):
             return SuspendAll(id=number, fixture=fixture, why=why)
+        case OddReprice(number, fixture, why, _, of) if of is HappenInMatch:
+            return HappenInMatch(id=number, fixture=fixture, event=why[:EVENT_CHARS_MAX])
         case OddReprice(number, fixture, why, _):
             return Reprice(id=number, fixture=fixture, pricing={}, suspend=why)
         case OddStopHouse(number, why):
@@ -158,6 +163,12 @@ class OddStops:
                 if scope is None or previews:
                     return None
                 return OddSuspendScope(number, scope, self._why(fields, "why"))
+            case "match_event":
+                fixture = self._value(fields, "fixture", FixtureField)
+                why = self._why(fields, "event") or "event"
+                if fixture is None:
+                    return None
+                return OddReprice(number, fixture, why, complaint, of=HappenInMatch)
             case "reprice":
                 fixture = self._value(fields, "fixture", FixtureField)
                 why = self._why(fields, "suspend")

@@ -9,7 +9,7 @@ command's result is UNKNOWN.
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -66,6 +66,17 @@ logger = logging.getLogger("overround.gateway")
 _COMMANDS_IN_CALL_MAX: Final = 1_024
 _FAILED_SHOWN_MAX: Final = 1_000
 _Command = TraderCommand | SuspendWithAll | ResumeWithAll | SetStatus
+
+
+_UNSENT: Final = frozenset({Reason.UNKNOWN, Reason.UNAVAILABLE, Reason.BUSY, Reason.DISK_FULL})
+"""Refusals after which a stop is sent again: its shell may take bets."""
+
+
+class Stopped(NamedTuple):
+    """Which markets a stop has suspended, and which shells' markets did not answer."""
+
+    suspended: list[MarketNo]
+    failed: list[MarketNo]
 
 
 class ControlService:
@@ -159,6 +170,25 @@ class ControlService:
             unchanged=len(events) - resumed - released - len(failed),
             failed=failed[:_FAILED_SHOWN_MAX],
         )
+
+    async def suspend_with_all(
+        self, by: str, fixture: str, *, why: str, only: Sequence[MarketNo] | None = None
+    ) -> Stopped:
+        """Suspend a fixture's markets, or some of them, as `suspend_all` does; say which were."""
+        numbers = self._markets_of(fixture) if only is None else only
+        events = await self.run(by, [SuspendWithAll(market_no=no, why=why) for no in numbers])
+        pairs = list(zip(numbers, events, strict=True))
+        return Stopped(
+            suspended=[no for no, event in pairs if isinstance(event, MarketSuspended)],
+            failed=[
+                no for no, event in pairs if isinstance(event, Refused) and event.reason in _UNSENT
+            ],
+        )
+
+    async def resume_with_all(self, by: str, numbers: Sequence[MarketNo]) -> int:
+        """Undo that for some markets; return how many take bets again."""
+        events = await self.run(by, [ResumeWithAll(market_no=number) for number in numbers])
+        return sum(isinstance(event, MarketResumed) for event in events)
 
     def _markets_of(self, fixture: str) -> list[MarketNo]:
         """Return the numbers of a fixture's markets, or of all when the fixture is empty."""

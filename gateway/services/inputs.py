@@ -5,6 +5,7 @@ reprice, resume. The desk keeps the inputs and reprices.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from actors.desk_messages import DeskAnswer, InputsPage
 from actors.desk_messages import HappenInMatch as HappenAtDesk
 from actors.desk_messages import KeepInputs as KeepAtDesk
 from actors.desk_messages import ReleaseInputs as ReleaseAtDesk
+from engine.common.commands import WHY_CHARS_MAX
+from engine.common.ids import MarketNo
 from engine.common.match_events import MatchEvent
 from engine.common.reasons import Reason
 from engine.desk.kept_inputs import KeptInputs
@@ -29,11 +32,14 @@ from gateway.messages.inputs import (
     ReleaseInputs,
 )
 from gateway.messages.protocol import ServerMessage
-from gateway.messages.trader import ResumeAll, ResumedAll, SuspendAll, SuspendedAll
 from gateway.services.control import ControlService
 from gateway.services.desk import DeskClient, not_done
 
 _EVENTS: Final = frozenset(MatchEvent)
+_FAILED_SHOWN_MAX: Final = 1_000
+_STOP_S: Final = 60.0
+"""Seconds for which an event's suspension is sent again to a shell that is down."""
+_STOP_AGAIN_S: Final = 0.25
 
 
 class InputsService:
@@ -53,6 +59,8 @@ class InputsService:
         self._desk = desk
         self._control = control
         self._limits = limits
+        self._stopping: dict[str, asyncio.Task[None]] = {}
+        """Suspensions that wait for a shell, by fixture."""
 
     async def answer(self, by: str, request: InputsRequest) -> ServerMessage:
         """Answer a request about kept inputs."""
@@ -72,30 +80,64 @@ class InputsService:
         if isinstance(kept, str):
             code = int(Reason.FIELD_OUT_OF_BOUNDS)
             return Error(code=code, message=kept, id=request.id)
-        answer = await self._desk.ask(KeepAtDesk(inputs=kept, running=request.running))
+        answer = await self._desk.ask(
+            KeepAtDesk(
+                inputs=kept,
+                running=request.running,
+                keep_state="state" not in request.pricing,
+                after=request.after,
+            )
+        )
         return _shown(request, answer)
 
     async def _happen(self, by: str, request: HappenInMatch) -> ServerMessage:
-        suspend = SuspendAll(fixture=request.fixture, why=request.event)
-        stopped = await self._control.suspend_all(by, suspend)
-        assert isinstance(stopped, SuspendedAll)
+        why = request.event[:WHY_CHARS_MAX]
+        stopped = await self._control.suspend_with_all(by, request.fixture, why=why)
+        if stopped.failed:
+            self._stop_later(by, request.fixture, stopped.failed, why)
         if request.event not in _EVENTS:
             message = f"event: one of {', '.join(MatchEvent)}"
             return Error(code=int(Reason.FIELD_OUT_OF_BOUNDS), message=message, id=request.id)
         answer = await self._desk.ask(
             HappenAtDesk(
-                by=by, fixture=request.fixture, event=MatchEvent(request.event), side=request.side
+                by=by,
+                fixture=request.fixture,
+                event=MatchEvent(request.event),
+                side=request.side,
+                after=request.after,
             )
         )
         shown = _shown(request, answer)
         if not isinstance(shown, InputsKept):
             return shown
         resumed = 0
-        if request.reopen and not shown.refused:
-            opened = await self._control.resume_all(by, ResumeAll(fixture=request.fixture))
-            assert isinstance(opened, ResumedAll)
-            resumed = opened.resumed
-        return msgspec.structs.replace(shown, suspended=stopped.suspended, resumed=resumed)
+        if request.reopen and not (shown.refused or stopped.failed):
+            resumed = await self._control.resume_with_all(by, stopped.suspended)
+        return msgspec.structs.replace(
+            shown,
+            suspended=len(stopped.suspended),
+            resumed=resumed,
+            failed=tuple(stopped.failed[:_FAILED_SHOWN_MAX]),
+        )
+
+    def _stop_later(self, by: str, fixture: str, numbers: Sequence[MarketNo], why: str) -> None:
+        """Suspend markets whose shell did not answer, once it does; one task for each fixture."""
+        running = self._stopping.get(fixture)
+        if running is None or running.done():
+            stopping = self._stop_until_answered(by, fixture, numbers, why)
+            self._stopping[fixture] = asyncio.get_running_loop().create_task(stopping)
+
+    async def _stop_until_answered(
+        self, by: str, fixture: str, numbers: Sequence[MarketNo], why: str
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + _STOP_S
+        while numbers and loop.time() < until_s:
+            await asyncio.sleep(_STOP_AGAIN_S)
+            stopped = await self._control.suspend_with_all(by, fixture, why=why, only=numbers)
+            numbers = stopped.failed
+        if self._stopping.get(fixture) is asyncio.current_task():
+            del self._stopping[fixture]
 
     def _inputs(self, by: str, request: KeepInputs) -> KeptInputs | str:
         """Return what is to be kept, or what is wrong with it.
@@ -153,6 +195,7 @@ def _shown(request: InputsRequest, answer: DeskAnswer) -> ServerMessage:
         running=bool(kept.since_ns),
         by=kept.by,
         at=at,
+        number=kept.number,
         repriced=repriced.markets,
         refused=repriced.refused,
         why=repriced.why,

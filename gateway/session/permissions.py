@@ -211,12 +211,12 @@ ACCESS: Final = Access(
 
 
 def only_stops(request: object) -> bool:
-    """Say whether a request only stops betting."""
+    """Say whether a request only stops betting, or stops it before it does anything else."""
     if isinstance(request, Control):
         return all(type(command) in STOPPING_COMMANDS for command in request.commands)
     if isinstance(request, SuspendScope):
         return not request.preview
-    return isinstance(request, SuspendAll | StopTheHouse)
+    return isinstance(request, SuspendAll | StopTheHouse | HappenInMatch)
 
 
 def permitted(stops: OddStop, role: Role) -> OddStop:

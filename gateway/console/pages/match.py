@@ -122,12 +122,13 @@ class Match:
         session, fixture = self._screen.user.session, self._fixture
         name = f"{event.replace('_', ' ')}{f' {side}' if side else ''}"
         cancelled = _CANCELLED.get(event)
+        after = None if self._kept is None else self._kept.number
         undo = None
         if cancelled is not None:
             undo = Undo(f"undo: {name}", lambda: session.match_event(fixture, cancelled, side=side))
         done = await self._screen.act(
             f"{name} of {fixture}",
-            lambda: session.match_event(fixture, event, side=side),
+            lambda: session.match_event(fixture, event, side=side, after=after),
             undo=undo,
         )
         if done:
@@ -143,11 +144,11 @@ class Match:
         kept = self._kept
         pricing: dict[str, Any] = {}
         if kept is not None:
-            pricing = {"state": kept.state, "margin": kept.margin, "skew": kept.skew}
-        running = kept is not None and kept.running
+            pricing = {"margin": kept.margin, "skew": kept.skew}
+        after = 0 if kept is None else kept.number
         await screen.act(
             f"{self._fixture}: {expect.total:g} goals expected, supremacy {expect.supremacy:g}",
-            lambda: session.keep_inputs(self._fixture, pricing, expect=expect, running=running),
+            lambda: session.keep_inputs(self._fixture, pricing, expect=expect, after=after),
         )
         self._asked_s = 0.0
 

@@ -11,7 +11,8 @@ from engine.common.reasons import Reason
 from gateway.client import ControlSession, RefusedError
 from gateway.session.tokens import Role
 from tests.gateway.bookmaker import Bookmaker, open_bookmaker, trader
-from tests.gateway.price_gateway import until
+from tests.gateway.price_gateway import token, until
+from tests.gateway.raw_client import json_frame, shaken
 
 FIXTURE = "cup-0"
 MODEL = {"home_rate": 1.6, "away_rate": 1.2}
@@ -120,3 +121,63 @@ async def test_who_may_not_price_keeps_nothing(bookmaker: Bookmaker) -> None:
         with pytest.raises(RefusedError) as denied:
             await settler.keep_inputs(FIXTURE, {"model": MODEL})
         assert denied.value.reason is Reason.NOT_PERMITTED
+
+
+async def test_a_goal_that_two_people_say_counts_once(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as anna, trader(bookmaker, sub="bob") as bob:
+        await anna.keep_inputs(FIXTURE, {"model": MODEL, "state": {"period": 1}})
+        seen = (await bob.inputs(FIXTURE)).number
+        await anna.match_event(FIXTURE, "goal", side="home", after=seen)
+        with pytest.raises(RefusedError) as known:
+            await bob.match_event(FIXTURE, "goal", side="home", after=seen)
+        assert known.value.reason is Reason.INPUTS_CHANGED
+        assert (await bob.inputs(FIXTURE)).state["order"] == "h"
+        with pytest.raises(RefusedError) as changed:
+            await bob.keep_inputs(FIXTURE, {"model": MODEL}, after=seen)
+        assert changed.value.reason is Reason.INPUTS_CHANGED
+
+
+async def test_new_inputs_without_a_state_leave_the_match_where_it_is(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control:
+        await control.keep_inputs(FIXTURE, {"model": MODEL})
+        await control.match_event(FIXTURE, "kick_off")
+        await control.match_event(FIXTURE, "goal", side="away")
+        kept = await control.keep_inputs(FIXTURE, expect=ExpectedGoals(total=3.0))
+        assert (kept.state["order"], kept.running) == ("a", True)
+
+
+async def test_reopening_resumes_what_the_event_suspended_and_no_more(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as anna, trader(bookmaker, sub="bob") as bob:
+        await anna.keep_inputs(FIXTURE, {"model": MODEL})
+        await anna.suspend_all(fixture=FIXTURE, why="integrity")
+        begun = await bob.match_event(FIXTURE, "kick_off", reopen=True)
+        assert (begun.suspended, begun.resumed) == (0, 0)
+        assert await status(bob) == "suspended"
+
+
+async def test_a_shell_that_was_down_is_stopped_when_it_answers(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control:
+        await control.keep_inputs(FIXTURE, {"model": MODEL, "state": {"period": 1}})
+        bookmaker.kill_shell("market-a")
+        goal = await control.match_event(FIXTURE, "goal", side="home", reopen=True)
+        assert (goal.failed, goal.suspended, goal.resumed) == ((1, 2), 0, 0)
+        assert goal.refused
+        bookmaker.start_shell("market-a")
+
+        async def stopped() -> bool:
+            return await status(control) == "suspended"
+
+        await until(stopped)
+
+
+@pytest.mark.parametrize("odd", [{"side": "Home"}, {"colour": "red"}, {"event": "x" * 50}])
+async def test_an_event_that_cannot_be_read_still_suspends(
+    bookmaker: Bookmaker, odd: dict[str, object]
+) -> None:
+    message = {"type": "match_event", "id": 3, "fixture": FIXTURE, "event": "goal", **odd}
+    async with shaken(bookmaker.ports["control"], token=token(Role.TRADER)) as raw:
+        raw.send(json_frame(**message))
+        answer = await raw.message()
+    assert answer["code"] in (Reason.FIELD_OUT_OF_BOUNDS, Reason.MALFORMED)
+    async with trader(bookmaker) as control:
+        assert await status(control) == "suspended"
