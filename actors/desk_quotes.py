@@ -1,7 +1,8 @@
 """Reprice the fixtures whose model inputs the desk keeps: when they change, and as the clock runs.
 
-Owns the calls to the shells of such fixtures. Prices are the shells' work; which inputs are kept,
-and how a match changes them, are engine.desk.kept_inputs' rules.
+Owns the calls to the shells of such fixtures, and which are made again because a shell took none.
+Prices are the shells' work; which inputs are kept, and how a match changes them, are
+engine.desk.kept_inputs' rules.
 """
 
 import asyncio
@@ -9,14 +10,12 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
 from actors.desk_messages import Repriced
 from actors.messages import decode_market_events, encode
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
 from engine.common.events import Refused
-from engine.common.reasons import MESSAGES, Reason
+from engine.common.reasons import MESSAGES, UNRECORDED, Reason
 from engine.common.units import Nanos
 from engine.desk.kept_inputs import Inputs, KeptInputs
 
@@ -56,9 +55,11 @@ class DeskQuotes:
         self._period_s = period_s
         self._running: asyncio.Task[None] | None = None
         self._busy: dict[str, asyncio.Lock] = {}
+        self._due: dict[str, None] = {}
+        """Fixtures of which a shell has not taken the last repricing, at most those kept."""
 
     def start(self) -> None:
-        """Begin to reprice the fixtures whose clock runs."""
+        """Begin to reprice the fixtures whose clock runs, or of which a shell owes an answer."""
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
 
@@ -75,7 +76,9 @@ class DeskQuotes:
             inputs = self._inputs().kept.get(fixture)
             if inputs is None:
                 self._busy.pop(fixture, None)
+                self._due.pop(fixture, None)
                 return Repriced(why=MESSAGES[Reason.INPUTS_UNKNOWN])
+            self._due[fixture] = None
             return await self._reprice(inputs)
 
     async def _reprice(self, inputs: KeptInputs) -> Repriced:
@@ -87,6 +90,8 @@ class DeskQuotes:
         answers = await asyncio.gather(*(self._ask(shell, payload) for shell in shells))
         events = [event for each in answers for event in each]
         refused = [event for event in events if isinstance(event, Refused)]
+        if not any(event.reason in UNRECORDED for event in refused):
+            self._due.pop(inputs.fixture, None)
         return Repriced(
             markets=len(events) - len(refused),
             refused=len(refused),
@@ -98,15 +103,23 @@ class DeskQuotes:
         if peer is None:
             return [_NO_SHELL]
         try:
-            raw = await peer.ask("reprice", payload, timeout_s=_CALL_TIMEOUT_S)
+            return list(
+                decode_market_events(await peer.ask("reprice", payload, timeout_s=_CALL_TIMEOUT_S))
+            )
         except (PeerError, PeerRefusedError):
             return [_NO_SHELL]
-        return list(decode_market_events(raw))
+        except Exception:  # its own failure, or an answer that cannot be read: the others go on
+            logger.exception("%s: a repricing failed", shell)
+            return [_NO_SHELL]
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._period_s)
-            running = [one.fixture for one in self._inputs().kept.values() if one.since_ns]
+            running = [
+                one.fixture
+                for one in self._inputs().kept.values()
+                if one.since_ns or one.fixture in self._due
+            ]
             for start in range(0, len(running), _FIXTURES_AT_ONCE):
                 await asyncio.gather(
                     *map(self._reprice_safely, running[start : start + _FIXTURES_AT_ONCE])
@@ -116,8 +129,8 @@ class DeskQuotes:
         """Reprice a fixture; what fails holds up no other and is tried again at the next turn."""
         try:
             await self.reprice(fixture)
-        except msgspec.ValidationError:
-            logger.exception("%s: its shell's answer could not be read", fixture)
+        except Exception:
+            logger.exception("%s: not repriced", fixture)
 
 
 _NO_SHELL: Final = Refused(reason=Reason.UNAVAILABLE, message=MESSAGES[Reason.UNAVAILABLE])

@@ -6,6 +6,7 @@ does.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -28,8 +29,9 @@ from gateway.services.desk import DeskClient, not_done
 
 ALERTS_SENT_MAX: Final = 100
 """Alerts sent at once; of more changes the oldest are left out and counted."""
-_POLL_S: Final = 1.0
 _NS: Final = 1_000_000_000
+
+logger = logging.getLogger("overround.gateway")
 
 
 class _Watcher:
@@ -50,10 +52,13 @@ class WatchingService:
     ----------
     desk : DeskClient
         Keeps them.
+    poll_s : float
+        How often the desk is asked what has changed, in seconds.
     """
 
-    def __init__(self, *, desk: DeskClient) -> None:
+    def __init__(self, *, desk: DeskClient, poll_s: float = 1.0) -> None:
         self._desk = desk
+        self._poll_s = poll_s
         self._watchers: dict[object, _Watcher] = {}
         self._polling: asyncio.Task[None] | None = None
 
@@ -76,24 +81,34 @@ class WatchingService:
         """Send what has changed since the first session began to watch."""
         known = -1
         while True:
-            answer = await self._desk.ask(ListAlerts(changed=max(known, 0), limit=ALERTS_SENT_MAX))
-            if isinstance(answer, AlertPage):
-                if known >= 0:
-                    unsent = answer.changes - known - len(answer.alerts) if answer.more else 0
-                    for alert in reversed(answer.alerts):
-                        self._send(alert_view(alert), unsent)
-                        unsent = 0
-                known = answer.changes
-            await asyncio.sleep(_POLL_S)
+            try:
+                known = await self._send_changes(known)
+            except Exception:  # an answer that cannot be read ends nothing: the next one may be
+                logger.exception("alerts were not sent for a second")
+            await asyncio.sleep(self._poll_s)
+
+    async def _send_changes(self, known: int) -> int:
+        """Send the alerts that changed after a change, none after -1; return the last change."""
+        answer = await self._desk.ask(ListAlerts(changed=max(known, 0), limit=ALERTS_SENT_MAX))
+        if not isinstance(answer, AlertPage):
+            return known
+        if known >= 0:
+            unsent = answer.changes - known - len(answer.alerts) if answer.more else 0
+            for alert in reversed(answer.alerts):
+                self._send(alert_view(alert), unsent)
+                unsent = 0
+        return answer.changes
 
     def _send(self, alert: wire.AlertView, missed: int) -> None:
-        for watcher in self._watchers.values():
+        for watcher in list(self._watchers.values()):
             watcher.missed += missed
             message = wire.AlertSeen(alert=alert, missed=watcher.missed)
-            if watcher.connection.send_odds(watcher.frame(message)):
-                watcher.missed = 0
-            else:
-                watcher.missed += 1
+            try:
+                sent = watcher.connection.send_odds(watcher.frame(message))
+            except Exception:  # one session that cannot be sent to holds up no other
+                logger.exception("an alert was not sent to a session")
+                sent = False
+            watcher.missed = 0 if sent else watcher.missed + 1
 
     async def answer(self, by: str, request: wire.WatchingRequest) -> ServerMessage:
         """Answer one request of an identity."""
