@@ -161,7 +161,7 @@ class ConsoleKeeper:
 
     def _briefing(self, control: tuple[str, ...]) -> Briefing:
         token = self._key.issue(
-            role=Role.VIEWER, sub=SUBJECT, now_s=int(time.time()), expires_s=self._expires_s
+            role=Role.AUDITOR, sub=SUBJECT, now_s=int(time.time()), expires_s=self._expires_s
         )
         return Briefing(
             control=control, token=token, folder=str(self._folder), settings=self._settings

@@ -24,7 +24,7 @@ from gateway.console.login import login_page
 from gateway.console.model import Model
 from gateway.console.pages.frame import Screens, show
 from gateway.console.pages.routes import MENU, ROUTES
-from gateway.console.users import Users, UsersFullError
+from gateway.console.users import NotOfTheFloorError, Users, UsersFullError
 from gateway.session.tokens import TOKEN_CHARS_MAX
 
 STATIC: Final = Path(__file__).with_name("static")
@@ -138,7 +138,12 @@ class Console:
             return login_page(target=target, why="paste a token", status=400)
         try:
             await self.users.of(token)
-        except (HandshakeRefusedError, ConnectionLostError, UsersFullError) as error:
+        except (
+            HandshakeRefusedError,
+            ConnectionLostError,
+            NotOfTheFloorError,
+            UsersFullError,
+        ) as error:
             return login_page(target=target, why=str(error), status=403)
         answer = RedirectResponse(_local(target), status_code=303)
         answer.set_cookie(

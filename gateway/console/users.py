@@ -12,6 +12,9 @@ from typing import Final
 from gateway.client import ControlSession, ReconnectingClient, ReconnectSettings
 from gateway.client import stay_connected_control as connect
 from gateway.messages.base import Welcome
+from gateway.messages.bet_stream import WatchBets
+from gateway.session.permissions import FLOOR, PERMISSIONS
+from gateway.session.tokens import Role
 
 IDLE_S: Final = 60.0
 """Seconds after its last screen that a user's session is kept."""
@@ -19,6 +22,14 @@ IDLE_S: Final = 60.0
 
 class UsersFullError(Exception):
     """As many tokens are in use as the settings allow."""
+
+
+class NotOfTheFloorError(Exception):
+    """A token's role is not one of the trading floor's."""
+
+    def __init__(self, role: str) -> None:
+        floor = ", ".join(sorted(FLOOR))
+        super().__init__(f"role {role} is not of the trading floor; these are: {floor}")
 
 
 class User:
@@ -45,7 +56,12 @@ class User:
     @property
     def may_command(self) -> bool:
         """Whether the role may command markets; the gateway decides, this only shapes the page."""
-        return self.role not in ("quant", "viewer", "auditor")
+        return self.role not in ("viewer", "auditor")
+
+    @property
+    def sees_bets(self) -> bool:
+        """Whether the role may see single bettors' bets as they come."""
+        return WatchBets in PERMISSIONS["control", Role(self.role)]
 
 
 class Users:
@@ -75,6 +91,8 @@ class Users:
         ------
         HandshakeRefusedError, ConnectionLostError
             The gateway refused the token, or cannot be reached.
+        NotOfTheFloorError
+            Its role has no place at the console.
         UsersFullError
             Too many tokens are in use.
         """
@@ -87,7 +105,11 @@ class Users:
                 raise UsersFullError(f"console.users_max: {self._users_max} tokens are in use")
             settings = ReconnectSettings(longest_s=2.0)
             client = await connect(*self._urls(), token=token, settings=settings)
-            self._users[name] = User(client, client.session.welcome)
+            welcome = client.session.welcome
+            if welcome.role not in FLOOR:
+                await client.close()
+                raise NotOfTheFloorError(welcome.role)
+            self._users[name] = User(client, welcome)
             return self._users[name]
 
     async def close_idle(self, now_s: float) -> None:

@@ -126,14 +126,22 @@ _FLOOR: Final = _ASSESS | {
     AskAlerts,
     WatchAlerts,
     AskFeedStats,
-    WatchBets,
     AskHouse,
 }
 """What everyone on the trading floor reads."""
 _STOP: Final[frozenset[type]] = frozenset({SuspendAll, SuspendScope, StopTheHouse})
 _WATCH: Final[frozenset[type]] = frozenset({SetRule, RemoveRule, WorkAlert})
 _OVERSEE: Final[frozenset[type]] = frozenset(
-    {AskAccount, FindBets, AskBetStory, AskAuditTrail, AskInputs, AskPreview, ListProposals}
+    {
+        AskAccount,
+        FindBets,
+        AskBetStory,
+        WatchBets,
+        AskAuditTrail,
+        AskInputs,
+        AskPreview,
+        ListProposals,
+    }
 )
 """What looks at single bettors, at others' work, and at what a command would do."""
 _LIMIT: Final[frozenset[type]] = frozenset({LimitScope})

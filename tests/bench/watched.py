@@ -75,7 +75,7 @@ async def _watching(system: System, count: int) -> AsyncIterator[list[int]]:
     async with AsyncExitStack() as stack:
         readers = []
         for number in range(count):
-            opened = connect_control(url, token=token(number, role=Role.VIEWER))
+            opened = connect_control(url, token=token(number, role=Role.AUDITOR))
             session = await stack.enter_async_context(opened)
             await session.watch_bets()
             readers.append(asyncio.create_task(_count(session, lines, number)))

@@ -14,16 +14,18 @@ from nicegui import ui
 from engine.common.events import Refused
 from gateway.client import GatewayError
 from gateway.console.guard import token_of
-from gateway.console.layouts import Layouts
+from gateway.console.layouts import Layouts, columns_of
 from gateway.console.model import Model
 from gateway.console.pages.parts import Text
-from gateway.console.users import User, Users, UsersFullError
+from gateway.console.users import NotOfTheFloorError, User, Users, UsersFullError
 
 REFRESH_S: Final = 0.1
 """At most ten updates a second of a screen; only what has changed since the last is sent."""
 UNDO_MAX: Final = 20
 TEXT_MAX: Final = 200
 HITS_MAX: Final = 12
+TICKER: Final = "/ticker"
+"""The page of single bettors' bets, which is not of every role's menu."""
 _DIGITS_MAX: Final = 19
 INK_DARK: Final = {"text": "#a9b7c4", "line": "#2b3947", "one": "#66b6ff", "two": "#ffc069"}
 INK_LIGHT: Final = {"text": "#45525e", "line": "#dde3e8", "one": "#0a5fb4", "two": "#a35200"}
@@ -144,8 +146,8 @@ class Screen:
         """Keep how a user has arranged a table, within the layout's bounds."""
         if not isinstance(arguments, dict):
             return
-        name, state = arguments.get("name"), arguments.get("state")
-        if not isinstance(name, str) or not isinstance(state, list):
+        name, state = arguments.get("name"), columns_of(arguments.get("state"))
+        if not isinstance(name, str) or state is None:
             return
         before = self.layout.grids.get(name)
         self.layout.grids[name] = state
@@ -251,15 +253,16 @@ async def show(screens: Screens) -> None:
         return
     try:
         user = await screens.users.of(token)
-    except (GatewayError, UsersFullError) as error:
+    except (GatewayError, NotOfTheFloorError, UsersFullError) as error:
         with ui.element("div").classes("note"):
             ui.label(str(error)[:TEXT_MAX])
             ui.link("log in again", "/login")
         return
     screen = Screen(screens, user)
     _count(screens, user, client)
-    _bar(screen, screens.menu)
-    palette = Palette(screen.model, [Hit("page", text, path) for text, path in screens.menu])
+    menu = [one for one in screens.menu if user.sees_bets or one[1] != TICKER]
+    _bar(screen, menu)
+    palette = Palette(screen.model, [Hit("page", text, path) for text, path in menu])
     ui.on("find", lambda event: palette.find(event.args))
     ui.on("go", lambda event: palette.go(event.args))
     ui.on("key", lambda event: screen.key(event.args))
@@ -345,7 +348,6 @@ class Table:
     ) -> None:
         self._sent: dict[str, dict[str, Any]] = {}
         saved = screen.layout.grids.get(name)
-        initial = {"columnState": saved} if saved else {}
         self.grid = ui.aggrid(
             {
                 "columnDefs": list(columns),
@@ -365,12 +367,12 @@ class Table:
         if row_class:
             self.grid.options[":getRowClass"] = row_class
         number = self.grid.id
-        if initial:
+        if saved:
             self.grid.options[":onFirstDataRendered"] = (
                 "(params) => params.api.applyColumnState({state: params.context?.saved ?? [],"
                 " applyOrder: true})"
             )
-            self.grid.options["context"] = {"saved": saved}
+            self.grid.options["context"] = {"saved": msgspec.to_builtins(saved)}
         for event in ("columnMoved", "columnResized", "sortChanged", "columnVisible"):
             keep = f"(event) => Overround.columns({number}, '{name}', event)"
             self.grid.on(event, js_handler=keep)

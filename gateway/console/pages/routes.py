@@ -13,6 +13,7 @@ from gateway.console.pages.audit import audit
 from gateway.console.pages.bet import bet_page
 from gateway.console.pages.fixture import fixture_page
 from gateway.console.pages.floor import floor
+from gateway.console.pages.frame import TICKER
 from gateway.console.pages.risk import risk
 from gateway.console.pages.settlement import settlement
 from gateway.console.pages.system import system
@@ -21,7 +22,7 @@ from gateway.console.pages.ticker import ticker
 ROUTES: Final[dict[str, Callable[..., Any]]] = {
     "/": floor,
     "/fixture/{fixture}": fixture_page,
-    "/ticker": ticker,
+    TICKER: ticker,
     "/account/{account}": account_page,
     "/bet/{bet}": bet_page,
     "/alerts": alerts,
@@ -33,7 +34,7 @@ ROUTES: Final[dict[str, Callable[..., Any]]] = {
 }
 MENU: Final[tuple[tuple[str, str], ...]] = (
     ("Floor", "/"),
-    ("Ticker", "/ticker"),
+    ("Ticker", TICKER),
     ("Alerts", "/alerts"),
     ("Settlement", "/settlement"),
     ("Approvals", "/approvals"),

@@ -53,7 +53,11 @@ _TICKER_KEYS: Final = (
 
 def ticker(screen: Screen) -> None:
     """Build the ticker."""
-    TickerPage(screen)
+    if screen.user.sees_bets:
+        TickerPage(screen)
+    else:
+        text = f"role {screen.user.role} does not see bets of single bettors"
+        ui.label(text).classes("note")
 
 
 class TickerPage:

@@ -114,6 +114,17 @@ async def test_hostile_text_in_any_field_is_shown_as_text(
             await page.keyboard.press("Enter")
             await page.wait_for_selector(".q-notification:has-text('1.001 to 10000')")
         assert await page.inner_text(ODDS) == "2.50"
+        hostile = {":colId": "(document.title = 'taken', 'x')"}
+        await page.evaluate(
+            "(states) => { for (const state of states)"
+            " emitEvent('columns', {name: 'fixture', state}); }",
+            [[{"colId": "market", "width": 317}], [hostile]],
+        )
+        # What fits is kept, and the next page applies it; nothing else has been kept or run.
+        kept = tmp_path / "console" / "layouts" / f"{b'anna'.hex()}.json"
+        await until(kept.exists)
+        await person.open("/fixture/cup-0")
+        await page.wait_for_selector(".ag-header-cell[col-id='market'][style*='317px']")
         assert await page.title() == "Overround"
         assert all(url.startswith(keeper.url) for url in person.requested)
 
@@ -157,6 +168,22 @@ async def test_a_viewer_is_refused_as_the_gateway_refuses(
         await person.page.keyboard.press("s")
         await person.page.wait_for_selector(".q-notification:has-text('suspend 1x2')")
         assert status(bookmaker, 1) is Status.ACTIVE
+        assert "Ticker" not in await person.page.inner_text(".bar")
+        await person.open("/ticker")
+        await person.page.wait_for_selector(".note:has-text('viewer does not see')")
+
+
+async def test_who_is_not_of_the_floor_does_not_log_in(
+    bookmaker: Bookmaker, tmp_path: Path
+) -> None:
+    async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
+        page = (await visit(browser, keeper)).page
+        for role in (Role.QUANT, Role.FEED):
+            await page.goto(f"{keeper.url}/login")
+            await page.fill("textarea", login_token(role, sub="q"))
+            await page.click("button[type=submit]")
+            await page.wait_for_selector(f".why:has-text('{role}')")
+        assert page.url.endswith("/login")
 
 
 async def test_a_console_that_dies_is_noticed_by_nobody_and_comes_back(

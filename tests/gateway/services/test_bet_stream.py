@@ -24,7 +24,7 @@ def decided(count: int, *, first: int = 1, flags: int = 0) -> tuple[bytes, bytes
 
 
 def floor(system: PriceGateway) -> Any:
-    return connect_control(system.control_url, token=token(Role.VIEWER))
+    return connect_control(system.control_url, token=token(Role.AUDITOR))
 
 
 async def read(session: Any, count: int) -> list[tuple[list[int], int]]:

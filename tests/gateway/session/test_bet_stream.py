@@ -29,12 +29,12 @@ async def shown(watching: Any, count: int) -> list[Any]:
 
 
 async def test_every_decided_bet_is_shown_with_its_figures(bookmaker: Bookmaker) -> None:
-    async with trader(bookmaker, role=Role.VIEWER) as viewer, bettor(bookmaker) as client:
-        assert (await viewer.watch_bets()).on
+    async with trader(bookmaker, role=Role.AUDITOR) as auditor, bettor(bookmaker) as client:
+        assert (await auditor.watch_bets()).on
         taken = await client.place(ref="a", **BET)
         await client.place(ref="b", **BET | {"stake_minor": 10_001})
         await client.place(ref="c", **BET | {"stake_minor": 99_999})
-        lines = {line.stake_minor: line for line in await shown(viewer, 3)}
+        lines = {line.stake_minor: line for line in await shown(auditor, 3)}
         assert sorted(lines) == [500, 10_001, 99_999]
         one, over, poor = lines[500], lines[10_001], lines[99_999]
         assert (one.bet_id, one.account, one.market, one.outcome) == (taken.bet_id, 7, 1, 0)
@@ -144,8 +144,9 @@ async def test_nothing_is_asked_of_shells_while_nobody_watches(bookmaker: Bookma
         assert watched() == [False] * 4
 
 
-async def test_who_is_not_of_the_floor_may_not_watch(bookmaker: Bookmaker) -> None:
-    async with trader(bookmaker, role=Role.QUANT) as quant:
-        with pytest.raises(RefusedError) as denied:
-            await quant.watch_bets()
-        assert denied.value.reason is Reason.NOT_PERMITTED
+async def test_who_may_not_see_single_bettors_may_not_watch(bookmaker: Bookmaker) -> None:
+    for role in (Role.QUANT, Role.VIEWER):
+        async with trader(bookmaker, role=role) as reader:
+            with pytest.raises(RefusedError) as denied:
+                await reader.watch_bets()
+            assert denied.value.reason is Reason.NOT_PERMITTED
