@@ -5,6 +5,7 @@ rules see and do, desk_quotes.py reprices. It survives a crash of its process, o
 down, markets and bets go on, and only what needs it is refused.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -188,7 +189,7 @@ class Desk:
             case ListProposals():
                 return self._proposals(request, at_ns)
             case SearchTrail():
-                return self._lines(request)
+                return await self._lines(request)
             case KeepInputs() | HappenInMatch() | ReleaseInputs():
                 return await self._change_inputs(request, at_ns)
             case AskInputs():
@@ -344,16 +345,18 @@ class Desk:
         limit = min(request.limit, PAGE_MAX)
         return encode(ProposalPage(proposals=tuple(page[:limit]), more=len(page) > limit))
 
-    def _lines(self, request: SearchTrail) -> bytes:
-        limit, more = min(request.limit, PAGE_MAX), False
+    async def _lines(self, request: SearchTrail) -> bytes:
+        """Search the trail; rules, repricings and other requests go on between its slices."""
+        trail, limit = self._journal.trail, min(request.limit, PAGE_MAX)
+        first = trail.first
         lines: list[NumberedLine] = []
-        for line in self._journal.trail.search(request.query):
-            if len(lines) == limit:
-                more = True
+        for some in trail.search(request.query):
+            lines += some
+            if len(lines) > limit:
                 break
-            lines.append(line)
-        first = self._journal.trail.first
-        return encode(TrailPage(lines=tuple(lines), more=more, first=first))
+            await asyncio.sleep(0)
+        more = len(lines) > limit
+        return encode(TrailPage(lines=tuple(lines[:limit]), more=more, first=first))
 
 
 def _not_done(reason: Reason, message: str) -> bytes:

@@ -7,6 +7,7 @@ denials among them.
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -17,6 +18,8 @@ LINES_KEPT_MAX: Final = 100_000
 """Lines in memory, of some 500 bytes each; older ones stay in the journal."""
 SOURCES_KEPT_MAX: Final = 1_024
 """Processes whose last line is remembered, the latest ones."""
+SLICE_LINES: Final = 500
+"""Lines that a search looks at before others may have their turn: some milliseconds of work."""
 REQUEST_CHARS_MAX: Final = 1_000
 RESULT_CHARS_MAX: Final = 400
 
@@ -100,25 +103,40 @@ class AuditTrail:
         """The number of the oldest line in memory."""
         return self.count - len(self._lines) + 1
 
-    def search(self, query: AuditQuery) -> Iterator[NumberedLine]:
-        """Yield the lines that match, newest first. `text` is sought in every text, in any case."""
-        text = query.text.casefold()
-        number = self.count + 1
-        for line in reversed(self._lines):
-            number -= 1
-            if query.before and number >= query.before:
-                continue
-            if query.from_ns and line.at_ns < query.from_ns:
-                continue
-            if query.until_ns and line.at_ns >= query.until_ns:
-                continue
-            if query.refused and not line.refused:
-                continue
-            if query.by not in line.by or query.what not in line.what:
-                continue
-            if text and not any(text in each.casefold() for each in _texts(line)):
-                continue
-            yield NumberedLine(number=number, line=line)
+    def search(self, query: AuditQuery) -> Iterator[list[NumberedLine]]:
+        """Yield the lines that match, newest first, a list for each `SLICE_LINES` looked at.
+
+        `text` is sought in every text, in any case. Lines may be added between two lists; the
+        search is over those that were there when it began.
+        """
+        first, end = self.first, self.count + 1
+        if query.before:
+            end = max(first, min(end, query.before))
+        lines = tuple(islice(self._lines, end - first))
+        for stop in range(end, first, -SLICE_LINES):
+            start = max(first, stop - SLICE_LINES)
+            numbered = zip(
+                range(stop - 1, start - 1, -1),
+                reversed(lines[start - first : stop - first]),
+                strict=True,
+            )
+            yield list(_matching(query, numbered))
+
+
+def _matching(query: AuditQuery, lines: Iterator[tuple[int, AuditLine]]) -> Iterator[NumberedLine]:
+    text = query.text.casefold()
+    for number, line in lines:
+        if query.from_ns and line.at_ns < query.from_ns:
+            continue
+        if query.until_ns and line.at_ns >= query.until_ns:
+            continue
+        if query.refused and not line.refused:
+            continue
+        if query.by not in line.by or query.what not in line.what:
+            continue
+        if text and not any(text in each.casefold() for each in _texts(line)):
+            continue
+        yield NumberedLine(number=number, line=line)
 
 
 def _texts(line: AuditLine) -> tuple[str, ...]:

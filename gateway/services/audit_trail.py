@@ -37,9 +37,23 @@ from gateway.services.desk import DeskClient, not_done
 
 LINES_WAITING_MAX: Final = 10_000
 """Lines that wait for the desk; past it the oldest are dropped and counted."""
+INQUIRY_NS: Final = 60_000_000_000
+"""For so long after its line a person's look-up of the same thing has no other: pages poll."""
+INQUIRIES_MAX: Final = 10_000
+"""Look-ups remembered for that; past it the oldest is forgotten and has a line again."""
 _ABOUT_MAX: Final = 8
 """Markets, fixtures and the like that a line names; a request may name more."""
-_ABOUT: Final = ("fixture", "market", "account", "bet_id", "offer", "proposal", "rule", "referral")
+_ABOUT: Final = (
+    "fixture",
+    "market",
+    "account",
+    "bet_id",
+    "ref",
+    "offer",
+    "proposal",
+    "rule",
+    "referral",
+)
 """Fields of requests that say what a request is about."""
 _RETRY_S: Final = 0.25
 _RETRY_S_MAX: Final = 5.0
@@ -77,20 +91,30 @@ class AuditTrailService:
         self._source = f"{gateway}:{clock_ns()}"
         self._last = 0
         """The number of the last line of this process."""
+        self._looked: dict[tuple[str, str, str, bool], int] = {}
+        """When look-ups had their last line, by person, kind, subject and whether refused."""
         self._waiting: deque[AuditLine] = deque()
         self._sending: asyncio.Task[None] | None = None
 
     async def followed(
-        self, by: str, request: Any, work: Awaitable[ServerMessage]
+        self, by: str, request: Any, work: Awaitable[ServerMessage], *, looks: bool = False
     ) -> ServerMessage:
-        """Await a request's answer, note both, and return the answer."""
+        """Await a request's answer, note both, and return the answer.
+
+        One that only `looks` at bets and accounts is noted without what it was shown, and once in
+        `INQUIRY_NS`.
+        """
         try:
             answer = await work
         except Exception:
-            self._note(by, request, "failed", refused=True)
+            if not looks or self._looks_anew(by, request, refused=True):
+                self._note(by, request, "failed", refused=True)
             raise
         result, refused = _result(answer)
-        self._note(by, request, result, refused=refused)
+        if not looks:
+            self._note(by, request, result, refused=refused)
+        elif self._looks_anew(by, request, refused=refused):
+            self._note(by, request, result if refused else "shown", refused=refused)
         return answer
 
     def denied(self, by: str, request: object, what: str) -> None:
@@ -124,6 +148,17 @@ class AuditTrailService:
         if self._sending is not None:
             await asyncio.wait([self._sending], timeout=deadline_s)
             self._sending.cancel()
+
+    def _looks_anew(self, by: str, request: Any, *, refused: bool) -> bool:
+        """Say whether a look-up has a line now, and remember that it has."""
+        key, at_ns = (by, _what(request), _about(request), refused), self._clock_ns()
+        if 0 <= at_ns - self._looked.get(key, -INQUIRY_NS) < INQUIRY_NS:
+            return False
+        self._looked.pop(key, None)
+        self._looked[key] = at_ns
+        if len(self._looked) > INQUIRIES_MAX:
+            del self._looked[next(iter(self._looked))]
+        return True
 
     def _note(self, by: str, request: Any, result: str, *, refused: bool) -> None:
         self._add(self._line(by, request, result, refused=refused, what=_what(request)))

@@ -208,7 +208,9 @@ FLOOR: Final = frozenset(
 )
 """The roles of people on the trading floor, whose requests the audit trail keeps."""
 
-NOT_AUDITED: Final[frozenset[type]] = _FLOOR | _OVERSEE
+INQUIRIES: Final[frozenset[type]] = frozenset({AskAccount, FindBets, AskBetStory})
+"""What looks at bets and bettors; a look has at most a line a minute (see AuditTrailService)."""
+NOT_AUDITED: Final[frozenset[type]] = (_FLOOR | _OVERSEE) - INQUIRIES
 """What only reads, and of nobody in particular; every other request has a line in the trail."""
 
 ACCESS: Final = Access(

@@ -47,6 +47,7 @@ from gateway.session.bet_answers import bet_message, rejected_bet, rejected_slip
 from gateway.session.permissions import (
     COMMANDS,
     FLOOR,
+    INQUIRIES,
     NOT_AUDITED,
     PERMISSIONS,
     only_stops,
@@ -341,7 +342,8 @@ class ClientSession:
             self._error(Reason.BUSY, number, ref)
             return
         if self.claims.role in FLOOR and type(request) not in NOT_AUDITED:
-            work = self._services.trail.followed(self.claims.identity, request, work)
+            looks = type(request) in INQUIRIES
+            work = self._services.trail.followed(self.claims.identity, request, work, looks=looks)
         self._queries += 1
         self._connection.charge(_QUERY_NS)
         self._services.tasks.spawn(self._answer(number, ref, work))

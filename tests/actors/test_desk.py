@@ -1,7 +1,9 @@
 """The desk's part: what it keeps is on disk, and a damaged journal stops the desk alone."""
 
+import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.desk import Desk
@@ -23,6 +25,7 @@ from actors.settings import DeskSettings
 from engine.common.commands import CancelMarket
 from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
+from engine.desk import audit_trail
 from engine.desk.approvals import ProposalState, Verdict
 from engine.desk.audit_trail import AuditLine, AuditQuery, LinesAdded
 from persistence.chain import segment_paths
@@ -96,6 +99,27 @@ async def test_pages_say_that_there_are_more(tmp_path: Path) -> None:
     page = await ask(desk, ListProposals(limit=2, before=2))
     assert isinstance(page, ProposalPage)
     assert ([view.proposal.proposed.number for view in page.proposals], page.more) == ([1], False)
+    await desk.stop()
+
+
+async def test_other_work_goes_on_while_the_trail_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_trail, "SLICE_LINES", 1)
+    desk = desk_in(tmp_path)
+    await desk.note_lines(encode(msgspec.structs.replace(LINES, lines=LINES.lines * 50)))
+    search = asyncio.create_task(ask(desk, SearchTrail(query=AuditQuery(text="no such text"))))
+    turns = 0
+    while not search.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 50
+    page = await ask(desk, SearchTrail(query=AuditQuery(), limit=50))
+    assert isinstance(page, TrailPage)
+    assert (len(page.lines), page.more) == (50, False)
+    page = await ask(desk, SearchTrail(query=AuditQuery(), limit=49))
+    assert isinstance(page, TrailPage)
+    assert (len(page.lines), page.more) == (49, True)
     await desk.stop()
 
 

@@ -5,10 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from actors.desk_messages import decode_lines
+from actors.peer import LocalPeer
+from engine.common.ids import AccountNo
 from engine.common.reasons import Reason
+from engine.desk.audit_trail import AuditLine
 from gateway.client import RefusedError
+from gateway.counters import Counters
+from gateway.messages.account_view import AskAccount
 from gateway.messages.audit import AuditLines
+from gateway.messages.base import Error
+from gateway.messages.protocol import ServerMessage
+from gateway.messages.trader import SuspendedAll
+from gateway.services import audit_trail
+from gateway.services.audit_trail import AuditTrailService
+from gateway.services.desk import DeskClient
 from gateway.session.tokens import Role
+from gateway.settings import GatewaySettings
 from tests.gateway.bookmaker import Bookmaker, head_trader, open_bookmaker, trader
 from tests.gateway.price_gateway import token, until
 from tests.gateway.raw_client import json_frame, shaken
@@ -64,6 +77,89 @@ async def test_what_only_reads_has_no_line(bookmaker: Bookmaker) -> None:
         await control.suspend(1)
         page = await lines_of(control, 1)
         assert [line.what for line in page.lines] == ["suspend_market"]
+
+
+async def test_who_looks_up_a_bet_or_an_account_has_one_line_a_minute(
+    bookmaker: Bookmaker,
+) -> None:
+    async with trader(bookmaker) as control, head_trader(bookmaker) as head:
+        for _ in range(3):
+            await control.account(7)
+            await control.find_bets(account=7)
+            await control.find_bets(account=7, limit=2)
+            await control.audit_trail()
+        await head.account(7)
+        await control.account(8)
+        await control.suspend(1)
+        page = await lines_of(control, 5)
+        assert [(line.by, line.what, line.about) for line in page.lines] == [
+            ("trader:trader-1", "suspend_market", "market 1"),
+            ("trader:trader-1", "account", "account 8"),
+            ("head_trader:head_trader-1", "account", "account 7"),
+            ("trader:trader-1", "find_bets", "account 7"),
+            ("trader:trader-1", "account", "account 7"),
+        ]
+        assert {line.result for line in page.lines[1:]} == {"shown"}
+
+
+class Trail:
+    """A desk that keeps what its audit trail is sent."""
+
+    def __init__(self) -> None:
+        self.lines: list[AuditLine] = []
+
+    def note_lines(self, payload: bytes) -> bool:
+        self.lines += decode_lines(payload).lines
+        return True
+
+
+async def test_look_ups_have_lines_a_minute_apart_and_few_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(audit_trail, "INQUIRIES_MAX", 2)
+    trail, now_s = Trail(), 0
+    desk = DeskClient(settings=GatewaySettings())
+    desk.peer = LocalPeer(trail, name="desk")
+    service = AuditTrailService(
+        desk=desk,
+        counters=Counters(),
+        gateway="gateway-0",
+        clock_ns=lambda: now_s * 1_000_000_000,
+    )
+
+    async def answer() -> ServerMessage:
+        return (
+            Error(id=1, code=907, message="no such account")
+            if refuses
+            else SuspendedAll(id=1, suspended=0)
+        )
+
+    shown: list[tuple[int, str, bool]] = []
+    for now_s, account, refuses in (  # noqa: B007 - the clock reads it
+        (0, 7, False),
+        (59, 7, False),
+        (59, 7, True),
+        (60, 7, False),
+        (30, 7, False),
+        (31, 8, False),
+        (32, 9, False),
+        (33, 8, False),
+        (34, 7, False),
+    ):
+        request = AskAccount(account=AccountNo(account))
+        await service.followed("risk:bo", request, answer(), looks=True)
+        await service.flush(deadline_s=5.0)
+        shown += [(now_s, each.about, each.refused) for each in trail.lines]
+        trail.lines.clear()
+    assert shown == [
+        (0, "account 7", False),
+        (59, "account 7", True),
+        (60, "account 7", False),
+        (30, "account 7", False),  # the clock was set back
+        (31, "account 8", False),
+        (32, "account 9", False),
+        (34, "account 7", False),  # forgotten meanwhile
+    ]
 
 
 async def test_commands_go_on_without_the_desk_and_their_lines_wait_for_it(
