@@ -1,10 +1,12 @@
-"""The desk's journal: documents of the desk, on disk before they take effect.
+"""The desk's journals: documents of the desk, on disk before they take effect.
 
-Owns the codec of the documents and the order of a change: append, sync, apply. Never decides a
-change; the rules of engine.desk do.
+Owns the codec of the documents, which journal each is in, and the order of a change: append, sync,
+apply. The audit trail, which grows with every request, has a journal of its own in a folder of the
+desk's. Never decides a change; the rules of engine.desk do.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,14 +32,17 @@ from persistence.records import EpochMark, Kind
 
 Document = ApprovalDocument | InputsDocument | LinesAdded | WatchDocument
 
+AUDIT_FOLDER: Final = "audit"
+"""The folder, in that of the desk, of the audit trail's journal."""
+
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Document).decode
 
 
 class DeskJournal:
-    """The desk's state and its journal. Construct it with `open`.
+    """The desk's state and its two journals. Construct it with `open`.
 
-    `JournalBrokenError` and `DiskFullError` of the journal pass through: after the first the
+    `JournalBrokenError` and `DiskFullError` of the journals pass through: after the first the
     process must be started again, after the second nothing has changed.
     """
 
@@ -47,44 +52,53 @@ class DeskJournal:
         self.alerts = Alerts()
         self.inputs = Inputs()
         self._journal: Journal | None = None
+        self._audit: Journal | None = None
         self._last_ns = Nanos(0)
 
     @classmethod
     def open(
         cls, folder: Path, *, disk: Disk, at_ns: Nanos, options: JournalOptions
     ) -> "DeskJournal":
-        """Open the journal of a folder, or create it there, and rebuild the state.
+        """Open the journals of a folder, or create them there, and rebuild the state.
 
         Raises
         ------
         JournalDamagedError, LockHeldError
-            From the journal, which is unchanged then.
+            From a journal, which is unchanged then; none is open.
         """
         desk = cls()
-        desk._journal = Journal.open(
-            folder,
-            disk=disk,
-            at_ns=at_ns,
-            options=options,
-            mark=EpochMark(machine="desk"),
-            visit=desk._replay,
+        open_one = partial(
+            Journal.open, disk=disk, at_ns=at_ns, options=options, visit=desk._replay
         )
+        desk._journal = open_one(folder, mark=EpochMark(machine="desk"))
+        try:
+            desk._audit = open_one(folder / AUDIT_FOLDER, mark=EpochMark(machine="audit"))
+        except BaseException:
+            desk.close()
+            raise
         return desk
 
     def write(self, documents: Sequence[Document], *, at_ns: Nanos) -> None:
-        """Write documents with one sync, and apply them."""
-        assert self._journal is not None
+        """Write documents of one journal with one sync, and apply them.
+
+        Those of the audit trail come alone, since no sync covers two journals.
+        """
+        audit = isinstance(documents[0], LinesAdded)
+        assert all(isinstance(document, LinesAdded) is audit for document in documents)
+        journal = self._audit if audit else self._journal
+        assert journal is not None
         at_ns = self._last_ns = max(self._last_ns, at_ns)
         for document in documents:
-            self._journal.append(Kind.DOCUMENT, at_ns=at_ns, parts=[_encode(document)])
-        self._journal.sync()
+            journal.append(Kind.DOCUMENT, at_ns=at_ns, parts=[_encode(document)])
+        journal.sync()
         for document in documents:
             self._apply(document)
 
     def close(self) -> None:
-        """Close the journal and release its lock."""
-        if self._journal is not None:
-            self._journal.close()
+        """Close the journals and release their locks."""
+        for journal in (self._journal, self._audit):
+            if journal is not None:
+                journal.close()
 
     def _replay(self, record: Record) -> None:
         self._last_ns = max(self._last_ns, record.at_ns)

@@ -141,6 +141,43 @@ async def test_a_damaged_journal_refuses_everything_and_names_the_damage(tmp_pat
     assert not await desk.note_lines(encode(LINES))
 
 
+async def test_the_audit_trail_is_in_a_journal_that_can_be_moved_away(tmp_path: Path) -> None:
+    folder = tmp_path / "desk"
+    desk = desk_in(folder)
+    await ask(desk, PROPOSE)
+    assert await desk.note_lines(encode(LINES))
+    await ask(desk, PROPOSE)
+    await desk.stop()
+    written = b"".join(path.read_bytes() for path in segment_paths(LocalDisk(), folder))
+    assert b"lines_added" not in written
+    (folder / "audit").rename(tmp_path / "archive")
+    desk = desk_in(folder)
+    assert await proposals(desk) == {2: ProposalState.OPEN, 1: ProposalState.OPEN}
+    page = await ask(desk, SearchTrail(query=AuditQuery()))
+    assert isinstance(page, TrailPage)
+    assert not page.lines
+    await desk.stop()
+
+
+async def test_a_damaged_trail_stops_the_desk_and_leaves_no_lock(tmp_path: Path) -> None:
+    desk = desk_in(tmp_path)
+    for first in range(1, 4):
+        await desk.note_lines(encode(msgspec.structs.replace(LINES, first=first)))
+    await desk.stop()
+    (path,) = segment_paths(LocalDisk(), tmp_path / "audit")
+    whole = path.read_bytes()
+    at = whole.find(b"trader:anna")
+    path.write_bytes(whole[:at] + b"T" + whole[at + 1 :])
+    desk = desk_in(tmp_path)
+    answer = await ask(desk, PROPOSE)
+    assert isinstance(answer, NotDone)
+    assert answer.refused.reason is Reason.QUARANTINED
+    path.write_bytes(whole)
+    desk = desk_in(tmp_path)
+    assert isinstance(await ask(desk, PROPOSE), ProposalPage)
+    await desk.stop()
+
+
 async def test_a_full_disk_refuses_a_change_and_keeps_the_rest(tmp_path: Path) -> None:
     disk = FaultyDisk()
     desk = desk_in(Path("/desk"), disk=disk)
