@@ -31,10 +31,10 @@ from gateway.console.figures import (
     fair_probabilities,
     worst_minor,
 )
+from gateway.console.house_stop import HouseStop
 from gateway.messages.bet_lines import BetLine
 from gateway.messages.books import BOOKS_MAX
 from gateway.messages.fixtures import FixtureLine, Fixtures
-from gateway.messages.house import House
 from gateway.messages.market import Market
 from gateway.messages.trader import Book
 from gateway.settings import FIXTURES_PAGE_MAX
@@ -209,7 +209,7 @@ class Model:
         self.bets: deque[tuple[int, BetLine]] = deque(maxlen=BETS_MAX)
         """The newest bets as they were decided, each with its number."""
         self.bets_no = 0
-        self.house = House()
+        self.house = HouseStop()
         """Whether the house is stopped, as it was last known."""
         self.bets_missed = 0
         self._due: dict[MarketNo, None] = {}
@@ -380,7 +380,7 @@ class Model:
                 if not after or count >= FIXTURES_MAX:
                     break
             with contextlib.suppress(GatewayError):
-                self.house = await self.session.house()
+                self.house.house = await self.session.house()
             await asyncio.sleep(CATALOGUE_S)
 
     async def _page(self, after: str) -> Fixtures:

@@ -10,9 +10,10 @@ from nicegui import ui
 from engine.common.ids import AccountNo
 from engine.common.units import Minor
 from gateway.client import GatewayError
-from gateway.console.pages.frame import TEXT_MAX, Screen, Table, Undo
+from gateway.console.pages.frame import TEXT_MAX, Screen, Table
 from gateway.console.pages.parts import Text, figures, key_buttons, money_text, tone
 from gateway.console.pages.ticker import COLUMNS, bet_row, open_row
+from gateway.console.undos import Undo
 from gateway.messages.account_view import AccountInfo
 
 ACCOUNT_S: Final = 2.0

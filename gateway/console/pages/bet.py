@@ -3,6 +3,7 @@
 Owns the page. The story is the gateway's.
 """
 
+import time
 from typing import Any, Final
 
 from nicegui import ui
@@ -12,8 +13,9 @@ from engine.common.ids import BetId, MarketNo
 from engine.common.previews import Preview, PreviewCommand
 from engine.common.units import OddsMilli
 from gateway.client import GatewayError
-from gateway.console.pages.frame import TEXT_MAX, Screen, Table, Undo
+from gateway.console.pages.frame import TEXT_MAX, Screen, Table
 from gateway.console.pages.parts import Text, figures, key_buttons, odds_milli_of
+from gateway.console.undos import Undo
 from gateway.messages.bet_lookup import BetStory
 
 BET_S: Final = 2.0
@@ -189,7 +191,8 @@ class BetPage:
             async def restore() -> tuple[Any, ...]:
                 return (await screen.user.session.restore_bets(market, number, why="undo"),)
 
-            screen.undos.append(Undo(f"undo: restore bet {self._bet_id}", restore))
+            undo = Undo(f"undo: restore bet {self._bet_id}", restore)
+            screen.undos.push(undo, time.monotonic())
 
     async def _on_key(self, key: str, _: str, text: str) -> None:
         chosen = ChosenBets(bet_ids=(self._bet_id,))

@@ -14,9 +14,10 @@ from engine.common.units import OddsMilli
 from gateway.console.model import FixtureView, Line
 from gateway.console.pages.charts import Charts
 from gateway.console.pages.floor import STATE_NAMES, resume_fixture, suspend_fixture
-from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table, Undo
+from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table
 from gateway.console.pages.match import KEYS, PROMPT, Match
 from gateway.console.pages.parts import Text, figures, key_buttons, money_text, odds_milli_of
+from gateway.console.undos import Undo
 from gateway.messages.trader import Book
 
 _MONEY: Final[dict[str, Any]] = {
@@ -207,7 +208,14 @@ class FixturePage:
 
     async def _suspend(self, line: Line) -> None:
         number, screen = line.number, self._screen
-        undo = Undo(f"undo: resume {line.name}", lambda: _one(screen, "resume", number))
+        version = line.image.version
+
+        def undo(answer: tuple[Any, ...]) -> Undo | None:
+            # An unchanged version means that it was suspended before, by somebody else.
+            if answer[0].version == version:
+                return None
+            return Undo(f"undo: resume {line.name}", lambda: _one(screen, "resume", number))
+
         await screen.act(f"suspend {line.name}", lambda: _one(screen, "suspend", number), undo=undo)
 
     async def _resume(self, line: Line) -> None:

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from nicegui import ui
 
+from gateway.console.house_stop import is_part, part_text
 from gateway.console.model import FixtureView, Model
-from gateway.console.pages.frame import REFRESH_S, Screen, Table, Undo
+from gateway.console.pages.frame import REFRESH_S, Screen, Table
 from gateway.console.pages.parts import Text, figures, keys_hint, money_text, tone
+from gateway.console.undos import Undo
 
 STATE_NAMES: Final = {
     "active": "\u25cf live",
@@ -122,7 +124,15 @@ def floor(screen: Screen) -> None:
 async def suspend_fixture(screen: Screen, fixture: str, *, why: str = "by hand") -> None:
     """Suspend all markets of a fixture; undo resumes what this has suspended."""
     session = screen.user.session
-    undo = Undo(f"undo: resume {fixture}", lambda: screen.user.session.resume_all(fixture=fixture))
+
+    def undo(answer: Any) -> Undo | None:
+        # What stood before is another's: an undo would take that back, too.
+        if not answer.suspended:
+            return None
+        return Undo(
+            f"undo: resume {fixture}", lambda: screen.user.session.resume_all(fixture=fixture)
+        )
+
     await screen.act(
         f"suspend {fixture}", lambda: session.suspend_all(fixture=fixture, why=why), undo=undo
     )
@@ -135,23 +145,26 @@ async def resume_fixture(screen: Screen, fixture: str) -> None:
 
 
 async def stop_house(screen: Screen, why: str) -> None:
-    """Refuse every new bet of the house; undo takes bets again."""
-    session = screen.user.session
+    """Refuse every new bet of the house; undo takes bets again if this has stopped it."""
+    house, user = screen.model.house, screen.user
+    undo = None
+    if not house.banner:
+        undo = Undo("undo: start the house", lambda: house.start(lambda: user.session))
 
     async def stop() -> None:
-        screen.model.house = await session.stop_house(why=why)
+        await house.stop(lambda: user.session, why)
 
-    undo = Undo("undo: start the house", lambda: _start(screen))
-    await screen.act("stop the house", stop, undo=undo)
+    if await screen.act("stop the house", stop, undo=undo) and is_part(house.house):
+        screen.say(f"stop the house: {part_text(house.house)}", bad=True)
 
 
 async def start_house(screen: Screen) -> None:
     """Take bets again."""
-    await screen.act("start the house", lambda: _start(screen))
-
-
-async def _start(screen: Screen) -> None:
-    screen.model.house = await screen.user.session.start_house()
+    house, user = screen.model.house, screen.user
+    done = await screen.act("start the house", lambda: house.start(lambda: user.session))
+    if done and (house.house.missing or house.house.stopped):
+        missing = len(house.house.missing)
+        screen.say(f"start the house: MISSING {missing} account shards: press Y again", bad=True)
 
 
 def _open(fixture: Any) -> None:

@@ -17,11 +17,11 @@ from gateway.console.guard import token_of
 from gateway.console.layouts import Layouts, columns_of
 from gateway.console.model import Model
 from gateway.console.pages.parts import Text
+from gateway.console.undos import NotUndoneError, Undo, Undos
 from gateway.console.users import NotOfTheFloorError, User, Users, UsersFullError
 
 REFRESH_S: Final = 0.1
 """At most ten updates a second of a screen; only what has changed since the last is sent."""
-UNDO_MAX: Final = 20
 TEXT_MAX: Final = 200
 HITS_MAX: Final = 12
 TICKER: Final = "/ticker"
@@ -31,14 +31,9 @@ INK_DARK: Final = {"text": "#a9b7c4", "line": "#2b3947", "one": "#66b6ff", "two"
 INK_LIGHT: Final = {"text": "#45525e", "line": "#dde3e8", "one": "#0a5fb4", "two": "#a35200"}
 
 Action = Callable[[], Awaitable[Any]]
+UndoOf = Callable[[Any], "Undo | None"]
+"""Returns how an answer is taken back; None where nothing was done that could be."""
 KeyHandler = Callable[[str, str, str], Awaitable[None]]
-
-
-class Undo(NamedTuple):
-    """What can be taken back, and how."""
-
-    label: str
-    action: Action
 
 
 class Hit(NamedTuple):
@@ -82,20 +77,20 @@ class Screen:
         self.layout = screens.layouts.of(user.sub)
         self.dark = ui.dark_mode(value=self.layout.dark is not False)
         self.on_key: KeyHandler | None = None
-        self.undos: list[Undo] = []
+        self.undos = Undos()
         self.last = ""
         """What the last action did, in words."""
 
     # --- actions ---------------------------------------------------------------------------------
 
-    async def act(self, label: str, action: Action, *, undo: Undo | None = None) -> bool:
+    async def act(self, label: str, action: Action, *, undo: UndoOf | Undo | None = None) -> bool:
         """Run an action in the user's session and say what came of it; return whether it was done.
 
-        The gateway's refusals are shown as they are.
+        The gateway's refusals are shown as they are. Its `undo` is kept if it was done.
         """
         try:
             answer = await action()
-        except GatewayError as error:
+        except (GatewayError, NotUndoneError) as error:
             self.say(f"{label}: {error}", bad=True)
             return False
         refused = [one for one in _events(answer) if isinstance(one, Refused)]
@@ -104,18 +99,20 @@ class Screen:
             self.say(f"{label}: {one.reason.name}{field}: {one.message}", bad=True)
         if refused and len(refused) == len(_events(answer)):
             return False
-        self.say(f"{label}{_outcome(answer)}")
-        if undo is not None:
-            self.undos.append(undo)
-            del self.undos[:-UNDO_MAX]
+        text, bad = outcome_text(answer)
+        self.say(f"{label}{text}", bad=bad)
+        kept = undo(answer) if callable(undo) else undo
+        if kept is not None:
+            self.undos.push(kept, time.monotonic())
         return True
 
     async def undo(self) -> None:
         """Take back the last action that can be."""
-        if not self.undos:
-            self.say("nothing to undo")
+        try:
+            undo = self.undos.pop(time.monotonic())
+        except NotUndoneError as error:
+            self.say(str(error), bad=True)
             return
-        undo = self.undos.pop()
         await self.act(undo.label, undo.action)
 
     def say(self, text: str, *, bad: bool = False) -> None:
@@ -226,17 +223,23 @@ def _events(answer: Any) -> tuple[Any, ...]:
     return (answer,) if isinstance(answer, Refused) else ()
 
 
-def _outcome(answer: Any) -> str:
-    """Return the counts of an answer that has some."""
+def outcome_text(answer: Any) -> tuple[str, bool]:
+    """Return what an answer counts, and whether a person must know of something not done."""
     parts = [
         f"{getattr(answer, name)} {name}"
         for name in ("suspended", "resumed", "released", "unchanged")
         if isinstance(getattr(answer, name, None), int)
     ]
-    failed = getattr(answer, "failed", ())
+    failed = len(getattr(answer, "failed", ()))
+    refused, why = getattr(answer, "refused", 0), getattr(answer, "why", "")
     if failed:
-        parts.append(f"{len(failed)} FAILED")
-    return f": {', '.join(parts)}" if parts else ""
+        parts.append(f"{failed} FAILED")
+    if refused:
+        parts.append(f"{refused} REFUSED")
+    bad = bool(failed) or bool(refused)
+    if bad and why:
+        parts.append(str(why))
+    return f": {', '.join(parts)}" if parts else "", bad
 
 
 # --- building ------------------------------------------------------------------------------------
@@ -304,12 +307,11 @@ def _bar(screen: Screen, menu: Sequence[tuple[str, str]]) -> None:
 
     def tick() -> None:
         now.text = time.strftime("%H:%M:%S")
-        down, house = model.state != "connected", model.house
-        lost.set_visibility(down or house.stopped > 0)
-        if down:
-            lost.text = f"gateway {model.state} {model.why}"[:TEXT_MAX]
-        elif house.stopped:
-            lost.text = f"\u2716 HOUSE STOPPED by {house.by}: {house.why}"[:TEXT_MAX]
+        lines = [model.house.banner]
+        if model.state != "connected":
+            lines.append(f"gateway {model.state} {model.why}")
+        lost.text = "  ".join(line for line in lines if line)[:TEXT_MAX]
+        lost.set_visibility(bool(lost.text))
 
     ui.timer(1.0, tick)
 

@@ -12,7 +12,8 @@ from engine.common.match_events import MatchEvent
 from engine.common.reasons import Reason
 from gateway.client import GatewayError, RefusedError
 from gateway.console.pages.floor import suspend_fixture
-from gateway.console.pages.frame import Screen, Undo
+from gateway.console.pages.frame import Screen
+from gateway.console.undos import Undo
 from gateway.messages.inputs import InputsKept
 
 _ASK_EVERY_S: Final = 1.0

@@ -9,10 +9,12 @@ from typing import Any, Final
 from nicegui import ui
 
 from engine.common.commands import CancelMarket, OutcomeResult, RollBackSettlement, SettleMarket
+from engine.common.events import MarketSettled
 from engine.common.previews import Preview, PreviewCommand
 from gateway.console.model import Line
-from gateway.console.pages.frame import Screen, Table, Undo
+from gateway.console.pages.frame import Screen, Table, UndoOf
 from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, money_text, tone
+from gateway.console.undos import NotUndoneError, Undo
 
 REFRESH_S: Final = 0.5
 MARKETS_MAX: Final = 300
@@ -211,13 +213,31 @@ class SettlementPage:
         session = self._screen.user.session
         undo = None
         if isinstance(command, SettleMarket):
-            back = RollBackSettlement(market_no=line.number, why="undo")
-            undo = Undo(f"undo: roll back {line.name}", lambda: session.control([back]))
+            undo = self._roll_back_of(line)
         if await self._screen.act(
             f"{what} {line.name}", lambda: session.control([command]), undo=undo
         ):
             self._marks.pop(line.number, None)
             self._labels["preview"].text = f"{what} {line.fixture} {line.name}: done"
+
+    def _roll_back_of(self, line: Line) -> UndoOf:
+        """Return what makes a settlement's undo of its answer: a roll-back of that one only."""
+        session = self._screen.user.session
+
+        def of(answer: tuple[Any, ...]) -> Undo | None:
+            made = [one.settlement_no for one in answer if isinstance(one, MarketSettled)]
+
+            async def roll_back() -> Any:
+                book = await session.book(line.number)
+                if book.settlement_no != made[0]:
+                    raise NotUndoneError(f"settlement {made[0]} does not stand any more")
+                return await session.control(
+                    [RollBackSettlement(market_no=line.number, why="undo")]
+                )
+
+            return Undo(f"undo: roll back {line.name}", roll_back) if made else None
+
+        return of
 
     async def _propose(self, why: str) -> None:
         """Propose what was previewed to a second person, who finds it under approvals."""

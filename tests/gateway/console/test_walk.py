@@ -6,6 +6,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.common.commands import OutcomeResult
+from engine.common.events import MarketSettled
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from gateway.session.tokens import Role
@@ -66,6 +68,16 @@ async def test_a_trader_suspends_with_one_key_and_takes_it_back(
         await until(lambda: status(bookmaker, 2) is Status.SUSPENDED)
         await page.keyboard.press("u")
         await until(lambda: status(bookmaker, 2) is Status.ACTIVE)
+
+        # What another holds is not taken back with what this screen did not do.
+        async with trader(bookmaker) as other:
+            await other.suspend_all(fixture="cup-0", why="integrity")
+            await page.keyboard.press("Shift+S")
+            await page.wait_for_selector(".q-notification:has-text('0 suspended')")
+            await page.keyboard.press("u")
+            await page.wait_for_selector(".q-notification:has-text('nothing to undo')")
+            assert status(bookmaker, 2) is Status.SUSPENDED
+            await other.resume_all(fixture="cup-0")
 
         # A price by hand.
         await page.keyboard.press("o")
@@ -232,6 +244,11 @@ async def test_a_result_and_a_bet_are_previewed_before_anything_is_paid(
         assert status(bookmaker, 3) is Status.CLOSED
         await page.keyboard.press("y")
         await until(lambda: status(bookmaker, 3) is Status.SETTLED)
+        corrected = [OutcomeResult(won=number == 2) for number in range(3)]
+        assert isinstance(await control.settle(3, corrected), MarketSettled)
+        await page.keyboard.press("u")
+        await page.wait_for_selector(".q-notification:has-text('does not stand any more')")
+        assert status(bookmaker, 3) is Status.SETTLED
 
         # A bet by the ticker, its story, its correction; then its account.
         await person.open("/ticker")
