@@ -13,9 +13,8 @@ from engine.common.account_views import AccountTotals, AccountView
 from engine.common.bet_lines import BET_LINE
 from engine.common.ids import AccountNo, BetId
 from engine.common.rows import Rows, SlipKind, SlipState
-from engine.common.units import BETS_MAX, Minor, Nanos, payout_minor
+from engine.common.units import BETS_MAX, Minor, Nanos, base_amount_minor_max_up, payout_minor
 from engine.ledger import slip_chains_nb as chain
-from engine.ledger.reserve_nb import payout_bound_nb
 from engine.ledger.slip_nb import NO_BOUND
 from engine.ledger.slip_pages import HISTORY_STEPS_MAX, bet_before, chain_begin
 from engine.ledger.tables import LedgerTables
@@ -45,13 +44,16 @@ class AccountReads:
         slot = tables.account_slot(account_no)
         row = tables.accounts[slot]
         rate_micro = int(tables.rates_micro[int(row["currency"])])
-        bound_minor = int(payout_bound_nb(row, tables.payouts_max, rate_micro))
+        own_minor = int(row["open_payout_minor_max"])
+        bound_minor = int(tables.payouts_max[int(row["currency"])])
+        if own_minor:
+            bound_minor = base_amount_minor_max_up(own_minor, rate_micro)
         return AccountView(
             balance=money,
             rate_micro=rate_micro,
             blocked=bool(row["blocked"]),
             factor_milli=int(row["factor_milli"]) or FACTOR_MILLI_ONE,
-            open_payout_minor_max=Minor(int(row["open_payout_minor_max"])),
+            open_payout_minor_max=Minor(own_minor),
             house_open_payout_minor_max=tables.open_payout_minor_max,
             open_payout_bound_minor=None if bound_minor >= NO_BOUND else Minor(bound_minor),
             changes=tables.changes.of(slot),

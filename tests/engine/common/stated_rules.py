@@ -138,8 +138,11 @@ REASON_NUMBERS: Final = {
     "SECOND_PERSON": 952,
     "PROPOSAL_UNKNOWN": 953,
     "PROPOSAL_DECIDED": 954,
+    "PROPOSAL_STALE": 955,
     "RULE_UNKNOWN": 961,
     "ALERT_UNKNOWN": 962,
+    "INPUTS_UNKNOWN": 971,
+    "INPUTS_CHANGED": 972,
 }
 """Published numbers: clients and journals hold them, so none may change."""
 

@@ -58,7 +58,7 @@ def test_slips_pending_too_long_are_returned_oldest_first_as_fences():
     waiting = ledger.pending_before(at_ns=40, limit=10)
     assert waiting["bet_id"].tolist() == [bet(1), bet(3), bet(4)]
     assert set(waiting["flags"].tolist()) == {FLAG_FENCE}
-    assert waiting[1].tolist()[1:] == (100, 7, 1, 2_002, 1_000_000, 0, Policy.HIGHER, 1, 0)
+    assert waiting[1].tolist()[1:] == (100, 7, 1, 2_002, 1_000_000, 0, Policy.HIGHER, 1, 0, 0)
     assert ledger.pending_before(at_ns=41, limit=2)["bet_id"].tolist() == [bet(1), bet(3)]
     rest = ledger.pending_before(at_ns=41, limit=2, after_bet_id=bet(3))
     assert rest["bet_id"].tolist() == [bet(4), bet(5)]

@@ -63,17 +63,18 @@ def test_the_same_ref_twice_in_one_batch_is_one_slip():
 
 def test_the_same_bet_a_hundred_times_over_restarts_is_one_bet():
     ledger = funded()
-    answers = []
+    parts = []
     for i in range(20):
-        answers += reserve(ledger, *[reservation()] * 5, at_ns=i).tolist()
+        parts.append(reserve(ledger, *[reservation()] * 5, at_ns=i))
         if i % 7 == 3:
             ledger = LedgerMachine.load(ledger.dump())
         if i == 9:
             resolve(ledger, verdict(bet(1), odds_milli=2_400))
     assert ledger.slips_len == 1
-    assert {answer[0] for answer in answers} == {bet(1)}
-    assert [answer[-2] for answer in answers] == [0] + [FLAG_KNOWN] * 99
-    assert len({answer[:-2] for answer in answers[50:]}) == 1
+    answers = np.concatenate(parts)
+    assert set(answers["bet_id"].tolist()) == {bet(1)}
+    assert answers["flags"].tolist() == [0] + [FLAG_KNOWN] * 99
+    assert len(set(answers[50:].tolist())) == 1
     assert money(ledger) == (900, 0, 100, 0)
 
 

@@ -74,7 +74,7 @@ def test_legs_wait_as_fences_of_their_own_and_heads_never_do():
     waiting = ledger.pending_before(at_ns=99, limit=9)
     assert waiting["bet_id"].tolist() == [bet(1), bet(3), bet(4)]
     assert waiting["flags"].tolist() == [FLAG_FENCE] + [FLAG_FENCE | FLAG_LEG] * 2
-    assert waiting[2].tolist()[1:] == (100, 7, 2, 3_000, 1_000_000, 0, Policy.HIGHER, 3, 0)
+    assert waiting[2].tolist()[1:] == (100, 7, 2, 3_000, 1_000_000, 0, Policy.HIGHER, 3, 0, 0)
     resolve(ledger, verdict(bet(3)))
     assert ledger.pending_before(at_ns=99, limit=9)["bet_id"].tolist() == [bet(1), bet(4)]
 

@@ -383,7 +383,7 @@ def test_a_thousand_bets_never_pass_a_liability_limit_in_batches_of_any_size(bat
     ]
     limits = Limits(outcome_liability_minor_max=3_000, market_liability_minor_max=2_900)
     taken, payouts, expected = 0, [0, 0, 0], []
-    for _, stake, *_, odds, _, outcome, _, _ in bets:
+    for _, stake, _, _, odds, _, outcome, *_ in bets:
         after = payouts[outcome] + stake * odds // 1_000
         worst = max(after, *payouts)
         fits = after - taken - stake <= 3_000 and worst - taken - stake <= 2_900

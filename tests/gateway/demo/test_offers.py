@@ -22,7 +22,7 @@ from gateway.demo.offers import (
 from gateway.messages.slips import BetLines, Leg, PlaceSlip, PlaceTerms
 from tests.engine.ledger.builders import SHARD, funded, settle
 from tests.engine.ledger.slip_builders import accumulator, leg_lost, leg_refunded, leg_settlement
-from tests.gateway.bookmaker import Bookmaker, bettor, trader
+from tests.gateway.bookmaker import Bookmaker, bettor, head_trader
 
 
 def slip(legs: int, *bets: BetLines, places: int = 0) -> PlaceSlip:
@@ -66,7 +66,7 @@ def test_a_free_bet_pays_an_accumulator_of_its_amount() -> None:
 
 
 async def test_offers_are_put_once_and_taken_over_real_sockets(bookmaker: Bookmaker) -> None:
-    async with trader(bookmaker) as control:
+    async with head_trader(bookmaker) as control:
         for _ in range(2):
             await put_offers(control, [7], currency="EUR")
         assert [one.offer for one in (await control.offers()).offers] == list(RULES)
