@@ -50,3 +50,9 @@ def expected_profit_minor(
 def worst_minor(liability_minor: Sequence[int]) -> int:
     """Return the largest loss of any outcome as a negative profit, or the least profit."""
     return -max(liability_minor, default=0)
+
+
+def known_sum(values: Sequence[int | None]) -> int | None:
+    """Return the sum of what is known; None where nothing is."""
+    known = [one for one in values if one is not None]
+    return sum(known) if known else None

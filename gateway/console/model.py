@@ -23,6 +23,7 @@ from gateway.client import (
     RefusedError,
     stay_connected_control,
 )
+from gateway.console.exposures import Exposures
 from gateway.console.figures import (
     NO_FAIR_TYPES,
     WINNERS,
@@ -32,6 +33,7 @@ from gateway.console.figures import (
     worst_minor,
 )
 from gateway.console.house_stop import HouseStop
+from gateway.console.rounds import Rounds
 from gateway.messages.bet_lines import BetLine
 from gateway.messages.books import BOOKS_MAX
 from gateway.messages.fixtures import FixtureLine, Fixtures
@@ -43,8 +45,6 @@ logger = logging.getLogger("overround.console")
 
 BOOKS_S: Final = 0.2
 """Seconds between two requests for the books that a screen shows."""
-SHOWN_MAX: Final = 512
-"""Books asked for in one round, those that screens show first."""
 SWEEP_PART: Final = BOOKS_MAX
 """Books of the sweep in one round: 1,280 a second, so that 40,000 markets take half a minute."""
 BETS_MAX: Final = 5_000
@@ -74,6 +74,7 @@ class Line:
     sum_milli: int = 0
     expected_minor: int | None = None
     worst_minor: int = 0
+    bets_first: int = 0
     odds_history: deque[tuple[float, tuple[int, ...]]] = field(
         default_factory=lambda: deque(maxlen=POINTS_MAX)
     )
@@ -98,6 +99,11 @@ class Line:
     def bets(self) -> int:
         """Bets accepted."""
         return 0 if self.book is None else self.book.bets
+
+    @property
+    def bets_since(self) -> int:
+        """Bets accepted since its first book, which has those of all time before."""
+        return self.bets - self.bets_first
 
     def work_out(self) -> None:
         """Bring the figures up to date."""
@@ -152,7 +158,7 @@ class FixtureView:
 
     def bets_a_minute(self, now_s: float) -> int:
         """Return the bets accepted in the last minute."""
-        bets = sum(line.bets for line in self.lines.values())
+        bets = sum(line.bets_since for line in self.lines.values())
         before = bets
         for at_s, count in reversed(self.bet_times):
             before = count
@@ -212,8 +218,8 @@ class Model:
         self.house = HouseStop()
         """Whether the house is stopped, as it was last known."""
         self.bets_missed = 0
-        self._due: dict[MarketNo, None] = {}
-        """Markets whose book may have changed."""
+        self._rounds = Rounds()
+        self.exposures = Exposures(lambda: self.session)
 
     def outcome_of(self, row: str) -> tuple[Line, int] | None:
         """Return the market and outcome that a row's id names; None where it names none."""
@@ -305,7 +311,7 @@ class Model:
         line.image = image
         if not line.odds_history or line.odds_history[-1][1] != image.odds_milli:
             line.odds_history.append((time.time(), image.odds_milli))
-        self._due[image.market] = None
+        self._rounds.changed((image.market,))
         self._note(line)
 
     def _new_line(self, image: Market) -> Line:
@@ -322,6 +328,8 @@ class Model:
         line = self.lines.get(book.market)
         if line is None or line.book == book:
             return
+        if line.book is None:
+            line.bets_first = book.bets
         line.book = book
         self._note(line)
 
@@ -333,7 +341,7 @@ class Model:
         fixture = self.fixtures[line.fixture]
         fixture.changed = self.change_no
         now_s = time.time()
-        bets = sum(one.bets for one in fixture.lines.values())
+        bets = sum(one.bets_since for one in fixture.lines.values())
         if not fixture.bet_times or fixture.bet_times[-1][1] != bets:
             fixture.bet_times.append((now_s, bets))
         main = fixture.main
@@ -354,10 +362,9 @@ class Model:
             session = await client.connected()
             try:
                 await session.watch_bets()
-            except RefusedError as error:
-                logger.warning("bets are not shown: %s", error)
-                await session.wait_lost()
-            except ConnectionLostError:
+            except (RefusedError, ConnectionLostError) as error:
+                if isinstance(error, RefusedError):
+                    logger.warning("bets are not shown: %s", error)
                 await asyncio.sleep(_RETRY_S)
                 continue
             async for seen in session.bets_seen():
@@ -366,7 +373,7 @@ class Model:
                     self.bets_no += 1
                     self.bets.append((self.bets_no, line))
                     if line.market in self.lines:
-                        self._due[line.market] = None
+                        self._rounds.changed((line.market,))
 
     async def _follow_catalogue(self) -> None:
         """Keep what is known of each fixture."""
@@ -387,7 +394,7 @@ class Model:
         while True:
             try:
                 return await self.session.fixtures(after=after, limit=FIXTURES_PAGE_MAX)
-            except ConnectionLostError:
+            except (RefusedError, ConnectionLostError):
                 await asyncio.sleep(_RETRY_S)
 
     def _describe(self, line: FixtureLine) -> None:
@@ -428,15 +435,14 @@ class Model:
         """Ask for the books that screens show, and for those of markets that have changed."""
         while True:
             shown = [
-                line
+                line.number
                 for name in list(self.watched)
                 if name in self.fixtures
                 for line in self.fixtures[name].lines.values()
+                if is_live(line)
             ]
-            due = dict.fromkeys(line.number for line in shown[:SHOWN_MAX] if is_live(line))
-            while self._due and len(due) < SHOWN_MAX:
-                due[self._due.popitem()[0]] = None
-            await self._ask_books([self.lines[number] for number in due])
+            asked = [self.lines[number] for number in self._rounds.next(shown)]
+            self._rounds.changed(await self._ask_books(asked))
             await asyncio.sleep(BOOKS_S)
 
     async def _sweep(self) -> None:
@@ -447,19 +453,20 @@ class Model:
                 await self._ask_books(lines[start : start + SWEEP_PART])
                 await asyncio.sleep(BOOKS_S)
 
-    async def _ask_books(self, lines: Sequence[Line]) -> None:
-        """Ask for books, as many in a request as it may name."""
+    async def _ask_books(self, lines: Sequence[Line]) -> list[MarketNo]:
+        """Ask for books, as many in a request as it may name; return those not answered."""
         numbers = [line.number for line in lines]
         for start in range(0, len(numbers), BOOKS_MAX):
             try:
                 answer = await self.session.books(numbers[start : start + BOOKS_MAX])
             except RefusedError:
-                return  # the gateway is busy: the next round asks again
+                return numbers[start:]  # the gateway is busy
             except ConnectionLostError:
                 await asyncio.sleep(_RETRY_S)
-                return
+                return numbers[start:]
             for book in answer.books:
                 self._take_book(book)
+        return []
 
 
 def is_live(line: Line) -> bool:

@@ -109,6 +109,7 @@ class AccountPage:
     def _show(self, info: AccountInfo) -> None:
         bound = info.open_payout_bound_minor
         totals = info.totals
+        part = "" if info.complete else " (newest bets)"
         texts = {
             "state": "\u2715 blocked" if info.blocked else "\u25cf takes bets",
             "available": money_text(info.available_minor) + f" {info.currency}",
@@ -116,11 +117,11 @@ class AccountPage:
             "pending": money_text(info.pending_minor),
             "can pay": money_text(info.open_payout_minor),
             "bound": "none" if bound is None else money_text(bound),
-            "settled": f"{totals.settled:,}",
-            "turnover": money_text(totals.turnover_minor),
-            "profit of house": money_text(totals.profit_minor),
-            "open": f"{totals.open:,}",
-            "refused": f"{totals.refused:,}",
+            "settled": f"{totals.settled:,}{part}",
+            "turnover": money_text(totals.turnover_minor) + part,
+            "profit of house": money_text(totals.profit_minor) + part,
+            "open": f"{totals.open:,}{part}",
+            "refused": f"{totals.refused:,}{part}",
         }
         for name, text in texts.items():
             self._labels[name].text = text

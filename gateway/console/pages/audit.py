@@ -13,7 +13,8 @@ from gateway.console.pages.frame import TEXT_MAX, Screen, Table
 from gateway.console.pages.parts import Text, figures, key_buttons
 from gateway.messages.audit import AuditTrailLine
 
-REFRESH_S: Final = 1.0
+REFRESH_S: Final = 10.0
+"""A key asks at once."""
 LINES: Final = 300
 _SEARCH_MAX: Final = 64
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (

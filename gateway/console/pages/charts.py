@@ -14,7 +14,6 @@ from gateway.console.pages.frame import Screen
 from gateway.console.pages.parts import Text, money_text
 from gateway.messages.exposure import Exposure
 
-GOALS: Final = 6
 _GRID: Final = {"left": 56, "right": 14, "top": 22, "bottom": 22}
 
 
@@ -51,8 +50,9 @@ class Charts:
         if self._asking:
             return
         self._asking = True
+        exposures = self._screen.model.exposures
         try:
-            self._draw_score(await self._screen.model.session.exposure(self._view.id, goals=GOALS))
+            self._draw_score(await exposures.of(self._view.id, time.monotonic()))
         except GatewayError as error:
             self._score_title.text = f"profit by final score: {error}"[:80]
         finally:

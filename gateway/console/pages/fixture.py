@@ -16,7 +16,14 @@ from gateway.console.pages.charts import Charts
 from gateway.console.pages.floor import STATE_NAMES, resume_fixture, suspend_fixture
 from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table
 from gateway.console.pages.match import KEYS, PROMPT, Match
-from gateway.console.pages.parts import Text, figures, key_buttons, money_text, odds_milli_of
+from gateway.console.pages.parts import (
+    Text,
+    expected_text,
+    figures,
+    key_buttons,
+    money_text,
+    odds_milli_of,
+)
 from gateway.console.undos import Undo
 from gateway.messages.trader import Book
 
@@ -162,7 +169,7 @@ class FixturePage:
             "bets": f"{sum(line.bets for line in lines):,}",
             "turnover": f"{sum(line.stake_minor for line in lines) // 100:,}",
             "worst": money_text(worst),
-            "expected": money_text(sum(line.expected_minor or 0 for line in running)),
+            "expected": expected_text([line.expected_minor for line in running]),
             "margin %": ""
             if main is None or not main.sum_milli
             else f"{main.sum_milli / 10 - 100:.1f}",

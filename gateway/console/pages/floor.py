@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from nicegui import ui
 
+from gateway.console.figures import known_sum
 from gateway.console.house_stop import is_part, part_text
 from gateway.console.model import FixtureView, Model
 from gateway.console.pages.frame import REFRESH_S, Screen, Table
@@ -66,7 +67,7 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Worst", "field": "worst", "flex": 1, "minWidth": 78, "sort": "asc", **_MONEY,
      "headerTooltip": "sum of each open market's worst outcome"},
     {"headerName": "Expected", "field": "expected", "flex": 1, "minWidth": 78, **_MONEY,
-     "headerTooltip": "by odds without their margin, not by a model"},
+     "headerTooltip": "of markets where odds tell chances, without their margin; not by a model"},
     {"headerName": "Owner", "field": "owner", "width": 96, "filter": True},
 )  # fmt: skip
 
@@ -221,7 +222,7 @@ def fixture_row(fixture: FixtureView, now_s: float) -> dict[str, Any]:
         "bets": sum(line.bets for line in lines),
         "turnover": sum(line.stake_minor for line in lines),
         "worst": sum(line.worst_minor for line in running),
-        "expected": sum(line.expected_minor or 0 for line in running),
+        "expected": known_sum([line.expected_minor for line in running]),
     }
 
 
@@ -285,6 +286,6 @@ def _show_sums(labels: dict[str, Text], rows: list[dict[str, Any]]) -> None:
     labels["suspended"].text = f"{sum(row['suspended'] for row in rows):,}"
     labels["bets/min"].text = f"{sum(row['pace'] for row in rows):,}"
     for name in ("turnover", "worst", "expected"):
-        value = sum(row[name] for row in rows)
+        value = known_sum([row[name] for row in rows]) or 0
         labels[name].text = money_text(value)
         labels[name].classes(replace=tone(value))

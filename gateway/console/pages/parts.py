@@ -9,6 +9,8 @@ from typing import Any, Final
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
+from gateway.console.figures import known_sum
+
 ORDER: Final[dict[str, Any]] = {"field": "order", "hide": True, "sort": "desc"}
 """A column that is not shown: rows are in its order, however late they came."""
 
@@ -57,6 +59,15 @@ def key_buttons(buttons: Sequence[tuple[str, str, bool]]) -> None:
 def money_text(minor: int) -> str:
     """Return an amount in whole units, with a true minus sign."""
     return f"{round(minor / 100) or 0:,}".replace("-", "\u2212")
+
+
+def expected_text(expected: Sequence[int | None]) -> str:
+    """Return the sum of markets' expected profit, and of how many it is where not of all."""
+    total = known_sum(expected)
+    if total is None:
+        return ""
+    known = len(expected) - expected.count(None)
+    return money_text(total) + ("" if known == len(expected) else f" of {known} markets")
 
 
 def tone(value: int) -> str:

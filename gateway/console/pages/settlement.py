@@ -57,7 +57,7 @@ _BUTTONS: Final = (
 )
 _FIGURES: Final = (
     "preview", "bets", "accounts", "stake", "paid now", "paid after", "house now", "house after",
-    "largest change",
+    "largest change", "markets not shown",
 )  # fmt: skip
 
 
@@ -100,6 +100,7 @@ class SettlementPage:
             if line.image.status in DECIDED | {"closed"} or line.fixture in over
         ]
         lines.sort(key=lambda line: (line.image.status in DECIDED, line.fixture, line.number))
+        self._labels["markets not shown"].text = f"{max(len(lines) - MARKETS_MAX, 0):,}"
         rows = [row for line in lines[:MARKETS_MAX] for row in self._rows(line)]
         self._table.show([{**row, "order": -place} for place, row in enumerate(rows)])
 

@@ -11,7 +11,7 @@ from gateway.console.figures import (
     fair_probabilities,
     worst_minor,
 )
-from gateway.console.pages.parts import money_text, odds_milli_of
+from gateway.console.pages.parts import expected_text, money_text, odds_milli_of
 
 ODDS = st.lists(st.integers(1_001, 10_000_000), min_size=1, max_size=40)
 
@@ -65,3 +65,10 @@ def test_amounts_have_a_true_minus_sign_and_no_negative_zero(minor: int) -> None
     assert "-" not in text
     assert text != "\u22120"
     assert int(text.replace(",", "").replace("\u2212", "-")) == round(minor / 100)
+
+
+def test_an_expected_profit_that_nobody_knows_is_blank_and_of_a_part_says_so() -> None:
+    assert expected_text([None, None]) == ""
+    assert expected_text([]) == ""
+    assert expected_text([1_000, None, -3_000]) == "\u221220 of 2 markets"
+    assert expected_text([1_000, 0]) == "10"

@@ -1,0 +1,42 @@
+"""Which books the console asks for next.
+
+Owns the markets whose book may have changed, and where the turn of the shown ones stands.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from engine.common.ids import MarketNo
+
+ROUND_MAX: Final = 512
+"""Books asked for in one round."""
+CHANGED_MAX: Final = 384
+"""Of them those that may have changed, so that shown ones always have a part of a round."""
+
+
+class Rounds:
+    """Changed markets in the order in which they changed, then shown ones in turn."""
+
+    def __init__(self) -> None:
+        self._changed: dict[MarketNo, None] = {}
+        self._turn = 0
+
+    def changed(self, numbers: Iterable[MarketNo]) -> None:
+        """Ask for these soon; one that waits already keeps its place."""
+        for number in numbers:
+            self._changed[number] = None
+
+    def next(self, shown: Sequence[MarketNo]) -> list[MarketNo]:
+        """Return the markets of one round, `shown` being those that screens show now."""
+        first = dict.fromkeys(list(self._changed)[:CHANGED_MAX])
+        for number in first:
+            del self._changed[number]
+        self._turn %= max(len(shown), 1)
+        passed = 0
+        for number in (*shown[self._turn :], *shown[: self._turn]):
+            if len(first) == ROUND_MAX:
+                break
+            first[number] = None
+            passed += 1
+        self._turn += passed
+        return list(first)
