@@ -54,6 +54,8 @@ FIXTURES_MAX: Final = 5_000
 """Fixtures whose description is followed."""
 POINTS_MAX: Final = 600
 """Points of a chart that are kept for a market; past it the oldest go."""
+UNSEEN_POINTS_MAX: Final = 60
+"""The same while no screen shows its fixture; the last one only once it has results."""
 OPEN: Final = frozenset({"active", "suspended", "handed_over", "inactive", "closed"})
 _RETRY_S: Final = 1.0
 
@@ -311,8 +313,16 @@ class Model:
         line.image = image
         if not line.odds_history or line.odds_history[-1][1] != image.odds_milli:
             line.odds_history.append((time.time(), image.odds_milli))
+        self._shorten(line)
         self._rounds.changed((image.market,))
         self._note(line)
+
+    def _shorten(self, line: Line) -> None:
+        """Drop points of a chart that no screen shows: of all markets they would be gigabytes."""
+        if line.fixture not in self.watched:
+            left = UNSEEN_POINTS_MAX if line.image.status in OPEN else 1
+            while len(line.odds_history) > left:
+                line.odds_history.popleft()
 
     def _new_line(self, image: Market) -> Line:
         kind, name = _names(image.key)

@@ -8,7 +8,7 @@ from engine.common.commands import Limits
 from engine.common.ids import MarketNo
 from engine.common.units import Minor
 from gateway.console.exposures import EVERY_S, Exposures
-from gateway.console.model import Model
+from gateway.console.model import POINTS_MAX, UNSEEN_POINTS_MAX, Model
 from gateway.console.rounds import CHANGED_MAX, ROUND_MAX, Rounds
 from gateway.messages.exposure import Exposure
 from gateway.messages.market import Market
@@ -64,6 +64,25 @@ def test_bets_of_all_time_are_not_the_last_minute_s() -> None:
         )  # fmt: skip
     assert model.fixtures["f"].bets_a_minute(time.time()) == 3
     assert model.lines[1].bets == 5_003
+
+
+def test_a_chart_that_no_screen_shows_has_few_points() -> None:
+    model = Model()
+
+    def move(status: str = "active") -> int:
+        for odds in range(2_000, 2_001 + POINTS_MAX):
+            image = Market(
+                market=MarketNo(1), key="f/1x2", status=status, version=odds,
+                outcomes=("home", "away"), odds_milli=(odds, 2_000), active=(True, True),
+            )  # fmt: skip
+            model._take_image(image)
+        return len(model.lines[1].odds_history)
+
+    assert move() == UNSEEN_POINTS_MAX
+    model.watch("f")
+    assert move() == move("settled") == POINTS_MAX
+    model.unwatch("f")
+    assert move("settled") == 1
 
 
 async def test_screens_of_a_fixture_share_one_answer(bookmaker: Bookmaker) -> None:
