@@ -77,6 +77,8 @@ class Screen:
         self.layout = screens.layouts.of(user.sub)
         self.dark = ui.dark_mode(value=self.layout.dark is not False)
         self.on_key: KeyHandler | None = None
+        self.table: int | None = None
+        """The table of the page whose keys count."""
         self.undos = Undos()
         self.last = ""
         """What the last action did, in words."""
@@ -128,8 +130,12 @@ class Screen:
     # --- keys and palette ------------------------------------------------------------------------
 
     async def key(self, arguments: Any) -> None:
-        """Handle a key that the browser sends: its name, the focused row, and what was typed."""
-        if not isinstance(arguments, dict):
+        """Handle a key that the browser sends: its name, the focused row, and what was typed.
+
+        A key of a page that the browser still shows while the next one is built is left out: it
+        would mean something else there, and what is typed after it would be taken for keys.
+        """
+        if not isinstance(arguments, dict) or arguments.get("table") != self.table:
             return
         key, row, text = (
             str(arguments.get(name, ""))[:TEXT_MAX] for name in ("key", "row", "text")
@@ -379,6 +385,7 @@ class Table:
             keep = f"(event) => Overround.columns({number}, '{name}', event)"
             self.grid.on(event, js_handler=keep)
         if main:
+            screen.table = number
             asks = msgspec.json.encode(prompts or {}).decode()
             ui.run_javascript(f"Overround.use({number}, {asks})")
 

@@ -155,7 +155,7 @@ window.Overround = (() => {
       emitEvent("columns", { name, state: api(id)?.getColumnState() ?? [] });
   };
 
-  const send = (key, row, text) => emitEvent("key", { key, row, text });
+  const send = (key, row, text) => emitEvent("key", { key, row, text, table: main });
   const press = (key) => {
     const node = focusedNode(), row = node?.id ?? "", ask = prompts[key];
     if (!ask) return send(key, row, "");
