@@ -115,10 +115,12 @@ class DeskQuotes:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._period_s)
+            kept = self._inputs().kept
+            for gone in [name for name in self._busy if name not in kept]:
+                if not self._busy[gone].locked():
+                    del self._busy[gone]
             running = [
-                one.fixture
-                for one in self._inputs().kept.values()
-                if one.since_ns or one.fixture in self._due
+                one.fixture for one in kept.values() if one.since_ns or one.fixture in self._due
             ]
             for start in range(0, len(running), _FIXTURES_AT_ONCE):
                 await asyncio.gather(

@@ -1,7 +1,7 @@
 """The stop of the house in one account shard: set, taken back, and what reservations get meanwhile.
 
-Owns these. Known references are answered as ever: what they name was
-reserved before.
+Owns these three. A reference that is known is answered as before the stop: what it names was
+reserved already.
 """
 
 import numpy as np

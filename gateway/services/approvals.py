@@ -6,7 +6,6 @@ are carried out. Who may decide a proposal is engine.desk.approvals' rule, and t
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final, get_args
 
 from actors.desk_messages import Decide, NoteCarriedOut, ProposalPage, ProposalView, Propose
@@ -15,7 +14,7 @@ from engine.common.commands import CancelMarket, SuspendMarket
 from engine.common.events import MarketEvent, Refused
 from engine.common.previews import PreviewCommand
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.units import BALANCE_MINOR_MAX, Minor, Nanos
+from engine.common.units import BALANCE_MINOR_MAX, Minor
 from engine.desk.approvals import ProposalState, Verdict
 from gateway.messages.approvals import (
     ApprovalRequest,
@@ -36,6 +35,7 @@ from gateway.net.odd_stops import OddControl, OddMarketStop
 from gateway.services.control import ControlService
 from gateway.services.desk import DeskClient, not_done
 from gateway.services.ledger_control import error_of
+from gateway.services.utc_text import utc_text
 
 _PREVIEWED: Final = get_args(PreviewCommand)
 _TWICE: Final = Refused(
@@ -238,17 +238,13 @@ def _line(view: ProposalView) -> ProposalLine:
         proposal=proposed.number,
         state=view.state,
         by=proposed.by,
-        at=_iso(proposed.at_ns),
-        expires=_iso(proposed.expires_ns),
+        at=utc_text(proposed.at_ns),
+        expires=utc_text(proposed.expires_ns),
         commands=proposed.commands,  # type: ignore[arg-type]
         change_minor=proposed.change_minor,
         why=proposed.why,
         decided_by="" if decided is None else decided.by,
         decided_why="" if decided is None else decided.why,
-        decided="" if decided is None else _iso(decided.at_ns),
+        decided="" if decided is None else utc_text(decided.at_ns),
         result="" if carried is None else carried.result,
     )
-
-
-def _iso(at_ns: Nanos) -> str:
-    return datetime.fromtimestamp(at_ns / 1e9, tz=UTC).isoformat(timespec="milliseconds")

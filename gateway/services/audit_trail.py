@@ -9,7 +9,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +33,7 @@ from gateway.messages.base import Error
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.trader import Control, Controlled
 from gateway.services.desk import DeskClient, not_done
+from gateway.services.utc_text import utc_text
 
 LINES_WAITING_MAX: Final = 10_000
 """Lines that wait for the desk; past it the oldest are dropped and counted."""
@@ -249,10 +249,9 @@ def _result(answer: ServerMessage) -> tuple[str, bool]:
 
 def _shown(numbered: NumberedLine) -> AuditTrailLine:
     line = numbered.line
-    at = datetime.fromtimestamp(line.at_ns / 1e9, tz=UTC)
     return AuditTrailLine(
         number=numbered.number,
-        at=at.isoformat(timespec="milliseconds"),
+        at=utc_text(line.at_ns),
         by=line.by,
         what=line.what,
         about=line.about,

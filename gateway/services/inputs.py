@@ -5,8 +5,8 @@ reprice, resume. The desk keeps the inputs and reprices.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +34,9 @@ from gateway.messages.inputs import (
 from gateway.messages.protocol import ServerMessage
 from gateway.services.control import ControlService
 from gateway.services.desk import DeskClient, not_done
+from gateway.services.utc_text import utc_text
+
+logger = logging.getLogger("overround.gateway")
 
 _EVENTS: Final = frozenset(MatchEvent)
 _FAILED_SHOWN_MAX: Final = 1_000
@@ -59,8 +62,10 @@ class InputsService:
         self._desk = desk
         self._control = control
         self._limits = limits
+        self._unstopped: dict[str, dict[MarketNo, float]] = {}
+        """By fixture, markets whose suspension waits for their shell, and until when it is sent."""
         self._stopping: dict[str, asyncio.Task[None]] = {}
-        """Suspensions that wait for a shell, by fixture."""
+        """What suspends them, by fixture."""
 
     async def answer(self, by: str, request: InputsRequest) -> ServerMessage:
         """Answer a request about kept inputs."""
@@ -122,22 +127,27 @@ class InputsService:
 
     def _stop_later(self, by: str, fixture: str, numbers: Sequence[MarketNo], why: str) -> None:
         """Suspend markets whose shell did not answer, once it does; one task for each fixture."""
-        running = self._stopping.get(fixture)
-        if running is None or running.done():
-            stopping = self._stop_until_answered(by, fixture, numbers, why)
-            self._stopping[fixture] = asyncio.get_running_loop().create_task(stopping)
-
-    async def _stop_until_answered(
-        self, by: str, fixture: str, numbers: Sequence[MarketNo], why: str
-    ) -> None:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + _STOP_S
-        while numbers and loop.time() < until_s:
-            await asyncio.sleep(_STOP_AGAIN_S)
-            stopped = await self._control.suspend_with_all(by, fixture, why=why, only=numbers)
-            numbers = stopped.failed
-        if self._stopping.get(fixture) is asyncio.current_task():
-            del self._stopping[fixture]
+        self._unstopped.setdefault(fixture, {}).update(dict.fromkeys(numbers, until_s))
+        if fixture not in self._stopping:
+            self._stopping[fixture] = loop.create_task(self._stop(by, fixture, why))
+
+    async def _stop(self, by: str, fixture: str, why: str) -> None:
+        """Send the suspension of a fixture again, to those that later events add as well."""
+        clock_s, waiting = asyncio.get_running_loop().time, self._unstopped[fixture]
+        try:
+            while waiting:
+                await asyncio.sleep(_STOP_AGAIN_S)
+                asked = list(waiting)
+                stopped = await self._control.suspend_with_all(by, fixture, why=why, only=asked)
+                for number in asked:
+                    if number not in stopped.failed or clock_s() >= waiting[number]:
+                        del waiting[number]
+        except Exception:
+            logger.exception("%s: its suspension is not sent again", fixture)
+        finally:
+            del self._stopping[fixture], self._unstopped[fixture]
 
     def _inputs(self, by: str, request: KeepInputs) -> KeptInputs | str:
         """Return what is to be kept, or what is wrong with it.
@@ -183,7 +193,6 @@ def _shown(request: InputsRequest, answer: DeskAnswer) -> ServerMessage:
     kept, repriced = answer.inputs, answer.repriced
     if kept is None:
         return InputsKept(id=request.id, fixture=request.fixture)
-    at = datetime.fromtimestamp(kept.at_ns / 1e9, tz=UTC).isoformat(timespec="milliseconds")
     return InputsKept(
         id=request.id,
         fixture=kept.fixture,
@@ -194,7 +203,7 @@ def _shown(request: InputsRequest, answer: DeskAnswer) -> ServerMessage:
         skew=kept.skew,
         running=bool(kept.since_ns),
         by=kept.by,
-        at=at,
+        at=utc_text(kept.at_ns),
         number=kept.number,
         repriced=repriced.markets,
         refused=repriced.refused,

@@ -63,7 +63,7 @@ class Match:
         self._fixture = fixture
         self._kept: InputsKept | None = None
         self._asked_s = 0.0
-        self._sees = screen.user.role not in ("viewer", "quant")
+        self._sees = screen.user.role != "viewer"
 
     async def refresh(self) -> None:
         """Ask the desk what it keeps, once a second."""
@@ -126,7 +126,12 @@ class Match:
         after = None if self._kept is None else self._kept.number
         undo = None
         if cancelled is not None:
-            undo = Undo(f"undo: {name}", lambda: session.match_event(fixture, cancelled, side=side))
+            # Refused once something else has happened: it would cancel another one's.
+            own = None if after is None else after + 1
+            undo = Undo(
+                f"undo: {name}",
+                lambda: session.match_event(fixture, cancelled, side=side, after=own),
+            )
         done = await self._screen.act(
             f"{name} of {fixture}",
             lambda: session.match_event(fixture, event, side=side, after=after),

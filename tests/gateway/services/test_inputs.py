@@ -170,6 +170,23 @@ async def test_a_shell_that_was_down_is_stopped_when_it_answers(bookmaker: Bookm
         await until(stopped)
 
 
+async def test_a_second_event_adds_the_markets_that_it_could_not_stop(
+    bookmaker: Bookmaker,
+) -> None:
+    async with trader(bookmaker) as control:
+        await control.keep_inputs(FIXTURE, {"model": MODEL, "state": {"period": 1}})
+        bookmaker.kill_shell("market-a")
+        first = await control.match_event(FIXTURE, "goal", side="home")
+        second = await control.match_event(FIXTURE, "red_card", side="away")
+        assert first.failed == second.failed == (1, 2)
+        bookmaker.start_shell("market-a")
+
+        async def stopped() -> bool:
+            return [(await control.book(no)).status for no in (1, 2)] == ["suspended"] * 2
+
+        await until(stopped)
+
+
 @pytest.mark.parametrize("odd", [{"side": "Home"}, {"colour": "red"}, {"event": "x" * 50}])
 async def test_an_event_that_cannot_be_read_still_suspends(
     bookmaker: Bookmaker, odd: dict[str, object]
