@@ -24,6 +24,7 @@ class Counters:
         self.images_healed = 0
         self.account_events_out = 0
         self.bets_shown = 0
+        self.bets_shown_frames = 0
         self.bets_missed = 0
         self.control_commands = 0
         self.feed_messages = 0

@@ -6,10 +6,10 @@ bet, and never keeps a line that was shown.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from actors.bet_watch import LINES_LENT_MAX
 from actors.routes import Routes
@@ -19,8 +19,9 @@ from engine.common.ids import MalformedIdError, MarketNo, parse_market_key
 from engine.common.rows import BET, DECISION, FLAG_KNOWN, Bools, Rows, SlipKind, SlipState
 from engine.common.units import RATE_MICRO_ONE
 from gateway.counters import Counters
+from gateway.messages.bet_lines import BetLine
 from gateway.messages.bet_stream import LINES_MAX, BetSeen, WatchBets
-from gateway.messages.protocol import ServerMessage
+from gateway.net.codec import JSON, MSGPACK
 from gateway.net.output import Output
 from gateway.services.bet_views import bet_lines
 
@@ -32,24 +33,46 @@ LINES_GATHERED_MAX: Final = 32_768
 """Lines that wait for their turn; further ones are dropped and counted as missed."""
 LEND_TURNS: Final = 2
 """Turns after which shells are lent lines again."""
+_CODECS: Final = (MSGPACK, JSON)
 _STATES: Final = {"accepted": SlipState.ACCEPTED, "rejected": SlipState.REFUSED}
 _KINDS: Final = {"single": SlipKind.SINGLE, "slip": SlipKind.HEAD, "leg": SlipKind.LEG}
+
+
+class _Filter:
+    """What some sessions ask for: those that ask for the same have the same filter."""
+
+    __slots__ = ("asked", "market_passes")
+
+    def __init__(self, asked: WatchBets) -> None:
+        self.asked = asked
+        self.market_passes: dict[int, bool] = {}
+        """Which markets pass it, of those that were seen."""
 
 
 class _Watcher:
     """One session that watches bets."""
 
-    __slots__ = ("connection", "frame", "market_passes", "missed", "request")
+    __slots__ = ("codec", "connection", "filter", "missed")
 
-    def __init__(
-        self, connection: Output, frame: Callable[[ServerMessage], bytes], request: WatchBets
-    ) -> None:
+    def __init__(self, connection: Output, codec: int, asked: _Filter) -> None:
         self.connection = connection
-        self.frame = frame
-        self.request = request
+        self.codec = codec
+        self.filter = asked
         self.missed = 0
-        self.market_passes: dict[int, bool] = {}
-        """Which markets pass the filter, of those that were seen."""
+
+
+class _Turn:
+    """What one turn shows: sessions of one filter and codec that missed as much share a frame."""
+
+    __slots__ = ("found", "frames", "lines", "missed")
+
+    def __init__(self, lines: Rows, missed: int) -> None:
+        self.lines = lines
+        self.missed = missed
+        self.found: dict[_Filter, tuple[tuple[BetLine, ...], int]] = {}
+        """By filter the newest lines that pass it, and how many more do."""
+        self.frames: dict[tuple[_Filter, int, int], bytes] = {}
+        """By filter, codec and number of missed lines."""
 
 
 class BetStream:
@@ -83,11 +106,13 @@ class BetStream:
         self,
         session: object,
         connection: Output,
-        frame: Callable[[ServerMessage], bytes],
+        codec: int,
         request: WatchBets,
     ) -> None:
         """Begin to show a session the bets that pass a filter, instead of another filter's."""
-        self._watchers[session] = _Watcher(connection, frame, request)
+        asked = replace(request, id=0)
+        same = (one.filter for one in self._watchers.values() if one.filter.asked == asked)
+        self._watchers[session] = _Watcher(connection, codec, next(same, None) or _Filter(asked))
         if self._timer is None:
             self._turns = 0
             self._turn()
@@ -143,8 +168,9 @@ class BetStream:
         if not len(lines) and not missed:
             return
         step_s = SPREAD_S / len(self._watchers)
+        turn = _Turn(lines, missed)
         for at, session in enumerate(self._watchers):
-            loop.call_later(at * step_s, self._show, session, lines, missed)
+            loop.call_later(at * step_s, self._show, session, turn)
 
     def _lend(self, lines: int) -> None:
         for name in self._routes.shells:
@@ -169,27 +195,41 @@ class BetStream:
             shown = np.concatenate((shown, np.frombuffer(b"".join(lines), BET_LINE)))
         return shown, missed
 
-    def _show(self, session: object, lines: Rows, missed: int) -> None:
-        """Send a session the newest of some lines that pass its filter."""
+    def _show(self, session: object, turn: _Turn) -> None:
+        """Send a session the newest of a turn's lines that pass its filter."""
         watcher = self._watchers.get(session)
         if watcher is None:
             return
-        found = np.flatnonzero(self._passing(watcher, lines))
-        newest = found[-LINES_MAX:]
-        watcher.missed += missed + len(found) - len(newest)
-        if not len(newest) and not watcher.missed:
+        shown, more = self._found(watcher.filter, turn)
+        watcher.missed += turn.missed + more
+        if not shown and not watcher.missed:
             return
-        message = BetSeen(bets=bet_lines(lines[newest]), missed=watcher.missed)
-        if watcher.connection.send_odds(watcher.frame(message)):
-            self._counters.bets_shown += len(newest)
+        name = (watcher.filter, watcher.codec, watcher.missed)
+        frame = turn.frames.get(name)
+        if frame is None:
+            message = BetSeen(bets=shown, missed=watcher.missed)
+            frame = turn.frames[name] = _CODECS[watcher.codec].frame(message)
+            self._counters.bets_shown_frames += 1
+        if watcher.connection.send_odds(frame):
+            self._counters.bets_shown += len(shown)
             self._counters.bets_missed += watcher.missed
             watcher.missed = 0
         else:
-            watcher.missed += len(newest)
+            watcher.missed += len(shown)
 
-    def _passing(self, watcher: _Watcher, lines: Rows) -> Bools:
-        """Return which lines pass a session's filter."""
-        asked = watcher.request
+    def _found(self, asked: _Filter, turn: _Turn) -> tuple[tuple[BetLine, ...], int]:
+        """Return the newest of a turn's lines that pass a filter, and how many more do."""
+        found = turn.found.get(asked)
+        if found is None:
+            passing = np.flatnonzero(self._passing(asked, turn.lines))
+            newest = passing[-LINES_MAX:]
+            found = bet_lines(turn.lines[newest]), len(passing) - len(newest)
+            turn.found[asked] = found
+        return found
+
+    def _passing(self, wanted_lines: _Filter, lines: Rows) -> Bools:
+        """Return which lines pass a filter."""
+        asked = wanted_lines.asked
         passing: Bools = np.ones(len(lines), np.bool_)
         for name, least_minor in (
             ("stake_minor", asked.stake_minor_min),
@@ -211,18 +251,18 @@ class BetStream:
                 passing &= np.isin(lines[name], np.array(wanted, lines[name].dtype))
         if asked.fixtures or asked.types:
             numbers = np.unique(lines["market_no"]).tolist()
-            wanted_nos = [no for no in numbers if self._market_passes(watcher, no)]
+            wanted_nos = [no for no in numbers if self._market_passes(wanted_lines, no)]
             passing &= np.isin(lines["market_no"], np.array(wanted_nos, np.uint32))
         return passing
 
-    def _market_passes(self, watcher: _Watcher, number: int) -> bool:
+    def _market_passes(self, asked: _Filter, number: int) -> bool:
         """Return whether a market is of the fixtures and types that a filter names."""
-        passes = watcher.market_passes.get(number)
+        passes = asked.market_passes.get(number)
         if passes is None:
             route = self._routes.markets.get(MarketNo(number))
             if route is None:
                 return False  # it may become known
-            passes = watcher.market_passes[number] = _is_among(route.key, watcher.request)
+            passes = asked.market_passes[number] = _is_among(route.key, asked.asked)
         return passes
 
 

@@ -38,6 +38,7 @@ _COUNTS: Final[dict[str, str]] = {
     "images_healed": "Market images fetched because a change did not fit the one held",
     "account_events_out": "Bet events sent to their owners",
     "bets_shown": "Bets shown to sessions that watch bets",
+    "bets_shown_frames": "Messages of bets shown that were encoded; equal filters share them",
     "bets_missed": "Bets that sessions which watch bets were told to have missed",
     "control_commands": "Market commands received on control sessions",
     "feed_messages": "Messages of feeds answered, those refused included",

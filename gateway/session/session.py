@@ -415,7 +415,7 @@ class ClientSession:
         stream = self._services.bet_stream
         self._send(WatchingBets(id=request.id, on=request.on))
         if request.on:
-            stream.watch(self, self._connection, self._frame, request)
+            stream.watch(self, self._connection, self._codec.index, request)
         else:
             stream.leave(self)
 

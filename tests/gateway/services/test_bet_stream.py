@@ -1,6 +1,7 @@
 """Bets shown to sessions: how many are kept for a turn, and what a slow session is told."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import numpy as np
@@ -95,3 +96,27 @@ async def test_nothing_is_gathered_for_nobody() -> None:
         await until(lambda: not stream._watchers)
         system.gateway.on_bets(0, 5, *decided(4))
         assert stream._taken()[0].tolist() == []
+
+
+async def test_sessions_that_ask_for_the_same_are_sent_one_encoded_message() -> None:
+    async with AsyncExitStack() as stack:
+        system = await stack.enter_async_context(open_price_gateway())
+        sessions = [await stack.enter_async_context(floor(system)) for _ in range(4)]
+        for session in sessions[:3]:
+            await session.watch_bets()
+        await sessions[3].watch_bets(stake_minor_min=101)
+        counters = system.gateway.counters
+        system.gateway.on_bets(0, 5, *decided(4))
+        system.gateway.on_bets(2, 5, *decided(1, first=9))
+        for session in sessions[:3]:
+            assert await read(session, 1) == [([1, 2, 3, 4, 9], 2)]
+        assert await read(sessions[3], 1) == [([], 2)]
+        assert (counters.bets_shown_frames, counters.bets_shown) == (2, 15)
+
+        # One that has missed more than the others is told so in a message of its own.
+        (slow, *_) = system.gateway._services.bet_stream._watchers.values()
+        slow.missed = 7
+        system.gateway.on_bets(0, 6, *decided(1, first=11))
+        found = [(await read(session, 1))[0] for session in sessions[:3]]
+        assert found == [([11], 7), ([11], 0), ([11], 0)]
+        assert counters.bets_shown_frames == 4
