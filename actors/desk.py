@@ -17,23 +17,30 @@ from msgspec.structs import replace
 
 from actors.desk_journal import DeskJournal, Document
 from actors.desk_messages import (
+    MARGINS_PAGE_MAX,
     PAGE_MAX,
     AlertPage,
     AskInputs,
+    AskMargins,
+    AskPricing,
     Decide,
     HappenInMatch,
     InputsPage,
     KeepInputs,
+    KeepMargin,
     ListAlerts,
     ListProposals,
     ListRules,
+    MarginPage,
     NotDone,
     NoteCarriedOut,
+    PricingPage,
     ProposalPage,
     ProposalView,
     Propose,
     PutRule,
     ReleaseInputs,
+    ReleaseMargin,
     Repriced,
     RulePage,
     SearchTrail,
@@ -55,6 +62,8 @@ from engine.common.units import NS_PER_MS, Nanos
 from engine.desk.approvals import ApprovalDocument
 from engine.desk.audit_trail import NumberedLine
 from engine.desk.kept_inputs import InputsDocument, InputsReleased, KeptInputs
+from engine.desk.kept_margins import MarginDocument
+from engine.desk.scopes import fixture_scopes, most_specific_first, wide_scopes
 from engine.watch.alerts import WatchDocument
 from engine.watch.rules import WatchRule
 from persistence.chain import JournalDamagedError
@@ -120,6 +129,8 @@ class Desk:
         self.watch.rules_changed()
         self.quotes = DeskQuotes(
             inputs=lambda: self._journal.inputs,
+            margins=lambda: self._journal.margins,
+            place_of=self.watch.place_of,
             routes=self.watch.routes,
             clock_ns=clock_ns,
             period_s=settings.quote_ms / 1_000,
@@ -146,8 +157,10 @@ class Desk:
         self.watch.on_routes(version, shells, markets, peers)
 
     def on_fixtures(self, payload: bytes) -> None:
-        """Take fixtures as the directory has them, in any order."""
-        self.watch.on_fixtures(payload)
+        """Take fixtures as the directory has them; where one has moved, other margins may hold."""
+        moved = self.watch.on_fixtures(payload)
+        if self._journal.margins.kept:
+            self.quotes.reprice_shortly(moved)
 
     def on_created(self, payload: bytes) -> None:
         """Take the images of markets."""
@@ -195,6 +208,13 @@ class Desk:
             case AskInputs():
                 inputs = self._journal.inputs.kept.get(request.fixture)
                 return _not_kept(request.fixture) if inputs is None else _page(inputs, at_ns)
+            case KeepMargin() | ReleaseMargin():
+                return self._change_margins(request, at_ns)
+            case AskMargins():
+                return self._margins(request)
+            case AskPricing():
+                held = self._journal.margins.of_fixture(request.places, request.own)
+                return encode(PricingPage(margins=held))
             case ListRules():
                 return self._rules()
             case ListAlerts():
@@ -280,6 +300,40 @@ class Desk:
             return encode(InputsPage())
         repriced = await self.quotes.reprice(document.inputs.fixture)
         return _page(document.inputs, Nanos(self._clock_ns()), repriced)
+
+    def _change_margins(self, request: KeepMargin | ReleaseMargin, at_ns: Nanos) -> bytes:
+        margins = self._journal.margins
+        document: MarginDocument | Refused
+        if isinstance(request, KeepMargin):
+            scope = request.kept.scope
+            document = margins.keep(replace(request.kept, at_ns=at_ns))
+        else:
+            scope = request.scope
+            document = margins.release(scope, by=request.by, at_ns=at_ns)
+        if isinstance(document, Refused):
+            return encode(NotDone(refused=document))
+        if not self._write(document):
+            return _not_done(Reason.DISK_FULL, MESSAGES[Reason.DISK_FULL])
+        kept = margins.kept.get(scope)
+        return encode(
+            MarginPage(
+                margins=() if kept is None else (kept,),
+                total=len(margins.kept),
+                fixtures=self.quotes.reprice_touched(scope),
+            )
+        )
+
+    def _margins(self, request: AskMargins) -> bytes:
+        kept = self._journal.margins.kept
+        scopes = sorted(kept, key=most_specific_first)
+        if request.market_no in self.watch.routes.markets:
+            place = self.watch.place_of(request.market_no)
+            within = {*fixture_scopes(place), *wide_scopes(place)}
+            scopes = [scope for scope in scopes if scope in within]
+        elif request.market_no:
+            return _not_done(Reason.MARKET_UNKNOWN, MESSAGES[Reason.MARKET_UNKNOWN])
+        page = scopes[request.skip : request.skip + min(request.limit, MARGINS_PAGE_MAX)]
+        return encode(MarginPage(margins=tuple(map(kept.__getitem__, page)), total=len(scopes)))
 
     def _change_watch(self, request: PutRule | WorkAlert, at_ns: Nanos) -> bytes:
         alerts = self._journal.alerts

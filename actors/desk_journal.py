@@ -16,6 +16,7 @@ from engine.common.units import Nanos
 from engine.desk.approvals import ApprovalDocument, Approvals, CarriedOut, Decided, Proposed
 from engine.desk.audit_trail import AuditTrail, LinesAdded
 from engine.desk.kept_inputs import Inputs, InputsDocument, InputsKept, InputsReleased
+from engine.desk.kept_margins import MarginDocument, MarginKept, MarginReleased, Margins
 from engine.watch.alerts import (
     AlertRaised,
     AlertRepeated,
@@ -30,7 +31,7 @@ from persistence.frames import Record
 from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 
-Document = ApprovalDocument | InputsDocument | LinesAdded | WatchDocument
+Document = ApprovalDocument | InputsDocument | MarginDocument | LinesAdded | WatchDocument
 
 AUDIT_FOLDER: Final = "audit"
 """The folder, in that of the desk, of the audit trail's journal."""
@@ -51,6 +52,7 @@ class DeskJournal:
         self.trail = AuditTrail()
         self.alerts = Alerts()
         self.inputs = Inputs()
+        self.margins = Margins()
         self._journal: Journal | None = None
         self._audit: Journal | None = None
         self._last_ns = Nanos(0)
@@ -113,5 +115,7 @@ class DeskJournal:
                 self.approvals.apply(document)
             case InputsKept() | InputsReleased():
                 self.inputs.apply(document)
+            case MarginKept() | MarginReleased():
+                self.margins.apply(document)
             case RuleSet() | RuleRemoved() | AlertRaised() | AlertRepeated() | AlertWorked():
                 self.alerts.apply(document)

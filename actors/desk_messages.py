@@ -10,17 +10,22 @@ from msgspec import Struct
 
 from engine.common.commands import MarketCommand
 from engine.common.events import Refused
+from engine.common.ids import MarketNo
 from engine.common.match_events import MatchEvent
 from engine.common.units import Minor
 from engine.desk.approvals import Proposal, ProposalState, Verdict
 from engine.desk.audit_trail import AuditQuery, LinesAdded, NumberedLine
 from engine.desk.kept_inputs import KeptInputs
+from engine.desk.kept_margins import FixtureMargins, KeptMargin
+from engine.desk.scopes import Scope
 from engine.pricing.football.model import Side
 from engine.watch.alerts import Alert, AlertStatus
-from engine.watch.rules import RuleName, WatchRule
+from engine.watch.rules import Place, RuleName, WatchRule
 
 PAGE_MAX: Final = 1_000
 """Proposals or lines in one answer."""
+MARGINS_PAGE_MAX: Final = 100
+"""Kept margins in one answer."""
 LINES_IN_CALL_MAX: Final = 1_024
 """Lines of the audit trail in one call; a gateway sends the rest in the next."""
 
@@ -130,8 +135,43 @@ class AskInputs(Struct, frozen=True, kw_only=True, tag_field="ask", tag="ask_inp
     fixture: str
 
 
+class KeepMargin(Struct, frozen=True, kw_only=True, tag_field="ask", tag="keep_margin"):
+    """Keep a scope's margin and skew, and reprice what is kept of the fixtures it touches."""
+
+    kept: KeptMargin
+
+
+class ReleaseMargin(Struct, frozen=True, kw_only=True, tag_field="ask", tag="release_margin"):
+    """Keep a scope's margin and skew no longer, and reprice likewise."""
+
+    by: str
+    scope: Scope
+
+
+class AskMargins(Struct, frozen=True, kw_only=True, tag_field="ask", tag="ask_margins"):
+    """Ask for the margins and skews of all scopes, or of those that a market is in."""
+
+    market_no: MarketNo = MarketNo(0)
+    skip: int = 0
+    limit: int = 100
+
+
+class AskPricing(Struct, frozen=True, kw_only=True, tag_field="ask", tag="ask_pricing"):
+    """Ask by what margins and skews some markets of a fixture, at least one, are to be priced.
+
+    `own` is what whoever prices them has named himself.
+    """
+
+    places: tuple[Place, ...]
+    own: KeptMargin | None
+
+
 DeskRequest = (
     Propose
+    | KeepMargin
+    | ReleaseMargin
+    | AskMargins
+    | AskPricing
     | KeepInputs
     | HappenInMatch
     | ReleaseInputs
@@ -202,13 +242,39 @@ class InputsPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="inp
     repriced: Repriced = Repriced()
 
 
+class MarginPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="margins"):
+    """Margins and skews, those of the most specific scopes first; `total` are kept or fit.
+
+    `fixtures` whose inputs are kept will be repriced.
+    """
+
+    margins: tuple[KeptMargin, ...] = ()
+    total: int = 0
+    fixtures: int = 0
+
+
+class PricingPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="pricing"):
+    """By what margins and skews a fixture's markets are to be priced."""
+
+    margins: FixtureMargins
+
+
 class NotDone(Struct, frozen=True, kw_only=True, tag_field="answer", tag="not_done"):
     """Nothing has changed."""
 
     refused: Refused
 
 
-DeskAnswer = ProposalPage | InputsPage | TrailPage | RulePage | AlertPage | NotDone
+DeskAnswer = (
+    ProposalPage
+    | InputsPage
+    | MarginPage
+    | PricingPage
+    | TrailPage
+    | RulePage
+    | AlertPage
+    | NotDone
+)
 
 encode: Final = msgspec.msgpack.Encoder().encode
 decode_request: Final = msgspec.msgpack.Decoder(DeskRequest).decode

@@ -6,18 +6,25 @@ engine.desk.kept_inputs' rules.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
+
+from msgspec import UNSET
 
 from actors.desk_messages import Repriced
 from actors.messages import decode_market_events, encode
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
 from engine.common.events import Refused
+from engine.common.ids import MARKET_NO_MAX, MarketNo
 from engine.common.reasons import MESSAGES, UNRECORDED, Reason
 from engine.common.units import Nanos
 from engine.desk.kept_inputs import Inputs, KeptInputs
+from engine.desk.kept_margins import FixtureMargins, KeptMargin, Margins
+from engine.desk.scopes import Scope
+from engine.watch.rules import Place
 
 _CALL_TIMEOUT_S: Final = 5.0
 _FIXTURES_AT_ONCE: Final = 8
@@ -33,6 +40,10 @@ class DeskQuotes:
     ----------
     inputs : callable
         Returns the inputs that are kept.
+    margins : callable
+        Returns the margins and skews that are kept by scope.
+    place_of : callable
+        Returns where a market belongs, or a fixture by its id.
     routes : Routes
         The shells of markets, and how to call them.
     clock_ns : callable
@@ -45,16 +56,21 @@ class DeskQuotes:
         self,
         *,
         inputs: Callable[[], Inputs],
+        margins: Callable[[], Margins],
+        place_of: Callable[[MarketNo | str], Place],
         routes: Routes,
         clock_ns: Callable[[], int],
         period_s: float,
     ) -> None:
         self._inputs = inputs
+        self._margins = margins
+        self._place_of = place_of
         self._routes = routes
         self._clock_ns = clock_ns
         self._period_s = period_s
         self._running: asyncio.Task[None] | None = None
         self._busy: dict[str, asyncio.Lock] = {}
+        self._wake = asyncio.Event()
         self._due: dict[str, None] = {}
         """Fixtures of which a shell has not taken the last repricing, at most those kept."""
 
@@ -69,6 +85,21 @@ class DeskQuotes:
             self._running.cancel()
             self._running = None
 
+    def reprice_touched(self, scope: Scope) -> int:
+        """Reprice, shortly, the fixtures of which a market may be in a scope; return how many."""
+        kept = self._inputs().kept
+        touched = [fixture for fixture in kept if scope.touches(self._place_of(fixture))]
+        self.reprice_shortly(touched)
+        return len(touched)
+
+    def reprice_shortly(self, fixtures: Iterable[str]) -> None:
+        """Reprice those of some fixtures whose inputs are kept, without waiting for their turn."""
+        kept = self._inputs().kept
+        due = [fixture for fixture in fixtures if fixture in kept]
+        if due:
+            self._due |= dict.fromkeys(due)
+            self._wake.set()
+
     async def reprice(self, fixture: str) -> Repriced:
         """Reprice a fixture by what is kept now; one repricing of a fixture runs at a time."""
         lock = self._busy.setdefault(fixture, asyncio.Lock())
@@ -82,11 +113,13 @@ class DeskQuotes:
             return await self._reprice(inputs)
 
     async def _reprice(self, inputs: KeptInputs) -> Repriced:
-        prefix = f"{inputs.fixture}/"
-        shells = dict.fromkeys(
-            route.shell for route in self._routes.markets.values() if route.key.startswith(prefix)
-        )
-        payload = encode(inputs.pricing_at(Nanos(self._clock_ns())) | {"by": f"desk:{inputs.by}"})
+        markets, _ = self._routes.page(fixture=inputs.fixture, after=0, limit=MARKET_NO_MAX)
+        shells = dict.fromkeys(route.shell for route in markets)
+        pricing = inputs.pricing_at(Nanos(self._clock_ns())) | {"by": f"desk:{inputs.by}"}
+        if markets:
+            places = [self._place_of(route.market_no) for route in markets]
+            pricing |= self._margins_of(inputs, places).pricing()
+        payload = encode(pricing)
         answers = await asyncio.gather(*(self._ask(shell, payload) for shell in shells))
         events = [event for each in answers for event in each]
         refused = [event for event in events if isinstance(event, Refused)]
@@ -97,6 +130,14 @@ class DeskQuotes:
             refused=len(refused),
             why="" if not refused else refused[0].message or MESSAGES[refused[0].reason],
         )
+
+    def _margins_of(self, inputs: KeptInputs, places: list[Place]) -> FixtureMargins:
+        own = KeptMargin(
+            scope=Scope(fixture=inputs.fixture),
+            margin=UNSET if inputs.margin is None else inputs.margin,
+            skew=UNSET if inputs.skew is None else inputs.skew,
+        )
+        return self._margins().of_fixture(places, own)
 
     async def _ask(self, shell: str, payload: bytes) -> list[object]:
         peer = self._routes.peer(shell)
@@ -114,7 +155,9 @@ class DeskQuotes:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(self._period_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._period_s)
+            self._wake.clear()
             kept = self._inputs().kept
             for gone in [name for name in self._busy if name not in kept]:
                 if not self._busy[gone].locked():

@@ -159,8 +159,12 @@ class DeskWatch:
         for market in markets:
             self._place(market.market_no, market.key)
 
-    def on_fixtures(self, payload: bytes) -> None:
-        """Take fixtures as the directory has them; one that goes live has kicked off."""
+    def on_fixtures(self, payload: bytes) -> list[str]:
+        """Take fixtures as the directory has them; one that goes live has kicked off.
+
+        Return those of another sport or competition than before.
+        """
+        all_moved = []
         for fixture in decode_fixtures(payload):
             known = self._fixtures.get(fixture.fixture)
             if known is not None and known.version >= fixture.version:
@@ -170,10 +174,13 @@ class DeskWatch:
                 fixture.sport,
                 fixture.competition,
             )
+            if moved:
+                all_moved.append(fixture.fixture)
             for number in self._markets_of(fixture.fixture) if moved else ():
                 self._place(number, self.routes.markets[number].key)
             if fixture.state is FixtureState.LIVE:
                 self._kick_off(fixture.fixture)
+        return all_moved
 
     def on_created(self, payload: bytes) -> None:
         """Take images of markets: all odds and states."""
@@ -235,6 +242,15 @@ class DeskWatch:
         if self._scores.get(fixture, (0, 0)) != (home, away):
             self._scores[fixture] = home, away
             self._see(ScoreSeen(self._now(), fixture, home, away))
+
+    def place_of(self, what: MarketNo | str) -> Place:
+        """Return where a known market belongs, or a fixture by its id."""
+        if not isinstance(what, str):
+            return self._places[what]
+        fixture = self._fixtures.get(what)
+        if fixture is None:
+            return Place(what)
+        return Place(what, sport=fixture.sport, competition=fixture.competition)
 
     # --- facts -----------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from gateway.services.fixture_control import FixtureService
 from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
 from gateway.services.inputs import InputsService
+from gateway.services.margins import MarginService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.services.scopes import ScopeService
@@ -61,6 +62,7 @@ def make_services(
         limits=limits,
         counters=counters,
     )
+    margins = MarginService(desk=desk, routes=routes)
     return Services(
         settings=settings,
         counters=counters,
@@ -83,6 +85,7 @@ def make_services(
         watching=WatchingService(desk=desk),
         bet_stream=BetStream(routes=routes, gateway=name, counters=counters),
         inputs=InputsService(desk=desk, control=control, limits=limits),
+        margins=margins,
         approvals=ApprovalService(
             control=control, desk=desk, approval_minor=desk_settings.approval_minor
         ),
@@ -95,6 +98,7 @@ def make_services(
             limits=limits,
             fixtures=fixtures,
             control=control,
+            margins=margins,
             supervisor=lambda: suspected.supervisor,
             timeout_s=settings.control_timeout_ms / 1_000,
         ),

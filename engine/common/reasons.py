@@ -132,6 +132,7 @@ class Reason(IntEnum):
     ALERT_UNKNOWN = 962
     INPUTS_UNKNOWN = 971
     INPUTS_CHANGED = 972
+    SCOPE_UNKNOWN = 973
 
 
 RETRYABLE: Final = frozenset(
@@ -270,6 +271,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.ALERT_UNKNOWN: "no such alert",
     Reason.INPUTS_UNKNOWN: "the desk keeps no inputs of this fixture",
     Reason.INPUTS_CHANGED: "the fixture's inputs have been changed since",
+    Reason.SCOPE_UNKNOWN: "the desk keeps nothing for this scope",
 }
 
 SLIP_MESSAGES: Final[dict[Reason, str]] = {

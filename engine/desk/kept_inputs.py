@@ -44,8 +44,10 @@ _SIDED: Final = (
 class KeptInputs(Struct, frozen=True, kw_only=True):
     """A fixture's inputs: what `reprice` takes, and since when the clock runs.
 
-    `state` is that of `since_ns` while the clock runs, else it stands. `builder_limits` are the
-    limits of the fixture's bet builders by the house's rules, as the shells take them.
+    `margin` and `skew` are those that whoever keeps the inputs has named; without them those of
+    engine.desk.kept_margins hold. `state` is that of `since_ns` while the clock runs, else it
+    stands. `builder_limits` are the limits of the fixture's bet builders by the house's rules, as
+    the shells take them.
     """
 
     fixture: str
@@ -63,16 +65,14 @@ class KeptInputs(Struct, frozen=True, kw_only=True):
     """How often the fixture's inputs have been changed: whoever changes them says which he saw."""
 
     def pricing_at(self, now_ns: Nanos) -> dict[str, Any]:
-        """Return the fields of a reprice at a time."""
-        pricing: dict[str, Any] = {
+        """Return the fields of a reprice at a time, but for margin and skew."""
+        return {
             "fixture": self.fixture,
             "sport": self.sport,
             "model": self.model,
             "state": self.state_at(now_ns),
-            "skew": self.skew,
             "builder_limits": self.builder_limits,
         }
-        return pricing if self.margin is None else pricing | {"margin": self.margin}
 
     def state_at(self, now_ns: Nanos) -> dict[str, Any]:
         """Return the state at a time, with the clock moved on where it runs."""

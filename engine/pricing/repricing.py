@@ -17,6 +17,7 @@ from engine.common.commands import (
     WHY_CHARS_MAX,
     FeedStep,
     MarketCommand,
+    Quote,
     ResumeMarket,
     SetOdds,
     SuspendMarket,
@@ -58,6 +59,14 @@ class Pricing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     skew: Skew | None = None
 
 
+class PricedApart(Struct, frozen=True, kw_only=True):
+    """Markets of a fixture with a margin and a skew of their own."""
+
+    market_nos: tuple[MarketNo, ...]
+    margin: Margin = Margin()
+    skew: Skew | None = None
+
+
 class Reprice(Struct, frozen=True, kw_only=True):
     """Reprice every market of a fixture that this shell hosts.
 
@@ -65,7 +74,8 @@ class Reprice(Struct, frozen=True, kw_only=True):
     afterwards. All of it is one journal record, so no bet is placed in between. With a `mark` each
     market applies the commands once, as a feed's message. `fed` marks a feed's request without a
     mark: its commands neither set nor release a trader's hold. `builder_limits` are those that the
-    house's rules give the fixture's bet builders; None where they are the same in play.
+    house's rules give the fixture's bet builders; None where they are the same in play. Markets of
+    `apart` have another margin and skew than the others.
     """
 
     by: str
@@ -80,6 +90,7 @@ class Reprice(Struct, frozen=True, kw_only=True):
     resume: bool = False
     fed: bool = False
     builder_limits: PhaseLimits | None = None
+    apart: tuple[PricedApart, ...] = ()
 
 
 def decode_reprice(payload: bytes) -> Reprice:
@@ -135,10 +146,12 @@ class Repricer:
         images = self._priced_images(request, machine)
         if not images:
             return ()
-        figures = None if request.skew is None else _figures(images, machine)
-        quotes = self._board(request.sport, images).quotes(
-            request.model, request.state, request.margin, request.skew, figures
-        )
+        quotes: dict[str, tuple[Quote, ...]] = {}
+        for priced, part in _parts(request, images):
+            figures = None if priced.skew is None else _figures(part, machine)
+            quotes |= self._board(request.sport, part).quotes(
+                request.model, request.state, priced.margin, priced.skew, figures
+            )
         odds = {
             image.market_no: SetOdds(market_no=image.market_no, quotes=quotes[image.key])
             for image in images
@@ -213,6 +226,20 @@ def unpriced_stops(
         if market_no in refused
     ]
     return tuple(map(as_feed_command, stops) if request.fed else stops)
+
+
+def _parts(
+    request: Reprice, images: list[PriceImage]
+) -> list[tuple[Reprice | PricedApart, list[PriceImage]]]:
+    """Return markets that have the same margin and skew, with what names them; none is empty."""
+    if not request.apart:
+        return [(request, images)]
+    apart = {number: each for each in request.apart for number in each.market_nos}
+    parts: dict[int, tuple[Reprice | PricedApart, list[PriceImage]]] = {}
+    for image in images:
+        priced = apart.get(image.market_no, request)
+        parts.setdefault(id(priced), (priced, []))[1].append(image)
+    return list(parts.values())
 
 
 def _steps(request: Reprice, image: PriceImage, odds: SetOdds) -> tuple[FeedStep, ...]:

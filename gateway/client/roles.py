@@ -41,6 +41,7 @@ from gateway.client.desk import DeskRequests
 from gateway.client.errors import ConnectionLostError
 from gateway.client.fixtures import FixtureCommands
 from gateway.client.floor import FloorRequests
+from gateway.client.margins import MarginRequests
 from gateway.client.session import Session
 from gateway.client.stops import StopRequests
 from gateway.client.watching import WatchRequests
@@ -85,6 +86,7 @@ class ControlSession(
     DeskRequests,
     FixtureCommands,
     FloorRequests,
+    MarginRequests,
     StopRequests,
     WatchRequests,
 ):

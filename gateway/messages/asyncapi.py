@@ -97,6 +97,7 @@ from gateway.messages.inputs import (
     KeepInputs,
     ReleaseInputs,
 )
+from gateway.messages.margins import AskMargins, KeepMargin, MarginsKept, ReleaseMargin
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
     FreeBetGiven,
@@ -199,6 +200,9 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     AskInputs: (InputsKept, Error),
     ReleaseInputs: (InputsKept, Error),
     HappenInMatch: (InputsKept, Error),
+    KeepMargin: (MarginsKept, Error),
+    ReleaseMargin: (MarginsKept, Error),
+    AskMargins: (MarginsKept, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

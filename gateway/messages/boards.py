@@ -59,12 +59,12 @@ class CreateBoard(FixtureFields, frozen=True, kw_only=True, tag="create_board"):
 
     `template` is one of football (the whole board), football_main, football_cup (with extra time),
     tennis, basketball and race. `pricing` is as `reprice` takes it, and its sport is the
-    template's. For football the model may come from `expect` or from `fit` instead: odds of
-    markets, keys without the fixture, whose margin is removed first. A race needs its runners in
-    `sides`. `limits` holds for every new market of the board; what it does not name comes from the
-    settings, by the template's sport and by `live`. Markets of the fixture that exist are priced
-    too; of them, only those that were never open are opened. Answered by `board_created`; the same
-    request may be sent again.
+    template's; where it names no margin or skew, those that `keep_margin` keeps hold. For football
+    the model may come from `expect` or from `fit` instead: odds of markets, keys without the
+    fixture, whose margin is removed first. A race needs its runners in `sides`. `limits` holds for
+    every new market of the board; what it does not name comes from the settings, by the template's
+    sport and by `live`. Markets of the fixture that exist are priced too; of them, only those that
+    were never open are opened. Answered by `board_created`; the same request may be sent again.
     """
 
     id: IdField = 0

@@ -19,7 +19,8 @@ EventField = Annotated[str, Meta(max_length=EVENT_CHARS_MAX), enumerated(MatchEv
 class KeepInputs(FromClient, frozen=True, kw_only=True, tag="keep_inputs"):
     """Have the desk keep a fixture's model, state, margin and skew, and reprice by them.
 
-    `pricing` is as `reprice` takes it. For football the model may come from `expect` or from `fit`
+    `pricing` is as `reprice` takes it; where it names no margin or skew, those of `keep_margin`
+    hold. For football the model may come from `expect` or from `fit`
     instead, as in `create_board`. While the clock is `running` (football), the desk moves it on and
     reprices by itself. Without a `state` the match goes on from where it is kept, its clock too.
     `after` is the number of the inputs that the sender saw: others by now refuse the request (972).
@@ -71,10 +72,10 @@ class HappenInMatch(FromClient, frozen=True, kw_only=True, tag="match_event"):
 class InputsKept(FromGateway, frozen=True, kw_only=True, tag="inputs_kept"):
     """A fixture's inputs, with the state as it is now, and what came of the request.
 
-    `repriced` markets have new odds; `refused` ones do not, the first of them for `why`.
-    `suspended` and `resumed` count markets, and `failed` names up to a thousand whose suspension
-    has no answer yet. Without inputs, the `sport` is empty. `at` is when and `by` who set them
-    last, and `number` how often they were set.
+    Margin and skew are those that `keep_inputs` named. `repriced` markets have new odds; `refused`
+    ones do not, the first of them for `why`. `suspended` and `resumed` count markets, and `failed`
+    names up to a thousand whose suspension has no answer yet. Without inputs, the `sport` is empty.
+    `at` is when and `by` who set them last, and `number` how often they were set.
     """
 
     id: int = 0

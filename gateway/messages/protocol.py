@@ -81,6 +81,7 @@ from gateway.messages.inputs import (
     KeepInputs,
     ReleaseInputs,
 )
+from gateway.messages.margins import AskMargins, KeepMargin, MarginsKept, ReleaseMargin
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
     FreeBetGiven,
@@ -181,6 +182,9 @@ ClientMessage = (
     | AskInputs
     | ReleaseInputs
     | HappenInMatch
+    | KeepMargin
+    | ReleaseMargin
+    | AskMargins
     | FeedPush
     | FeedAttach
     | FeedRequestDone
@@ -243,6 +247,7 @@ ServerMessage = (
     | WatchingAlerts
     | AlertSeen
     | InputsKept
+    | MarginsKept
     | FeedPushed
     | FeedAttached
     | FeedRequest

@@ -23,11 +23,18 @@ from actors.routes import Routes
 from engine.common.commands import CreateMarket, OpenMarket
 from engine.common.events import Refused
 from engine.common.fixtures import FillDescription, FixtureChange, FixturePatch, HandDescription
-from engine.common.ids import MalformedIdError, MarketNo, is_derived, parse_market_key
+from engine.common.ids import (
+    MARKET_NO_MAX,
+    MalformedIdError,
+    MarketNo,
+    is_derived,
+    parse_market_key,
+)
 from engine.common.lifecycle import Status
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import ODDS_MILLI_MIN, OddsMilli
 from engine.common.views import PriceImage
+from engine.watch.rules import Place
 from gateway.market_limits import LIVE, PREMATCH, LimitRules
 from gateway.messages.base import Error
 from gateway.messages.boards import (
@@ -43,6 +50,7 @@ from gateway.messages.protocol import ServerMessage
 from gateway.messages.trader import Control, Controlled, Reprice
 from gateway.services.control import ControlService
 from gateway.services.fixture_control import FixtureService
+from gateway.services.margins import MarginService
 from gateway.services.price_fanout import Fanout
 
 if TYPE_CHECKING:
@@ -82,6 +90,8 @@ class BoardService:
         Describes fixtures.
     control : ControlService
         Prices and opens.
+    margins : MarginService
+        Knows which margins and skews are kept for a board's markets.
     supervisor : callable
         Returns the supervisor that creates markets, None without one.
     timeout_s : float
@@ -96,6 +106,7 @@ class BoardService:
         limits: LimitRules,
         fixtures: FixtureService,
         control: ControlService,
+        margins: MarginService,
         supervisor: Callable[[], Peer | None],
         timeout_s: float,
     ) -> None:
@@ -104,6 +115,7 @@ class BoardService:
         self._limits = limits
         self._fixtures = fixtures
         self._control = control
+        self._margins = margins
         self._supervisor = supervisor
         self._timeout_s = timeout_s
 
@@ -238,10 +250,30 @@ class BoardService:
 
     async def _price(self, by: str, request: CreateBoard, board: _Board) -> ServerMessage:
         """Reprice the fixture in its shells; one that was just started has a route shortly."""
+        places = self._places(request.fixture)
+        margins = await self._margins.of_board(places, board.pricing) if places else None
+        if isinstance(margins, Error):
+            return msgspec.structs.replace(margins, id=request.id)
         reprice = Reprice(id=request.id, fixture=request.fixture, pricing=board.pricing)
-        answer = await self._control.reprice(by, reprice)
+        answer = await self._control.reprice(by, reprice, margins=margins)
         assert isinstance(answer, Controlled | Error)
         return answer
+
+    def _places(self, fixture: str) -> list[Place]:
+        """Return where each market of a fixture belongs, as far as its routes are known."""
+        line = self._fixtures.catalogue.line(fixture, for_bettors=False)
+        assert line is not None, "it was described"
+        routes, _ = self._routes.page(fixture=fixture, after=0, limit=MARKET_NO_MAX)
+        return [
+            Place(
+                fixture,
+                route.market_no,
+                parse_market_key(route.key).type,
+                line.sport,
+                line.competition,
+            )
+            for route in routes
+        ]
 
     # --- steps of both ---------------------------------------------------------------------------
 

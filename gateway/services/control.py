@@ -31,6 +31,7 @@ from engine.common.commands import (
 from engine.common.events import MarketEvent, MarketResumed, MarketSuspended, Refused, StatusSet
 from engine.common.ids import MarketNo
 from engine.common.reasons import MESSAGES, Reason
+from engine.desk.kept_margins import FixtureMargins
 from engine.market.status_transitions import as_feed_command
 from gateway.counters import Counters
 from gateway.market_limits import LimitRules
@@ -199,10 +200,18 @@ class ControlService:
             if route.key.startswith(prefix)
         ]
 
-    async def reprice(self, by: str, request: Reprice, *, fed: bool = False) -> ServerMessage:
+    async def reprice(
+        self,
+        by: str,
+        request: Reprice,
+        *,
+        fed: bool = False,
+        margins: FixtureMargins | None = None,
+    ) -> ServerMessage:
         """Reprice a fixture's markets in all its shells; the answer holds all events.
 
-        `fed` is True for a feed, whose repricing leaves markets held that a trader holds.
+        `fed` is True for a feed, whose repricing leaves markets held that a trader holds. `margins`
+        hold in place of what the pricing says of margin and skew.
         """
         from engine.pricing import repricing  # noqa: PLC0415 - loads pricing, which bets do not need
 
@@ -237,7 +246,9 @@ class ControlService:
                 id=request.id,
             )
         self._counters.control_commands += 1
-        payload = encode(command)
+        payload = encode(
+            command if margins is None else msgspec.to_builtins(command) | margins.pricing()
+        )
         answers = await asyncio.gather(*(self._ask(shell, "reprice", payload) for shell in shells))
         events = [event for each in answers for event in each]
         if request.suspend:

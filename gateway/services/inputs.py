@@ -180,7 +180,7 @@ class InputsService:
             sport=pricing.sport,
             model=msgspec.to_builtins(model),
             state=msgspec.to_builtins(state),
-            margin=msgspec.to_builtins(pricing.margin),
+            margin=msgspec.to_builtins(pricing.margin) if "margin" in given else None,
             skew=None if pricing.skew is None else msgspec.to_builtins(pricing.skew),
             builder_limits=None if limits is None else msgspec.to_builtins(limits),
             by=by,

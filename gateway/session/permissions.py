@@ -68,6 +68,7 @@ from gateway.messages.fixtures import (
 )
 from gateway.messages.house import AskHouse, StartTheHouse, StopTheHouse
 from gateway.messages.inputs import AskInputs, HappenInMatch, KeepInputs, ReleaseInputs
+from gateway.messages.margins import AskMargins, KeepMargin, ReleaseMargin
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.races import SettleRace
@@ -139,6 +140,7 @@ _OVERSEE: Final[frozenset[type]] = frozenset(
         WatchBets,
         AskAuditTrail,
         AskInputs,
+        AskMargins,
         AskPreview,
         ListProposals,
     }
@@ -149,7 +151,9 @@ _FIXTURES: Final[frozenset[type]] = frozenset(
     {SetFixture, ClaimFixture, CreateMarkets, CreateBoard}
 )
 _PROPOSE: Final[frozenset[type]] = frozenset({ProposeCommands, WithdrawProposal})
-_PRICE: Final[frozenset[type]] = frozenset({KeepInputs, ReleaseInputs, HappenInMatch})
+_PRICE: Final[frozenset[type]] = frozenset(
+    {KeepInputs, ReleaseInputs, HappenInMatch, KeepMargin, ReleaseMargin}
+)
 _DECIDE: Final[frozenset[type]] = frozenset({DecideProposal})
 _RESUME: Final[frozenset[type]] = frozenset({ResumeAll, ResumeScope})
 _TRADE: Final = (

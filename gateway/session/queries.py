@@ -24,6 +24,7 @@ from gateway.messages.exposure import AskExposure
 from gateway.messages.fixtures import FixtureChangeRequest, FixtureQuestion
 from gateway.messages.house import HouseRequest, StopTheHouse
 from gateway.messages.inputs import InputsRequest
+from gateway.messages.margins import MarginRequest
 from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.races import SettleRace
@@ -69,6 +70,10 @@ def _settle_race(services: Services, claims: Claims, request: SettleRace) -> Wor
 
 def _inputs(services: Services, claims: Claims, request: InputsRequest) -> Work:
     return services.inputs.answer(claims.identity, request)
+
+
+def _margins(services: Services, claims: Claims, request: MarginRequest) -> Work:
+    return services.margins.answer(claims.identity, request)
 
 
 def _approvals(services: Services, claims: Claims, request: ApprovalRequest) -> Work:
@@ -183,6 +188,7 @@ QUERIES: Final[dict[type, Query]] = {
     **dict.fromkeys(get_args(OfferRequest), _offers),
     **dict.fromkeys(get_args(ApprovalRequest), _approvals),
     **dict.fromkeys(get_args(InputsRequest), _inputs),
+    **dict.fromkeys(get_args(MarginRequest), _margins),
     **dict.fromkeys(get_args(FixtureChangeRequest), _change_fixture),
     **dict.fromkeys(get_args(FixtureQuestion), _fixtures),
     **dict.fromkeys(get_args(CreationRequest), _create),

@@ -29,6 +29,7 @@ from gateway.services.fixture_control import FixtureService
 from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
 from gateway.services.inputs import InputsService
+from gateway.services.margins import MarginService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.services.scopes import ScopeService
@@ -104,6 +105,8 @@ class Services:
         Answers traders who bound single accounts.
     inputs : InputsService
         Model inputs that the desk keeps.
+    margins : MarginService
+        Margins and skews that the desk keeps by scope.
     approvals : ApprovalService
         Commands of the floor that may need a second person.
     trail : AuditTrailService
@@ -143,6 +146,7 @@ class Services:
         offers: OfferService,
         account_bounds: AccountBoundService,
         inputs: InputsService,
+        margins: MarginService,
         approvals: ApprovalService,
         trail: AuditTrailService,
         floor_accounts: FloorAccounts,
@@ -168,6 +172,7 @@ class Services:
         self.offers = offers
         self.account_bounds = account_bounds
         self.inputs = inputs
+        self.margins = margins
         self.approvals = approvals
         self.trail = trail
         self.floor_accounts = floor_accounts

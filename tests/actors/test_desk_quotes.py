@@ -13,10 +13,13 @@ from actors.messages import MarketRoute, ShellRoute, ShellState, encode
 from actors.peer import LocalPeer, PeerRefusedError, PeerTimeoutError
 from actors.routes import Routes
 from engine.common.events import Refused
-from engine.common.ids import MarketNo
+from engine.common.ids import MarketNo, parse_market_key
 from engine.common.reasons import Reason
 from engine.common.units import Nanos
 from engine.desk.kept_inputs import Inputs, KeptInputs
+from engine.desk.kept_margins import KeptMargin, Margins
+from engine.desk.scopes import Scope
+from engine.watch.rules import Place
 
 STANDING = KeptInputs(fixture="cup-0", sport="football", model={"home_rate": 1.5}, state={})
 RUNNING = replace(STANDING, fixture="cup-1", state={"clock_s": 0}, since_ns=Nanos(1))
@@ -31,9 +34,12 @@ class Shell:
         self.answers = list(answers)
         self.repriced: list[str] = []
         """Fixtures, those of calls that failed included."""
+        self.pricing: dict[str, Any] = {}
+        """What the last call said."""
 
     def reprice(self, payload: bytes) -> bytes:
-        self.repriced.append(msgspec.msgpack.decode(payload)["fixture"])
+        self.pricing = msgspec.msgpack.decode(payload)
+        self.repriced.append(self.pricing["fixture"])
         answer = self.answers.pop(0) if self.answers else encode([])
         if isinstance(answer, Exception):
             raise answer
@@ -43,8 +49,9 @@ class Shell:
 class Quotes:
     """The desk's repricing of kept inputs, each fixture with one market on each shell."""
 
-    def __init__(self, *kept: KeptInputs, shells: dict[str, Shell]) -> None:
+    def __init__(self, *kept: KeptInputs, shells: dict[str, Shell], period_s: float = 0.0) -> None:
         self.inputs = Inputs()
+        self.margins = Margins()
         for each in kept:
             self.inputs.apply(self.inputs.keep(each))  # type: ignore[arg-type]
         routes = Routes(shards=1)
@@ -63,8 +70,19 @@ class Quotes:
             peers={name: LocalPeer(shell, name=name) for name, shell in shells.items()},
         )
         self.quotes = DeskQuotes(
-            inputs=lambda: self.inputs, routes=routes, clock_ns=lambda: 1, period_s=0.0
+            inputs=lambda: self.inputs,
+            margins=lambda: self.margins,
+            place_of=self.place_of,
+            routes=routes,
+            clock_ns=lambda: 1,
+            period_s=period_s,
         )
+
+    def place_of(self, what: MarketNo | str) -> Place:
+        if isinstance(what, str):
+            return Place(what, sport="football")
+        key = parse_market_key(self.markets[[m.market_no for m in self.markets].index(what)].key)
+        return Place(key.fixture, what, key.type, "football")
 
     async def run_until(self, done: Callable[[], Any]) -> None:
         self.quotes.start()
@@ -121,3 +139,31 @@ async def test_what_is_released_is_owed_no_more() -> None:
     quotes.inputs.apply(quotes.inputs.release("cup-0", by="trader:anna", at_ns=2))  # type: ignore[arg-type]
     await quotes.run_until(lambda: shell.repriced.count("cup-1") == 5)
     assert shell.repriced.count("cup-0") == 1
+
+
+async def test_each_market_has_the_margin_of_the_most_specific_scope() -> None:
+    shell = Shell()
+    quotes = Quotes(STANDING, shells={"a": shell, "b": Shell()})
+    for scope, book_milli in (
+        (Scope(), 1_090),
+        (Scope(fixture="cup-0", market_no=MarketNo(11)), 1_020),
+    ):
+        kept = KeptMargin(scope=scope, margin={"book_milli": book_milli})
+        quotes.margins.apply(quotes.margins.keep(kept))  # type: ignore[arg-type]
+    await quotes.quotes.reprice("cup-0")
+    assert shell.pricing["margin"] == {"book_milli": 1_090}
+    assert shell.pricing["apart"] == [
+        {"market_nos": [11], "margin": {"book_milli": 1_020}, "skew": None}
+    ]
+    quotes.inputs.apply(quotes.inputs.keep(replace(STANDING, margin={"book_milli": 1_040})))  # type: ignore[arg-type]
+    await quotes.quotes.reprice("cup-0")
+    assert shell.pricing["margin"] == {"book_milli": 1_040}, "the inputs' own is of the fixture"
+
+
+async def test_a_changed_margin_is_not_kept_waiting_by_the_period() -> None:
+    shell = Shell()
+    quotes = Quotes(STANDING, RUNNING, shells={"a": shell}, period_s=3_600.0)
+    assert quotes.quotes.reprice_touched(Scope(fixture="cup-0")) == 1
+    assert quotes.quotes.reprice_touched(Scope(sport="tennis")) == 0
+    await quotes.run_until(lambda: "cup-0" in shell.repriced)
+    quotes.quotes.stop()

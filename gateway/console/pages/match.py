@@ -150,7 +150,8 @@ class Match:
         kept = self._kept
         pricing: dict[str, Any] = {}
         if kept is not None:
-            pricing = {"margin": kept.margin, "skew": kept.skew}
+            named = {"margin": kept.margin, "skew": kept.skew}
+            pricing = {name: given for name, given in named.items() if given is not None}
         after = 0 if kept is None else kept.number
         await screen.act(
             f"{self._fixture}: {expect.total:g} goals expected, supremacy {expect.supremacy:g}",

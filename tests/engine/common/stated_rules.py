@@ -143,6 +143,7 @@ REASON_NUMBERS: Final = {
     "ALERT_UNKNOWN": 962,
     "INPUTS_UNKNOWN": 971,
     "INPUTS_CHANGED": 972,
+    "SCOPE_UNKNOWN": 973,
 }
 """Published numbers: clients and journals hold them, so none may change."""
 

@@ -32,7 +32,7 @@ FINAL = {
     "ACCOUNT_BLOCKED",
     "FIXTURE_UNKNOWN", "FIXTURE_CLAIMED", "APPROVAL_NEEDED", "SECOND_PERSON", "PROPOSAL_UNKNOWN",
     "PROPOSAL_DECIDED", "PROPOSAL_STALE", "RULE_UNKNOWN", "ALERT_UNKNOWN", "INPUTS_UNKNOWN",
-    "INPUTS_CHANGED",
+    "INPUTS_CHANGED", "SCOPE_UNKNOWN",
 }  # fmt: skip
 """Reasons after which the same request is refused again: all others are retryable."""
 

@@ -23,6 +23,8 @@ from gateway.messages.inputs import (
     KeepInputs,
     ReleaseInputs,
 )
+from gateway.messages.margins import AskMargins, KeepMargin, KeptMargin, MarginsKept, ReleaseMargin
+from gateway.messages.scopes import MarketScope
 
 CANCEL = CancelMarket(market_no=42, why="wrong match")
 CANCELLED = MarketCancelled(
@@ -58,6 +60,14 @@ DESK_REQUESTS = (
     AskInputs(id=36, fixture="wc22-64"),
     ReleaseInputs(id=37, fixture="wc22-64"),
     HappenInMatch(id=38, fixture="wc22-64", event="goal", side="home", reopen=True),
+    KeepMargin(
+        id=39,
+        scope=MarketScope(competition="wc22", type="1x2"),
+        margin={"book_milli": 1_030},
+        skew=None,
+    ),
+    ReleaseMargin(id=40, scope=MarketScope(house=True)),
+    AskMargins(id=41, market=42, limit=10),
     ProposeCommands(id=31, commands=(CANCEL,), why="another match was shown"),
     DecideProposal(id=32, proposal=3, approve=True, why="seen"),
     WithdrawProposal(id=33, proposal=3),
@@ -77,6 +87,20 @@ DESK_ANSWERS = (
         repriced=397,
         suspended=397,
         resumed=396,
+    ),
+    MarginsKept(
+        id=39,
+        margins=(
+            KeptMargin(
+                scope=MarketScope(competition="wc22", type="1x2"),
+                margin={"book_milli": 1_030},
+                skew=None,
+                by="trader:anna",
+                at="2026-01-31T12:00:00.125+00:00",
+            ),
+        ),
+        total=3,
+        fixtures=8,
     ),
     Proposed(id=31, proposal=OPEN),
     Decided(id=32, proposal=DONE, events=(CANCELLED,)),

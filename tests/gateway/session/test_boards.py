@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from actors.desk import Desk
 from actors.directory import MarketsPlaced
 from actors.directory import _decode as decode_document
+from actors.peer import LocalPeer
+from actors.settings import DeskSettings
 from engine.common.commands import LimitsPatch
+from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.pricing.football.catalogue import full_board
@@ -16,12 +20,20 @@ from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.model import MatchState
 from engine.pricing.quoting import Margin
 from engine.pricing.templates import model_expecting
-from gateway.client import ExpectedGoals, FittedMarket, NewMarket, RefusedError, connect
+from gateway.client import (
+    ExpectedGoals,
+    FittedMarket,
+    MarketScope,
+    NewMarket,
+    RefusedError,
+    connect,
+)
 from gateway.client import connect_control as control_session
 from gateway.market_limits import LimitsSettings
 from gateway.session.tokens import Role
 from persistence.chain import ChainReader
 from persistence.disk import LocalDisk
+from persistence.journal import JournalOptions
 from persistence.records import Kind
 from tests.gateway.fixture_house import FixtureHouse, open_fixture_house
 from tests.gateway.price_gateway import token
@@ -195,3 +207,32 @@ async def test_a_board_that_cannot_be_is_refused_before_anything_is_created(
             assert refused.value.reason is Reason.NOT_PERMITTED
         assert (await control.fixtures()).fixtures == ()
         assert house.gateway.routes.markets == {}
+
+
+async def test_a_board_has_the_margins_that_the_desk_keeps_for_its_scopes(tmp_path: Path) -> None:
+    desk = Desk(folder=str(tmp_path / "desk"), settings=DeskSettings(), options=JournalOptions())
+    async with open_fixture_house(tmp_path) as house, trader(house) as control:
+        house.gateway.on_desk(LocalPeer(desk, name="desk"))
+        cup = MarketScope(competition="wc22")
+        await control.keep_margin(cup, margin=Margin(book_milli=1_020))
+        await control.keep_margin(
+            MarketScope(sport="football", type="1x2"), margin=Margin(book_milli=1_100)
+        )
+        board = await control.create_board(
+            "wc22-64", "football_main", expect=GOALS, sides=("Argentina", "France"),
+            competition="wc22",
+        )  # fmt: skip
+        keys = [line.key for line in board.markets]
+        quotes = FixtureBoard(keys).quotes(
+            model_expecting(GOALS), MatchState(), Margin(book_milli=1_020)
+        )
+        other = await control.create_board("b", "football_main", expect=GOALS)
+        wide = FixtureBoard([line.key for line in other.markets])
+        wide_quotes = wide.quotes(model_expecting(GOALS), MatchState(), Margin(book_milli=1_100))
+        for line in (*board.markets, *other.markets):
+            prices = house.gateway.fanout.topics[line.market].prices
+            assert prices is not None
+            held = quotes.get(line.key) or wide_quotes[line.key]
+            if line in board.markets or parse_market_key(line.key).type == "1x2":
+                assert prices.odds_milli == tuple(quote.odds_milli for quote in held)
+    await desk.stop()
