@@ -6,7 +6,7 @@ of its sessions, so that prices continue by version and nothing unread is lost w
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
 from gateway.messages.bet_stream import BetSeen
@@ -77,6 +77,12 @@ class Received:
         """Forget the images of the markets that are not covered any more."""
         for number in [no for no, image in self.prices.items() if not covered(image)]:
             del self.prices[number]
+            self._changed.pop(number, None)
+
+    def release(self, markets: Iterable[int]) -> None:
+        """Forget some markets' images."""
+        for number in markets:
+            self.prices.pop(number, None)
             self._changed.pop(number, None)
 
     def take_pushed(self, message: AccountEvent | BetSeen | AlertSeen) -> None:

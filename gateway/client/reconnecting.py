@@ -13,7 +13,15 @@ import asyncio
 import contextlib
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeVar
 
 from msgspec import Struct
@@ -448,3 +456,11 @@ class ReconnectingClient(Generic[S]):
         )
         self.received.forget(self._subscriptions.covers)
         return answer
+
+    def release(self, markets: Iterable[MarketNo]) -> None:
+        """Hold these markets' images no longer; they stay subscribed.
+
+        Their odds are passed over until an image arrives: in the next session, or when a
+        subscription names them or their fixture again.
+        """
+        self.received.release(markets)

@@ -1,7 +1,8 @@
 """What all screens share: prices and books of every market, by fixture, as they change.
 
 Owns the console's own connection and what has arrived by it. Each change has a number, so that a
-screen asks only for what is newer than what it shows. It commands nothing.
+screen asks only for what is newer than what it shows. Fixtures come by their changes and are listed
+once for each connection; those that are done leave after a while. It commands nothing.
 """
 
 import asyncio
@@ -10,9 +11,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
+from engine.common.fixtures import FixtureState
 from engine.common.ids import MalformedIdError, MarketNo, parse_market_key
 from gateway.client import (
     ConnectionLostError,
@@ -24,19 +25,12 @@ from gateway.client import (
     stay_connected_control,
 )
 from gateway.console.exposures import Exposures
-from gateway.console.figures import (
-    NO_FAIR_TYPES,
-    WINNERS,
-    book_sum_milli,
-    expected_profit_minor,
-    fair_probabilities,
-    worst_minor,
-)
 from gateway.console.house_stop import HouseStop
+from gateway.console.lines import OPEN, OVER, POINTS_MAX, FixtureView, Line, OddsHistory
 from gateway.console.rounds import Rounds
 from gateway.messages.bet_lines import BetLine
 from gateway.messages.books import BOOKS_MAX
-from gateway.messages.fixtures import FixtureLine, Fixtures
+from gateway.messages.fixtures import FixtureLine
 from gateway.messages.market import Market
 from gateway.messages.trader import Book
 from gateway.settings import FIXTURES_PAGE_MAX
@@ -47,155 +41,26 @@ BOOKS_S: Final = 0.2
 """Seconds between two requests for the books that a screen shows."""
 SWEEP_PART: Final = BOOKS_MAX
 """Books of the sweep in one round: 1,280 a second, so that 40,000 markets take half a minute."""
+CALM_S: Final = 2.0
+"""Seconds between two rounds while every book is held and no decided bet was missed: what the sweep
+then finds is only what no change of odds and no bet tells, as new limits."""
 BETS_MAX: Final = 5_000
 """Bets of the ticker that are kept; past it the oldest go."""
-CATALOGUE_S: Final = 1.0
+HOUSE_S: Final = 1.0
 FIXTURES_MAX: Final = 5_000
-"""Fixtures whose description is followed."""
-POINTS_MAX: Final = 600
-"""Points of a chart that are kept for a market; past it the oldest go."""
+"""Fixtures that are to be played whose description is followed."""
 UNSEEN_POINTS_MAX: Final = 60
-"""The same while no screen shows its fixture; the last one only once it has results."""
-OPEN: Final = frozenset({"active", "suspended", "handed_over", "inactive", "closed"})
+"""Points of a chart while no screen shows its fixture; one only once it has results."""
+DONE_KEPT_S: Final = 1_800.0
+"""Seconds after its last change for which a fixture whose markets all have results is kept."""
+DONE_MAX: Final = 200
+"""Of these the ones that changed last; a screen that shows one keeps it."""
+TIDY_S: Final = 10.0
+LEFT_MAX: Final = 16_384
+"""Names of fixtures that have left: they come back whole when a market of one has no results."""
+PLAYED: Final = tuple(state for state in FixtureState if state not in OVER)
+DONE: Final = tuple(state for state in FixtureState if state in OVER)
 _RETRY_S: Final = 1.0
-
-
-@dataclass
-class Line:
-    """One market: its last image, its last book, and its figures."""
-
-    number: MarketNo
-    key: str
-    fixture: str
-    type: str
-    name: str
-    image: Market
-    book: Book | None = None
-    changed: int = 0
-    fair: list[float] = field(default_factory=list)
-    sum_milli: int = 0
-    expected_minor: int | None = None
-    worst_minor: int = 0
-    bets_first: int = 0
-    odds_history: deque[tuple[float, tuple[int, ...]]] = field(
-        default_factory=lambda: deque(maxlen=POINTS_MAX)
-    )
-    """Time in seconds and odds, whenever they changed."""
-
-    @property
-    def has_fair(self) -> bool:
-        """Whether the odds tell fair probabilities."""
-        return self.type not in NO_FAIR_TYPES
-
-    @property
-    def held(self) -> bool:
-        """Whether only a trader can resume it."""
-        return self.book is not None and self.book.held
-
-    @property
-    def stake_minor(self) -> int:
-        """Stakes taken that no cancellation gave back."""
-        return 0 if self.book is None else self.book.stake_taken_minor
-
-    @property
-    def bets(self) -> int:
-        """Bets accepted."""
-        return 0 if self.book is None else self.book.bets
-
-    @property
-    def bets_since(self) -> int:
-        """Bets accepted since its first book, which has those of all time before."""
-        return self.bets - self.bets_first
-
-    def work_out(self) -> None:
-        """Bring the figures up to date."""
-        winners = WINNERS.get(self.type, 1)
-        image = self.image
-        book = self.book
-        if self.has_fair:
-            # An outcome that a trader holds is not offered and has its odds all the same.
-            held = () if book is None else book.outcome_held
-            priced = [
-                active or any(held[number : number + 1])
-                for number, active in enumerate(image.active)
-            ]
-            # With an outcome left out the rest is no whole book, and says nothing of chances.
-            whole = all(priced)
-            self.fair = (
-                fair_probabilities(image.odds_milli, priced, winners=winners) if whole else []
-            )
-            self.sum_milli = (
-                book_sum_milli(image.odds_milli, priced, winners=winners) if whole else 0
-            )
-        if book is None:
-            return
-        self.worst_minor = worst_minor(book.liability_minor)
-        self.expected_minor = None
-        if self.fair and sum(self.fair) > 0:
-            self.expected_minor = expected_profit_minor(
-                book.payout_minor, book.stake_taken_minor, self.fair
-            )
-
-
-@dataclass
-class FixtureView:
-    """One fixture: its markets, and sums of their figures."""
-
-    id: str
-    lines: dict[int, Line] = field(default_factory=dict)
-    changed: int = 0
-    bet_times: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=POINTS_MAX))
-    history: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=POINTS_MAX))
-    """Time in seconds, worst case and expected profit, whenever they changed."""
-    marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=200))
-    """Times at which the fixture was suspended or resumed."""
-    suspended: bool = False
-    about: FixtureLine | None = None
-    """What the directory knows of it."""
-
-    @property
-    def name(self) -> str:
-        """What it is called, its id where nobody has described it."""
-        return self.about.name if self.about is not None and self.about.name else self.id
-
-    def bets_a_minute(self, now_s: float) -> int:
-        """Return the bets accepted in the last minute."""
-        bets = sum(line.bets_since for line in self.lines.values())
-        before = bets
-        for at_s, count in reversed(self.bet_times):
-            before = count
-            if at_s <= now_s - 60:
-                break
-        return bets - before
-
-    @property
-    def main(self) -> Line | None:
-        """The market that a trader looks at first."""
-        for kind in ("1x2", "winner", "win"):
-            for line in self.lines.values():
-                if line.type == kind:
-                    return line
-        return next(iter(self.lines.values()), None)
-
-    def state(self) -> str:
-        """Return the state of its markets in one word."""
-        count: dict[str, int] = {}
-        for line in self.lines.values():
-            status = line.image.stale or line.image.status
-            count[status] = count.get(status, 0) + 1
-        for status in ("quarantined", "suspended", "active", "handed_over", "closed", "inactive"):
-            if status == "suspended" and count.get("active", 0) > count.get("suspended", 0):
-                continue
-            if count.get(status):
-                return status
-        return "settled" if count else "empty"
-
-    @property
-    def needs_settlement(self) -> bool:
-        """Whether betting on it is over, and a market of it has no results."""
-        open_now = [line.image.status for line in self.lines.values() if line.image.status in OPEN]
-        over = self.about is not None and self.about.state == "ended"
-        return bool(open_now) and (over or all(status == "closed" for status in open_now))
 
 
 class Model:
@@ -214,6 +79,11 @@ class Model:
         self._client: ReconnectingClient[ControlSession] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._moved = asyncio.Event()
+        self.listings = 0
+        """Times that fixtures were listed: once a session, as changes come by themselves."""
+        self._left: dict[str, None] = {}
+        self._recalled: dict[str, None] = {}
+        self._recall = asyncio.Event()
         self.bets: deque[tuple[int, BetLine]] = deque(maxlen=BETS_MAX)
         """The newest bets as they were decided, each with its number."""
         self.bets_no = 0
@@ -276,8 +146,11 @@ class Model:
                 asyncio.create_task(self._take_prices(client)),
                 asyncio.create_task(self._ask_watched()),
                 asyncio.create_task(self._sweep()),
-                asyncio.create_task(self._follow_catalogue()),
+                asyncio.create_task(self._follow_catalogue(client)),
+                asyncio.create_task(self._follow_house()),
                 asyncio.create_task(self._follow_bets(client)),
+                asyncio.create_task(self._keep_tidy(client)),
+                asyncio.create_task(self._fetch_recalled(client)),
                 asyncio.create_task(self._watch_state(client)),
             ]
             moved: asyncio.Task[object] = asyncio.create_task(self._moved.wait())
@@ -311,28 +184,42 @@ class Model:
         if line is None:
             line = self._new_line(image)
         line.image = image
-        if not line.odds_history or line.odds_history[-1][1] != image.odds_milli:
-            line.odds_history.append((time.time(), image.odds_milli))
-        self._shorten(line)
+        now_s = time.time()
+        line.odds_history.add(now_s, image.odds_milli, points_max=self._points_max(line))
         self._rounds.changed((image.market,))
-        self._note(line)
+        self._note(line, now_s)
 
-    def _shorten(self, line: Line) -> None:
-        """Drop points of a chart that no screen shows: of all markets they would be gigabytes."""
-        if line.fixture not in self.watched:
-            left = UNSEEN_POINTS_MAX if line.image.status in OPEN else 1
-            while len(line.odds_history) > left:
-                line.odds_history.popleft()
+    def _points_max(self, line: Line) -> int:
+        """Return how many points a chart keeps: of all markets the most would be gigabytes."""
+        if line.fixture in self.watched:
+            return POINTS_MAX
+        return UNSEEN_POINTS_MAX if line.image.status in OPEN else 1
 
     def _new_line(self, image: Market) -> Line:
         kind, name = _names(image.key)
         fixture = image.key.partition("/")[0]
         line = Line(
-            number=image.market, key=image.key, fixture=fixture, type=kind, name=name, image=image
+            number=image.market,
+            key=image.key,
+            fixture=fixture,
+            type=kind,
+            name=name,
+            image=image,
+            odds_history=OddsHistory(len(image.outcomes)),
         )
         self.lines[image.market] = line
-        self.fixtures.setdefault(fixture, FixtureView(fixture)).lines[image.market] = line
+        self._view(fixture).add(line)
+        if fixture in self._left:
+            del self._left[fixture]
+            if image.status in OPEN:
+                self.recall(fixture)
         return line
+
+    def _view(self, fixture: str) -> FixtureView:
+        view = self.fixtures.get(fixture)
+        if view is None:
+            view = self.fixtures[fixture] = FixtureView(fixture, changed_s=time.time())
+        return view
 
     def _take_book(self, book: Book) -> None:
         line = self.lines.get(book.market)
@@ -341,21 +228,18 @@ class Model:
         if line.book is None:
             line.bets_first = book.bets
         line.book = book
-        self._note(line)
+        self._note(line, time.time())
 
-    def _note(self, line: Line) -> None:
-        """Give a line and its fixture the next number, and keep the fixture's history."""
+    def _note(self, line: Line, now_s: float) -> None:
+        """Give a line and its fixture the next number, and keep the fixture's sums and history."""
         line.work_out()
         self.change_no += 1
         line.changed = self.change_no
         fixture = self.fixtures[line.fixture]
-        fixture.changed = self.change_no
-        now_s = time.time()
-        bets = sum(one.bets_since for one in fixture.lines.values())
-        if not fixture.bet_times or fixture.bet_times[-1][1] != bets:
-            fixture.bet_times.append((now_s, bets))
-        main = fixture.main
-        if main is not line:
+        fixture.changed, fixture.changed_s = self.change_no, now_s
+        fixture.count(line)
+        fixture.note_pace(now_s)
+        if fixture.main is not line:
             return
         suspended = line.image.status == "suspended"
         if suspended != fixture.suspended:
@@ -385,38 +269,116 @@ class Model:
                     if line.market in self.lines:
                         self._rounds.changed((line.market,))
 
-    async def _follow_catalogue(self) -> None:
-        """Keep what is known of each fixture."""
-        while True:
-            after, count = "", 0
-            while True:
-                page = await self._page(after)
-                for line in page.fixtures:
-                    self._describe(line)
-                after, count = page.next, count + len(page.fixtures)
-                if not after or count >= FIXTURES_MAX:
-                    break
-            with contextlib.suppress(GatewayError):
-                self.house.house = await self.session.house()
-            await asyncio.sleep(CATALOGUE_S)
+    # --- fixtures --------------------------------------------------------------------------------
 
-    async def _page(self, after: str) -> Fixtures:
+    async def _follow_catalogue(self, client: ReconnectingClient[ControlSession]) -> None:
+        """Take fixtures as they change; list them once in each session, to begin with."""
         while True:
+            session = await client.connected()
+            session.on_fixtures = self._take_fixtures
             try:
-                return await self.session.fixtures(after=after, limit=FIXTURES_PAGE_MAX)
-            except (RefusedError, ConnectionLostError):
+                await session.watch_fixtures()
+                await self._list_fixtures(session, PLAYED, FIXTURES_MAX)
+                await self._list_fixtures(session, DONE, DONE_MAX, newest_first=True)
+            except GatewayError as error:
+                if isinstance(error, RefusedError):
+                    logger.warning("fixtures are not listed: %s", error)
                 await asyncio.sleep(_RETRY_S)
+                continue
+            self.listings += 1
+            await session.wait_lost()
 
-    def _describe(self, line: FixtureLine) -> None:
-        fixture = self.fixtures.setdefault(line.fixture, FixtureView(line.fixture))
+    async def _list_fixtures(
+        self,
+        session: ControlSession,
+        states: Sequence[FixtureState],
+        most: int,
+        *,
+        newest_first: bool = False,
+    ) -> None:
+        after, count = "", 0
+        while count < most:
+            page = await session.fixtures(
+                states=states, newest_first=newest_first, after=after, limit=FIXTURES_PAGE_MAX
+            )
+            self._take_fixtures(page.fixtures)
+            after, count = page.next, count + len(page.fixtures)
+            if not after:
+                return
+
+    def _take_fixtures(self, lines: Sequence[FixtureLine]) -> None:
+        for line in lines:
+            self.take_fixture(line)
+
+    def take_fixture(self, line: FixtureLine) -> None:
+        """Take what is known of a fixture."""
+        name = line.fixture
+        if name in self._left:
+            # Of the ones that have left only those that are bet on or played again come back.
+            if not any(line.by_status.get(status) for status in OPEN) and line.state in OVER:
+                return
+            del self._left[name]
+            self.recall(name)
+        fixture = self._view(name)
         if fixture.about != line:
             fixture.about = line
             self.change_no += 1
-            fixture.changed = self.change_no
+            fixture.changed, fixture.changed_s = self.change_no, time.time()
 
-    def take_fixture(self, line: FixtureLine) -> None:
-        """Take what a command of this console has made of a fixture."""
-        self._describe(line)
+    async def _follow_house(self) -> None:
+        """Keep whether the house is stopped."""
+        while True:
+            with contextlib.suppress(GatewayError):
+                self.house.house = await self.session.house()
+            await asyncio.sleep(HOUSE_S)
+
+    async def _keep_tidy(self, client: ReconnectingClient[ControlSession]) -> None:
+        while True:
+            await asyncio.sleep(TIDY_S)
+            client.release(self.tidy(time.time()))
+
+    def tidy(self, now_s: float) -> list[MarketNo]:
+        """Drop fixtures that have been done for long, or are too many; return their markets."""
+        done = [
+            view
+            for view in self.fixtures.values()
+            if view.is_done(now_s) and view.id not in self.watched
+        ]
+        done.sort(key=lambda view: view.changed)
+        past = len(done) - DONE_MAX
+        numbers: list[MarketNo] = []
+        for place, view in enumerate(done):
+            if place < past or now_s - view.changed_s >= DONE_KEPT_S:
+                numbers += self._drop(view)
+        return numbers
+
+    def _drop(self, view: FixtureView) -> list[MarketNo]:
+        del self.fixtures[view.id]
+        for number in view.lines:
+            del self.lines[MarketNo(number)]
+        self._left[view.id] = None
+        if len(self._left) > LEFT_MAX:
+            del self._left[next(iter(self._left))]
+        return [line.number for line in view.lines.values()]
+
+    def recall(self, fixture: str) -> None:
+        """Ask for the markets of a fixture that is not held, at most so many at a time."""
+        if len(self._recalled) < FIXTURES_MAX:
+            self._recalled[fixture] = None
+            self._recall.set()
+
+    async def _fetch_recalled(self, client: ReconnectingClient[ControlSession]) -> None:
+        """Ask for the images of recalled fixtures: who follows all markets is sent them again."""
+        while True:
+            await self._recall.wait()
+            self._recall.clear()
+            while self._recalled:
+                fixture = next(iter(self._recalled))
+                del self._recalled[fixture]
+                with contextlib.suppress(GatewayError):  # not a fixture's name, or none now
+                    await client.subscribe(fixtures=(fixture,))
+                    for line in (await client.session.fixtures(fixture=fixture)).fixtures:
+                        self.take_fixture(line)
 
     # --- books -----------------------------------------------------------------------------------
 
@@ -443,7 +405,9 @@ class Model:
 
     async def _ask_watched(self) -> None:
         """Ask for the books that screens show, and for those of markets that have changed."""
+        missed = -1
         while True:
+            calm, missed = missed == self.bets_missed, self.bets_missed
             shown = [
                 line.number
                 for name in list(self.watched)
@@ -451,17 +415,20 @@ class Model:
                 for line in self.fixtures[name].lines.values()
                 if is_live(line)
             ]
-            asked = [self.lines[number] for number in self._rounds.next(shown)]
+            asked = [self.lines[number] for number in self._rounds.next(shown, calm=calm)]
             self._rounds.changed(await self._ask_books(asked))
             await asyncio.sleep(BOOKS_S)
 
     async def _sweep(self) -> None:
         """Ask for every open market's book in turn, a bounded number a second."""
+        missed = -1
         while True:
             lines = [one for one in self.lines.values() if is_live(one)]
+            calm = missed == self.bets_missed and all(one.book is not None for one in lines)
+            missed = self.bets_missed
             for start in range(0, max(len(lines), 1), SWEEP_PART):
                 await self._ask_books(lines[start : start + SWEEP_PART])
-                await asyncio.sleep(BOOKS_S)
+                await asyncio.sleep(CALM_S if calm and missed == self.bets_missed else BOOKS_S)
 
     async def _ask_books(self, lines: Sequence[Line]) -> list[MarketNo]:
         """Ask for books, as many in a request as it may name; return those not answered."""

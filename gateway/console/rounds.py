@@ -13,6 +13,9 @@ ROUND_MAX: Final = 512
 CHANGED_MAX: Final = 384
 """Of them those that may have changed, so that shown ones always have a part of a round."""
 
+CALM_MAX: Final = 64
+"""Shown ones of a round while no decided bet was missed: what changes then is asked for anyway."""
+
 
 class Rounds:
     """Changed markets in the order in which they changed, then shown ones in turn."""
@@ -26,15 +29,19 @@ class Rounds:
         for number in numbers:
             self._changed[number] = None
 
-    def next(self, shown: Sequence[MarketNo]) -> list[MarketNo]:
-        """Return the markets of one round, `shown` being those that screens show now."""
+    def next(self, shown: Sequence[MarketNo], *, calm: bool = False) -> list[MarketNo]:
+        """Return the markets of one round, `shown` being those that screens show now.
+
+        While it is calm, every change is known, and few of the shown ones have their turn.
+        """
         first = dict.fromkeys(list(self._changed)[:CHANGED_MAX])
         for number in first:
             del self._changed[number]
         self._turn %= max(len(shown), 1)
         passed = 0
+        most = CALM_MAX if calm else ROUND_MAX
         for number in (*shown[self._turn :], *shown[: self._turn]):
-            if len(first) == ROUND_MAX:
+            if len(first) == ROUND_MAX or passed == most:
                 break
             first[number] = None
             passed += 1

@@ -9,7 +9,7 @@ from typing import Any, Final
 from nicegui import ui
 
 from gateway.client import GatewayError
-from gateway.console.model import FixtureView
+from gateway.console.lines import FixtureView
 from gateway.console.pages.frame import Screen
 from gateway.console.pages.parts import Text, money_text
 from gateway.messages.exposure import Exposure

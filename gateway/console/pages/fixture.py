@@ -11,7 +11,7 @@ from nicegui import ui
 from engine.common.commands import Quote
 from engine.common.ids import MarketNo
 from engine.common.units import OddsMilli
-from gateway.console.model import FixtureView, Line
+from gateway.console.lines import FixtureView, Line
 from gateway.console.pages.charts import Charts
 from gateway.console.pages.floor import STATE_NAMES, resume_fixture, suspend_fixture
 from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table
@@ -71,6 +71,7 @@ def fixture_page(screen: Screen, fixture: str) -> None:
     view = screen.model.fixtures.get(fixture)
     if view is None:
         ui.label(f"no market of {fixture[:TEXT_MAX]} yet").classes("note")
+        screen.model.recall(fixture[:TEXT_MAX])  # it may be done, and have left
         ui.timer(1.0, lambda: _again(screen, fixture))
         return
     FixturePage(screen, view)

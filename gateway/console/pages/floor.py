@@ -10,7 +10,8 @@ from nicegui import ui
 
 from gateway.console.figures import known_sum
 from gateway.console.house_stop import is_part, part_text
-from gateway.console.model import FixtureView, Model
+from gateway.console.lines import FixtureView
+from gateway.console.model import Model
 from gateway.console.pages.frame import REFRESH_S, Screen, Table
 from gateway.console.pages.parts import Text, figures, keys_hint, money_text, tone
 from gateway.console.undos import Undo

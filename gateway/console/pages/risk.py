@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from nicegui import ui
 
-from gateway.console.model import Line, Model, is_live
+from gateway.console.lines import Line
+from gateway.console.model import Model, is_live
 from gateway.console.pages.frame import Screen, Table
 from gateway.console.pages.parts import Text, figures, key_buttons, money_text, tone
 

@@ -11,7 +11,7 @@ from nicegui import ui
 from engine.common.commands import CancelMarket, OutcomeResult, RollBackSettlement, SettleMarket
 from engine.common.events import MarketSettled
 from engine.common.previews import Preview, PreviewCommand
-from gateway.console.model import Line
+from gateway.console.lines import Line
 from gateway.console.pages.frame import Screen, Table, UndoOf
 from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, money_text, tone
 from gateway.console.undos import NotUndoneError, Undo

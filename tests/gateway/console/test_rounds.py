@@ -8,7 +8,8 @@ from engine.common.commands import Limits
 from engine.common.ids import MarketNo
 from engine.common.units import Minor
 from gateway.console.exposures import EVERY_S, Exposures
-from gateway.console.model import POINTS_MAX, UNSEEN_POINTS_MAX, Model
+from gateway.console.lines import POINTS_MAX
+from gateway.console.model import UNSEEN_POINTS_MAX, Model
 from gateway.console.rounds import CHANGED_MAX, ROUND_MAX, Rounds
 from gateway.messages.exposure import Exposure
 from gateway.messages.market import Market
