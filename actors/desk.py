@@ -1,8 +1,9 @@
 """The desk's part: what the trading floor keeps beside its markets, in a process of its own.
 
 Owns the journaled approvals, kept inputs, audit trail, rules and alerts; desk_watch.py has what
-rules see and do, desk_quotes.py reprices. It survives a crash of its process, on disk; while it is
-down, markets and bets go on, and only what needs it is refused.
+rules see and do, desk_quotes.py reprices, desk_scopes.py has what is kept by scope. It survives a
+crash of its process, on disk; while it is down, markets and bets go on, and only what needs it is
+refused.
 """
 
 import asyncio
@@ -16,30 +17,31 @@ from typing import Final
 from msgspec.structs import replace
 
 from actors.desk_journal import DeskJournal, Document
+from actors.desk_limits import DeskLimits
 from actors.desk_messages import (
-    MARGINS_PAGE_MAX,
     PAGE_MAX,
     AlertPage,
     AskInputs,
+    AskLimits,
     AskMargins,
     AskPricing,
     Decide,
     HappenInMatch,
     InputsPage,
     KeepInputs,
+    KeepLimits,
     KeepMargin,
     ListAlerts,
     ListProposals,
     ListRules,
-    MarginPage,
     NotDone,
     NoteCarriedOut,
-    PricingPage,
     ProposalPage,
     ProposalView,
     Propose,
     PutRule,
     ReleaseInputs,
+    ReleaseLimits,
     ReleaseMargin,
     Repriced,
     RulePage,
@@ -51,6 +53,7 @@ from actors.desk_messages import (
     encode,
 )
 from actors.desk_quotes import DeskQuotes
+from actors.desk_scopes import DeskScopes
 from actors.desk_watch import DeskWatch
 from actors.failstop import ExitProcess, FailStop, exit_at_once
 from actors.messages import MarketRoute, ShellRoute
@@ -62,8 +65,6 @@ from engine.common.units import NS_PER_MS, Nanos
 from engine.desk.approvals import ApprovalDocument
 from engine.desk.audit_trail import NumberedLine
 from engine.desk.kept_inputs import InputsDocument, InputsReleased, KeptInputs
-from engine.desk.kept_margins import MarginDocument
-from engine.desk.scopes import fixture_scopes, most_specific_first, wide_scopes
 from engine.watch.alerts import WatchDocument
 from engine.watch.rules import WatchRule
 from persistence.chain import JournalDamagedError
@@ -135,11 +136,25 @@ class Desk:
             clock_ns=clock_ns,
             period_s=settings.quote_ms / 1_000,
         )
+        self.limits = DeskLimits(
+            limits=lambda: self._journal.limits,
+            place_of=self.watch.place_of,
+            routes=self.watch.routes,
+            write=self._write,
+        )
+        self._scopes = DeskScopes(
+            journal=lambda: self._journal,
+            write=self._write,
+            watch=self.watch,
+            quotes=self.quotes,
+            limits=self.limits,
+        )
 
     async def stop(self) -> None:
-        """End the watch and the repricing, and close the journal."""
+        """End the watch, the repricing and the giving of limits, and close the journal."""
         await self.watch.stop()
         self.quotes.stop()
+        self.limits.stop()
         self._journal.close()
 
     # --- what gateways are sent too, for the watch -----------------------------------------------
@@ -151,20 +166,24 @@ class Desk:
         markets: Sequence[MarketRoute],
         peers: Mapping[str, Peer],
     ) -> None:
-        """Take changed routes, and begin to watch and to reprice."""
+        """Take changed routes, and begin to watch, to reprice and to give limits."""
         self.watch.start()
         self.quotes.start()
+        self.limits.start()
         self.watch.on_routes(version, shells, markets, peers)
+        self.limits.refresh(market.market_no for market in markets)
 
     def on_fixtures(self, payload: bytes) -> None:
-        """Take fixtures as the directory has them; where one has moved, other margins may hold."""
+        """Take fixtures as the directory has them; where one has moved, other scopes may hold."""
         moved = self.watch.on_fixtures(payload)
         if self._journal.margins.kept:
             self.quotes.reprice_shortly(moved)
+        for fixture in moved:
+            self.limits.refresh(self.watch.markets_of(fixture))
 
     def on_created(self, payload: bytes) -> None:
         """Take the images of markets."""
-        self.watch.on_created(payload)
+        self.limits.refresh(self.watch.on_created(payload))
 
     def on_prices(self, payload: bytes) -> None:
         """Take changes of odds and states."""
@@ -208,13 +227,10 @@ class Desk:
             case AskInputs():
                 inputs = self._journal.inputs.kept.get(request.fixture)
                 return _not_kept(request.fixture) if inputs is None else _page(inputs, at_ns)
-            case KeepMargin() | ReleaseMargin():
-                return self._change_margins(request, at_ns)
-            case AskMargins():
-                return self._margins(request)
-            case AskPricing():
-                held = self._journal.margins.of_fixture(request.places, request.own)
-                return encode(PricingPage(margins=held))
+            case KeepMargin() | ReleaseMargin() | KeepLimits() | ReleaseLimits():
+                return self._scopes.change(request, at_ns)
+            case AskMargins() | AskPricing() | AskLimits():
+                return self._scopes.answer(request)
             case ListRules():
                 return self._rules()
             case ListAlerts():
@@ -300,40 +316,6 @@ class Desk:
             return encode(InputsPage())
         repriced = await self.quotes.reprice(document.inputs.fixture)
         return _page(document.inputs, Nanos(self._clock_ns()), repriced)
-
-    def _change_margins(self, request: KeepMargin | ReleaseMargin, at_ns: Nanos) -> bytes:
-        margins = self._journal.margins
-        document: MarginDocument | Refused
-        if isinstance(request, KeepMargin):
-            scope = request.kept.scope
-            document = margins.keep(replace(request.kept, at_ns=at_ns))
-        else:
-            scope = request.scope
-            document = margins.release(scope, by=request.by, at_ns=at_ns)
-        if isinstance(document, Refused):
-            return encode(NotDone(refused=document))
-        if not self._write(document):
-            return _not_done(Reason.DISK_FULL, MESSAGES[Reason.DISK_FULL])
-        kept = margins.kept.get(scope)
-        return encode(
-            MarginPage(
-                margins=() if kept is None else (kept,),
-                total=len(margins.kept),
-                fixtures=self.quotes.reprice_touched(scope),
-            )
-        )
-
-    def _margins(self, request: AskMargins) -> bytes:
-        kept = self._journal.margins.kept
-        scopes = sorted(kept, key=most_specific_first)
-        if request.market_no in self.watch.routes.markets:
-            place = self.watch.place_of(request.market_no)
-            within = {*fixture_scopes(place), *wide_scopes(place)}
-            scopes = [scope for scope in scopes if scope in within]
-        elif request.market_no:
-            return _not_done(Reason.MARKET_UNKNOWN, MESSAGES[Reason.MARKET_UNKNOWN])
-        page = scopes[request.skip : request.skip + min(request.limit, MARGINS_PAGE_MAX)]
-        return encode(MarginPage(margins=tuple(map(kept.__getitem__, page)), total=len(scopes)))
 
     def _change_watch(self, request: PutRule | WorkAlert, at_ns: Nanos) -> bytes:
         alerts = self._journal.alerts

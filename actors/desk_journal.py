@@ -16,6 +16,13 @@ from engine.common.units import Nanos
 from engine.desk.approvals import ApprovalDocument, Approvals, CarriedOut, Decided, Proposed
 from engine.desk.audit_trail import AuditTrail, LinesAdded
 from engine.desk.kept_inputs import Inputs, InputsDocument, InputsKept, InputsReleased
+from engine.desk.kept_limits import (
+    LimitsDocument,
+    LimitsGiven,
+    LimitsKept,
+    LimitsReleased,
+    ScopedLimits,
+)
 from engine.desk.kept_margins import MarginDocument, MarginKept, MarginReleased, Margins
 from engine.watch.alerts import (
     AlertRaised,
@@ -31,7 +38,9 @@ from persistence.frames import Record
 from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 
-Document = ApprovalDocument | InputsDocument | MarginDocument | LinesAdded | WatchDocument
+Document = (
+    ApprovalDocument | InputsDocument | MarginDocument | LimitsDocument | LinesAdded | WatchDocument
+)
 
 AUDIT_FOLDER: Final = "audit"
 """The folder, in that of the desk, of the audit trail's journal."""
@@ -53,6 +62,7 @@ class DeskJournal:
         self.alerts = Alerts()
         self.inputs = Inputs()
         self.margins = Margins()
+        self.limits = ScopedLimits()
         self._journal: Journal | None = None
         self._audit: Journal | None = None
         self._last_ns = Nanos(0)
@@ -117,5 +127,7 @@ class DeskJournal:
                 self.inputs.apply(document)
             case MarginKept() | MarginReleased():
                 self.margins.apply(document)
+            case LimitsKept() | LimitsReleased() | LimitsGiven():
+                self.limits.apply(document)
             case RuleSet() | RuleRemoved() | AlertRaised() | AlertRepeated() | AlertWorked():
                 self.alerts.apply(document)

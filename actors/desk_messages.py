@@ -16,6 +16,7 @@ from engine.common.units import Minor
 from engine.desk.approvals import Proposal, ProposalState, Verdict
 from engine.desk.audit_trail import AuditQuery, LinesAdded, NumberedLine
 from engine.desk.kept_inputs import KeptInputs
+from engine.desk.kept_limits import KeptLimits
 from engine.desk.kept_margins import FixtureMargins, KeptMargin
 from engine.desk.scopes import Scope
 from engine.pricing.football.model import Side
@@ -24,8 +25,8 @@ from engine.watch.rules import Place, RuleName, WatchRule
 
 PAGE_MAX: Final = 1_000
 """Proposals or lines in one answer."""
-MARGINS_PAGE_MAX: Final = 100
-"""Kept margins in one answer."""
+SCOPES_PAGE_MAX: Final = 100
+"""Scopes with what is kept for them in one answer."""
 LINES_IN_CALL_MAX: Final = 1_024
 """Lines of the audit trail in one call; a gateway sends the rest in the next."""
 
@@ -148,6 +149,27 @@ class ReleaseMargin(Struct, frozen=True, kw_only=True, tag_field="ask", tag="rel
     scope: Scope
 
 
+class KeepLimits(Struct, frozen=True, kw_only=True, tag_field="ask", tag="keep_limits"):
+    """Keep a scope's limits, and give them to its markets."""
+
+    kept: KeptLimits
+
+
+class ReleaseLimits(Struct, frozen=True, kw_only=True, tag_field="ask", tag="release_limits"):
+    """Keep a scope's limits no longer; its markets have what they have."""
+
+    by: str
+    scope: Scope
+
+
+class AskLimits(Struct, frozen=True, kw_only=True, tag_field="ask", tag="ask_limits"):
+    """Ask for the limits of all scopes, or of those that a market is in."""
+
+    market_no: MarketNo = MarketNo(0)
+    skip: int = 0
+    limit: int = 100
+
+
 class AskMargins(Struct, frozen=True, kw_only=True, tag_field="ask", tag="ask_margins"):
     """Ask for the margins and skews of all scopes, or of those that a market is in."""
 
@@ -171,6 +193,9 @@ DeskRequest = (
     | KeepMargin
     | ReleaseMargin
     | AskMargins
+    | KeepLimits
+    | ReleaseLimits
+    | AskLimits
     | AskPricing
     | KeepInputs
     | HappenInMatch
@@ -253,6 +278,17 @@ class MarginPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="mar
     fixtures: int = 0
 
 
+class LimitsPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="limits"):
+    """Limits, those of the most specific scopes first; `total` are kept or fit.
+
+    `markets` of a changed scope are looked at, and given what they are due.
+    """
+
+    limits: tuple[KeptLimits, ...] = ()
+    total: int = 0
+    markets: int = 0
+
+
 class PricingPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="pricing"):
     """By what margins and skews a fixture's markets are to be priced."""
 
@@ -269,6 +305,7 @@ DeskAnswer = (
     ProposalPage
     | InputsPage
     | MarginPage
+    | LimitsPage
     | PricingPage
     | TrailPage
     | RulePage

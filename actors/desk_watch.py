@@ -176,17 +176,19 @@ class DeskWatch:
             )
             if moved:
                 all_moved.append(fixture.fixture)
-            for number in self._markets_of(fixture.fixture) if moved else ():
+            for number in self.markets_of(fixture.fixture) if moved else ():
                 self._place(number, self.routes.markets[number].key)
             if fixture.state is FixtureState.LIVE:
                 self._kick_off(fixture.fixture)
         return all_moved
 
-    def on_created(self, payload: bytes) -> None:
-        """Take images of markets: all odds and states."""
-        for image in decode_price_images(payload):
+    def on_created(self, payload: bytes) -> list[MarketNo]:
+        """Take images of markets: all odds and states; return their numbers."""
+        images = decode_price_images(payload)
+        for image in images:
             self._place(image.market_no, image.key)
             self._take_prices(image)
+        return [image.market_no for image in images]
 
     def on_prices(self, payload: bytes) -> None:
         """Take changes of odds and states."""
@@ -323,7 +325,7 @@ class DeskWatch:
             self.findings_dropped += 1
         elif isinstance(document, AlertRaised) and rule.action is not Action.ALERT:
             numbers = [finding.market_no] if finding.market_no else None
-            self.actions.begin(rule, document.alert, numbers or self._markets_of(finding.fixture))
+            self.actions.begin(rule, document.alert, numbers or self.markets_of(finding.fixture))
 
     # --- once a second ---------------------------------------------------------------------------
 
@@ -429,7 +431,8 @@ class DeskWatch:
                 return answer
         return b""
 
-    def _markets_of(self, fixture: str) -> list[MarketNo]:
+    def markets_of(self, fixture: str) -> list[MarketNo]:
+        """Return a fixture's markets, the first of very many."""
         page, _ = self.routes.page(fixture=fixture, after=0, limit=FIXTURE_MARKETS_MAX)
         return [route.market_no for route in page]
 

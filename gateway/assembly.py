@@ -27,6 +27,7 @@ from gateway.services.fixture_control import FixtureService
 from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
 from gateway.services.inputs import InputsService
+from gateway.services.kept_limits import KeptLimitsService
 from gateway.services.margins import MarginService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
@@ -85,6 +86,7 @@ def make_services(
         watching=WatchingService(desk=desk),
         bet_stream=BetStream(routes=routes, gateway=name, counters=counters),
         inputs=InputsService(desk=desk, control=control, limits=limits),
+        kept_limits=KeptLimitsService(desk=desk, routes=routes, limits=limits),
         margins=margins,
         approvals=ApprovalService(
             control=control, desk=desk, approval_minor=desk_settings.approval_minor

@@ -41,7 +41,7 @@ from gateway.client.desk import DeskRequests
 from gateway.client.errors import ConnectionLostError
 from gateway.client.fixtures import FixtureCommands
 from gateway.client.floor import FloorRequests
-from gateway.client.margins import MarginRequests
+from gateway.client.kept_scopes import KeptScopeRequests
 from gateway.client.session import Session
 from gateway.client.stops import StopRequests
 from gateway.client.watching import WatchRequests
@@ -86,7 +86,7 @@ class ControlSession(
     DeskRequests,
     FixtureCommands,
     FloorRequests,
-    MarginRequests,
+    KeptScopeRequests,
     StopRequests,
     WatchRequests,
 ):

@@ -97,6 +97,7 @@ from gateway.messages.inputs import (
     KeepInputs,
     ReleaseInputs,
 )
+from gateway.messages.kept_limits import AskLimits, KeepLimits, LimitsKept, ReleaseLimits
 from gateway.messages.margins import AskMargins, KeepMargin, MarginsKept, ReleaseMargin
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
@@ -203,6 +204,9 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     KeepMargin: (MarginsKept, Error),
     ReleaseMargin: (MarginsKept, Error),
     AskMargins: (MarginsKept, Error),
+    KeepLimits: (LimitsKept, Error),
+    ReleaseLimits: (LimitsKept, Error),
+    AskLimits: (LimitsKept, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

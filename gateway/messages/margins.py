@@ -11,8 +11,8 @@ from engine.common.commands import MarketNoField
 from gateway.messages.base import FromClient, FromGateway, IdField
 from gateway.messages.scopes import MarketScope
 
-MARGINS_SHOWN_MAX: Final = 100
-"""Kept margins that one answer shows."""
+SCOPES_SHOWN_MAX: Final = 100
+"""Scopes that one answer shows, with what is kept for them."""
 MarginField = Annotated[dict[str, Any], Meta(max_length=16)]
 SkewField = Annotated[dict[str, Any], Meta(max_length=16)]
 SkipField = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -51,7 +51,7 @@ class AskMargins(FromClient, frozen=True, kw_only=True, tag="margins"):
     id: IdField = 0
     market: MarketNoField | UnsetType = UNSET
     skip: SkipField = 0
-    limit: Annotated[int, Meta(ge=1, le=MARGINS_SHOWN_MAX)] = MARGINS_SHOWN_MAX
+    limit: Annotated[int, Meta(ge=1, le=SCOPES_SHOWN_MAX)] = SCOPES_SHOWN_MAX
 
 
 class KeptMargin(Struct, frozen=True, kw_only=True, omit_defaults=True):

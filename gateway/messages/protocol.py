@@ -81,6 +81,7 @@ from gateway.messages.inputs import (
     KeepInputs,
     ReleaseInputs,
 )
+from gateway.messages.kept_limits import AskLimits, KeepLimits, LimitsKept, ReleaseLimits
 from gateway.messages.margins import AskMargins, KeepMargin, MarginsKept, ReleaseMargin
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.offers import (
@@ -185,6 +186,9 @@ ClientMessage = (
     | KeepMargin
     | ReleaseMargin
     | AskMargins
+    | KeepLimits
+    | ReleaseLimits
+    | AskLimits
     | FeedPush
     | FeedAttach
     | FeedRequestDone
@@ -248,6 +252,7 @@ ServerMessage = (
     | AlertSeen
     | InputsKept
     | MarginsKept
+    | LimitsKept
     | FeedPushed
     | FeedAttached
     | FeedRequest

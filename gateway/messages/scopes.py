@@ -70,7 +70,7 @@ class LimitScope(FromClient, frozen=True, kw_only=True, tag="set_limits_of"):
     """Change the limits that the patch names of every market of a scope; answered by `scoped`.
 
     Bets accepted earlier stand. Markets that are created later have the limits that the house's
-    rules give them. With `preview` nothing changes.
+    rules give them, and those of `keep_limits`. With `preview` nothing changes.
     """
 
     id: IdField = 0

@@ -16,7 +16,7 @@ from actors.desk_messages import KeepMargin as KeepAtDesk
 from actors.desk_messages import ReleaseMargin as ReleaseAtDesk
 from actors.routes import Routes
 from engine.common.ids import MarketNo
-from engine.common.reasons import MESSAGES, Reason
+from engine.common.reasons import Reason
 from engine.desk import kept_margins
 from engine.desk.kept_margins import FixtureMargins
 from engine.desk.scopes import Scope
@@ -31,8 +31,8 @@ from gateway.messages.margins import (
     ReleaseMargin,
 )
 from gateway.messages.protocol import ServerMessage
-from gateway.messages.scopes import MarketScope, scope_fault
 from gateway.services.desk import DeskClient, not_done
+from gateway.services.kept_scopes import kept_scope, named_scope
 from gateway.services.utc_text import utc_text
 
 BYTES_MAX: Final = 8_192
@@ -60,7 +60,7 @@ class MarginService:
             number = MarketNo(0) if isinstance(request.market, UnsetType) else request.market
             ask = AskDesk(market_no=number, skip=request.skip, limit=request.limit)
             return _shown(request.id, await self._desk.ask(ask))
-        scope = self._scope(request.scope)
+        scope = kept_scope(request.scope, self._routes)
         if isinstance(scope, Error):
             return msgspec.structs.replace(scope, id=request.id)
         if isinstance(request, ReleaseMargin):
@@ -87,32 +87,6 @@ class MarginService:
             return kept_margins.Margins().of_fixture(places, own)
         answer = await self._desk.ask(AskPricing(places=tuple(places), own=own))
         return answer.margins if isinstance(answer, PricingPage) else not_done(answer, 0)
-
-    def _scope(self, named: MarketScope) -> Scope | Error:
-        fault = scope_fault(named)
-        if named.outcomes is not UNSET:
-            fault = "outcomes have the margin of their market"
-        if fault:
-            return Error(code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"scope: {fault}")
-        fixture = _text(named.fixture)
-        number = MarketNo(0) if isinstance(named.market, UnsetType) else named.market
-        if number:
-            route = self._routes.markets.get(number)
-            if route is None:
-                message = f"{MESSAGES[Reason.MARKET_UNKNOWN]}: {number}"
-                return Error(code=int(Reason.MARKET_UNKNOWN), message=message)
-            fixture = route.key.partition("/")[0]
-        return Scope(
-            sport=_text(named.sport),
-            competition=_text(named.competition),
-            fixture=fixture,
-            market_type=_text(named.type),
-            market_no=number,
-        )
-
-
-def _text(field: str | UnsetType) -> str:
-    return "" if isinstance(field, UnsetType) else field
 
 
 def _checked(by: str, scope: Scope, request: KeepMargin) -> kept_margins.KeptMargin | str:
@@ -156,17 +130,4 @@ def _shown(number: int, answer: DeskAnswer) -> ServerMessage:
         ),
         total=answer.total,
         fixtures=answer.fixtures,
-    )
-
-
-def named_scope(scope: Scope) -> MarketScope:
-    """Return a scope as messages name it."""
-    if scope.market_no:
-        return MarketScope(market=scope.market_no)
-    return MarketScope(
-        sport=scope.sport or UNSET,
-        competition=scope.competition or UNSET,
-        fixture=scope.fixture or UNSET,
-        type=scope.market_type or UNSET,
-        house=not (scope.sport or scope.competition or scope.fixture),
     )

@@ -68,6 +68,7 @@ from gateway.messages.fixtures import (
 )
 from gateway.messages.house import AskHouse, StartTheHouse, StopTheHouse
 from gateway.messages.inputs import AskInputs, HappenInMatch, KeepInputs, ReleaseInputs
+from gateway.messages.kept_limits import AskLimits, KeepLimits, ReleaseLimits
 from gateway.messages.margins import AskMargins, KeepMargin, ReleaseMargin
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
@@ -141,12 +142,13 @@ _OVERSEE: Final[frozenset[type]] = frozenset(
         AskAuditTrail,
         AskInputs,
         AskMargins,
+        AskLimits,
         AskPreview,
         ListProposals,
     }
 )
 """What looks at single bettors, at others' work, and at what a command would do."""
-_LIMIT: Final[frozenset[type]] = frozenset({LimitScope})
+_LIMIT: Final[frozenset[type]] = frozenset({LimitScope, KeepLimits, ReleaseLimits})
 _FIXTURES: Final[frozenset[type]] = frozenset(
     {SetFixture, ClaimFixture, CreateMarkets, CreateBoard}
 )

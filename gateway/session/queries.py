@@ -24,6 +24,7 @@ from gateway.messages.exposure import AskExposure
 from gateway.messages.fixtures import FixtureChangeRequest, FixtureQuestion
 from gateway.messages.house import HouseRequest, StopTheHouse
 from gateway.messages.inputs import InputsRequest
+from gateway.messages.kept_limits import KeptLimitsRequest
 from gateway.messages.margins import MarginRequest
 from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
@@ -74,6 +75,10 @@ def _inputs(services: Services, claims: Claims, request: InputsRequest) -> Work:
 
 def _margins(services: Services, claims: Claims, request: MarginRequest) -> Work:
     return services.margins.answer(claims.identity, request)
+
+
+def _kept_limits(services: Services, claims: Claims, request: KeptLimitsRequest) -> Work:
+    return services.kept_limits.answer(claims.identity, request)
 
 
 def _approvals(services: Services, claims: Claims, request: ApprovalRequest) -> Work:
@@ -189,6 +194,7 @@ QUERIES: Final[dict[type, Query]] = {
     **dict.fromkeys(get_args(ApprovalRequest), _approvals),
     **dict.fromkeys(get_args(InputsRequest), _inputs),
     **dict.fromkeys(get_args(MarginRequest), _margins),
+    **dict.fromkeys(get_args(KeptLimitsRequest), _kept_limits),
     **dict.fromkeys(get_args(FixtureChangeRequest), _change_fixture),
     **dict.fromkeys(get_args(FixtureQuestion), _fixtures),
     **dict.fromkeys(get_args(CreationRequest), _create),

@@ -29,6 +29,7 @@ from gateway.services.fixture_control import FixtureService
 from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
 from gateway.services.inputs import InputsService
+from gateway.services.kept_limits import KeptLimitsService
 from gateway.services.margins import MarginService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
@@ -105,6 +106,8 @@ class Services:
         Answers traders who bound single accounts.
     inputs : InputsService
         Model inputs that the desk keeps.
+    kept_limits : KeptLimitsService
+        Limits that the desk keeps by scope.
     margins : MarginService
         Margins and skews that the desk keeps by scope.
     approvals : ApprovalService
@@ -146,6 +149,7 @@ class Services:
         offers: OfferService,
         account_bounds: AccountBoundService,
         inputs: InputsService,
+        kept_limits: KeptLimitsService,
         margins: MarginService,
         approvals: ApprovalService,
         trail: AuditTrailService,
@@ -172,6 +176,7 @@ class Services:
         self.offers = offers
         self.account_bounds = account_bounds
         self.inputs = inputs
+        self.kept_limits = kept_limits
         self.margins = margins
         self.approvals = approvals
         self.trail = trail

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from engine.common.board_inputs import ExpectedGoals
-from engine.common.commands import CancelMarket
+from engine.common.commands import CancelMarket, LimitsPatch
 from engine.common.events import MarketCancelled
 from gateway.messages.approvals import (
     Decided,
@@ -22,6 +22,13 @@ from gateway.messages.inputs import (
     InputsKept,
     KeepInputs,
     ReleaseInputs,
+)
+from gateway.messages.kept_limits import (
+    AskLimits,
+    KeepLimits,
+    KeptLimits,
+    LimitsKept,
+    ReleaseLimits,
 )
 from gateway.messages.margins import AskMargins, KeepMargin, KeptMargin, MarginsKept, ReleaseMargin
 from gateway.messages.scopes import MarketScope
@@ -68,6 +75,9 @@ DESK_REQUESTS = (
     ),
     ReleaseMargin(id=40, scope=MarketScope(house=True)),
     AskMargins(id=41, market=42, limit=10),
+    KeepLimits(id=42, scope=MarketScope(sport="tennis"), limits=LimitsPatch(stake_minor_max=500)),
+    ReleaseLimits(id=43, scope=MarketScope(market=42)),
+    AskLimits(id=44, skip=100),
     ProposeCommands(id=31, commands=(CANCEL,), why="another match was shown"),
     DecideProposal(id=32, proposal=3, approve=True, why="seen"),
     WithdrawProposal(id=33, proposal=3),
@@ -101,6 +111,19 @@ DESK_ANSWERS = (
         ),
         total=3,
         fixtures=8,
+    ),
+    LimitsKept(
+        id=42,
+        limits=(
+            KeptLimits(
+                scope=MarketScope(sport="tennis"),
+                limits=LimitsPatch(stake_minor_max=500),
+                by="risk:bo",
+                at="2026-01-31T12:00:00.125+00:00",
+            ),
+        ),
+        total=1,
+        markets=400,
     ),
     Proposed(id=31, proposal=OPEN),
     Decided(id=32, proposal=DONE, events=(CANCELLED,)),

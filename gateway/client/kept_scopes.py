@@ -1,4 +1,4 @@
-"""What a session asks about margins and skews that the desk keeps by scope.
+"""What a session asks about margins, skews and limits that the desk keeps by scope.
 
 Owns one method per request. It never reconnects by itself.
 """
@@ -8,16 +8,18 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from engine.common.commands import LimitsPatch
 from engine.common.ids import MarketNo
 from gateway.client.session import Session
+from gateway.messages.kept_limits import AskLimits, KeepLimits, LimitsKept, ReleaseLimits
 from gateway.messages.margins import AskMargins, KeepMargin, MarginsKept, ReleaseMargin
 from gateway.messages.scopes import MarketScope
 
 _ANY: Final = MarketNo(0)
 
 
-class MarginRequests(Session):
-    """A session on the control listener, for margins and skews by scope."""
+class KeptScopeRequests(Session):
+    """A session on the control listener, for what is kept by scope."""
 
     async def keep_margin(
         self,
@@ -54,6 +56,28 @@ class MarginRequests(Session):
         """Return what is kept, the most specific first; with a market, only what fits it."""
         return await self._request(
             AskMargins, MarginsKept, market=market or UNSET, skip=skip, limit=limit
+        )
+
+    async def keep_limits(self, scope: MarketScope, limits: LimitsPatch) -> LimitsKept:
+        """Have the desk keep limits for a scope, for markets that are created later too.
+
+        Raises
+        ------
+        RefusedError
+            A limit is over the house's cap, there is no room, or the desk does not answer.
+        """
+        return await self._request(KeepLimits, LimitsKept, scope=scope, limits=limits)
+
+    async def release_limits(self, scope: MarketScope) -> LimitsKept:
+        """Have the desk keep no limits for a scope any longer."""
+        return await self._request(ReleaseLimits, LimitsKept, scope=scope)
+
+    async def kept_limits(
+        self, *, market: MarketNo = _ANY, skip: int = 0, limit: int = 100
+    ) -> LimitsKept:
+        """Return what is kept, the most specific first; with a market, only what fits it."""
+        return await self._request(
+            AskLimits, LimitsKept, market=market or UNSET, skip=skip, limit=limit
         )
 
 
