@@ -188,6 +188,8 @@ class FixtureView:
     suspended: bool = False
     about: FixtureLine | None = None
     """What the directory knows of it."""
+    score_minor: int | None = None
+    """Profit at its worst score, as the newest book tells it; None where no book does."""
     bets: int = 0
     bets_since: int = 0
     turnover_minor: int = 0
@@ -215,6 +217,8 @@ class FixtureView:
 
     def count(self, line: Line) -> None:
         """Bring the sums up to date with one of its markets."""
+        if line.book is not None and line.book.fixture_worst_minor is not None:
+            self.score_minor = -line.book.fixture_worst_minor
         before, now = line.counted, line.figures()
         if before == now:
             return

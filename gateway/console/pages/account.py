@@ -3,6 +3,7 @@
 Owns the page and its actions; the account's shard decides and keeps what is set.
 """
 
+import time
 from typing import Any, Final
 
 from nicegui import ui
@@ -10,11 +11,12 @@ from nicegui import ui
 from engine.common.ids import AccountNo
 from engine.common.units import Minor
 from gateway.client import GatewayError
+from gateway.console.pages.forms import FormError, field, read
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
 from gateway.console.pages.parts import Text, figures, key_buttons, money_text, tone
 from gateway.console.pages.ticker import COLUMNS, bet_row, open_row
 from gateway.console.undos import Undo
-from gateway.messages.account_view import AccountInfo
+from gateway.messages.account_view import AccountInfo, PutFactor
 
 ACCOUNT_S: Final = 2.0
 _NUM: Final[dict[str, Any]] = {"cellClass": "num", "headerClass": "num"}
@@ -39,7 +41,8 @@ class AccountPage:
         with ui.element("div").classes("strip"):
             Text("h1", f"Account {account}")
             self._labels = figures(
-                ("state", "available", "at stake", "pending", "can pay", "bound", "settled",
+                ("state", "factor", "found by rules", "available", "at stake", "pending", "can pay",
+                 "bound", "settled",
                  "turnover", "profit of house", "open", "refused")
             )  # fmt: skip
         key_buttons(
@@ -47,6 +50,8 @@ class AccountPage:
                 ("block", "b", True),
                 ("take bets again", "t", False),
                 ("bound of payouts", "m", False),
+                ("factor of limits", "e", False),
+                ("alerts", "i", False),
                 ("open bet", "Enter", False),
                 ("fixture", "f", False),
                 ("undo", "u", False),
@@ -62,11 +67,13 @@ class AccountPage:
                 prompts={
                     "b": {"title": f"block account {account}, because"},
                     "m": {"title": "most that its open bets may pay, base currency; 0: as house"},
+                    "e": {"title": f"what markets let one bet of {account}", "fields": FACTOR},
                 },
             )
         with ui.element("div").classes("some"):
             self._changes = Table(screen, "changes", CHANGES, main=False)
         screen.on_key = self._on_key
+        screen.on_form = self._on_form
         ui.timer(ACCOUNT_S, self._refresh)
 
     async def _refresh(self) -> None:
@@ -74,6 +81,7 @@ class AccountPage:
             return
         self._asking = True
         session_of = self._screen.user
+        await self._screen.alerts.refresh(time.monotonic())
         try:
             info = await session_of.session.account(self._account)
             found = await session_of.session.find_bets(account=self._account)
@@ -87,9 +95,11 @@ class AccountPage:
         self._info = info
         self._show(info)
         lines = (*found.unbooked, *found.bets)
-        model = self._screen.model
         self._table.show(
-            [bet_row(model, line, number=number) for number, line in enumerate(reversed(lines))]
+            [
+                bet_row(self._screen, line, number=number)
+                for number, line in enumerate(reversed(lines))
+            ]
         )
         self._changes.show(
             [
@@ -112,6 +122,8 @@ class AccountPage:
         part = "" if info.complete else " (newest bets)"
         texts = {
             "state": "\u2715 blocked" if info.blocked else "\u25cf takes bets",
+            "factor": f"{info.factor_milli / 1_000:g}",
+            "found by rules": ", ".join(self._screen.alerts.kinds_of(self._account)),
             "available": money_text(info.available_minor) + f" {info.currency}",
             "at stake": money_text(info.at_stake_minor),
             "pending": money_text(info.pending_minor),
@@ -152,10 +164,35 @@ class AccountPage:
                 f"bound of {account}",
                 lambda: session.set_account_bound(account, open_payout_minor_max=bound),
             )
+        elif key == "i":
+            ui.navigate.to("/alerts")
         else:
             open_row(screen, key, row)
 
+    async def _on_form(self, key: str, _row: str, values: dict[str, str]) -> bool:
+        """Set the factor of what markets let one bet stake and pay; undo sets the one before."""
+        if key != "e" or self._info is None:
+            return False
+        session, account, before = self._screen.user.session, self._account, self._info.factor_milli
+        try:
+            put = read(PutFactor, {**values, "account": str(account)})
+        except FormError as error:
+            self._screen.say(str(error), bad=True)
+            return False
+        return await self._screen.act(
+            f"factor of {account} {put.factor_milli / 1_000:g}",
+            lambda: session.set_account_factor(account, factor_milli=put.factor_milli, why=put.why),
+            undo=Undo(
+                f"undo: factor of {account} {before / 1_000:g}",
+                lambda: session.set_account_factor(account, factor_milli=before, why="undo"),
+            ),
+        )
 
+
+FACTOR: Final = (
+    field("factor_milli", "stakes and pays, thousandths of the limits: 1000 all, 100 a tenth"),
+    field("why", "why"),
+)
 CHANGES: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Changed", "field": "at", "width": 90, ":valueFormatter": "Overround.clock",
      "cellClass": ["num", "dim"], "headerClass": "num"},

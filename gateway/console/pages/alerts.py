@@ -9,6 +9,7 @@ from nicegui import ui
 
 from engine.watch.alerts import AlertStatus
 from gateway.client import GatewayError
+from gateway.console.open_alerts import SIGNS
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
 from gateway.console.pages.parts import ORDER, Text, figures, key_buttons
 from gateway.messages.watching import AlertView
@@ -16,7 +17,7 @@ from gateway.messages.watching import AlertView
 REFRESH_S: Final = 1.0
 LINES: Final = 300
 _NOTE_MAX: Final = 200
-_SIGNS: Final = {"low": "\u00b7", "medium": "\u25b3", "high": "\u25b2", "critical": "\u26a0"}
+_FIXTURE_MAX: Final = 64
 _STATUS_KEYS: Final = {
     "i": AlertStatus.INVESTIGATING,
     "v": AlertStatus.RESOLVED,
@@ -45,24 +46,27 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
 )  # fmt: skip
 
 
-def alerts(screen: Screen) -> None:
-    """Build the page."""
-    AlertsPage(screen)
+def alerts(screen: Screen, fixture: str = "") -> None:
+    """Build the page, of one fixture's alerts where it names one."""
+    AlertsPage(screen, fixture[:_FIXTURE_MAX])
 
 
 class AlertsPage:
     """One screen of alerts."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, fixture: str) -> None:
         self._screen = screen
+        self._fixture = fixture
         self._open_only = True
         self._asking = False
         self._shown: dict[int, AlertView] = {}
         with ui.element("div").classes("strip"):
-            Text("h1", "Alerts")
+            Text("h1", f"Alerts of {fixture}" if fixture else "Alerts")
             self._labels = figures(("open", "shown", "critical", "state"))
         key_buttons(
             (
+                ("what to do", "Enter", False),
+                ("rules", "r", False),
                 ("take", "t", False),
                 ("investigate", "i", False),
                 ("resolved", "v", False),
@@ -92,7 +96,9 @@ class AlertsPage:
         self._asking = True
         try:
             session = self._screen.user.session
-            answer = await session.alerts(open_only=self._open_only, limit=LINES)
+            answer = await session.alerts(
+                open_only=self._open_only, fixture=self._fixture, limit=LINES
+            )
         except GatewayError as error:
             self._labels["state"].text = str(error)[:TEXT_MAX]
             return
@@ -112,11 +118,16 @@ class AlertsPage:
             self._open_only = not self._open_only
             await self._refresh()
             return
+        if key == "r":
+            ui.navigate.to("/rules")
+            return
         alert = self._shown.get(int(row)) if row.isascii() and row.isdigit() else None
         if alert is None:
             return
         session, number = self._screen.user.session, alert.number
-        if key in _STATUS_KEYS:
+        if key == "Enter":
+            ui.navigate.to(f"/guide/{alert.kind}")
+        elif key in _STATUS_KEYS:
             status = _STATUS_KEYS[key]
             await self._screen.act(
                 f"alert {number} {status.value}", lambda: session.work_alert(number, status=status)
@@ -144,7 +155,7 @@ def _row(alert: AlertView) -> dict[str, Any]:
         "id": str(alert.number),
         "order": alert.number,
         "number": alert.number,
-        "severity": f"{_SIGNS.get(alert.severity, '')} {alert.severity}".strip(),
+        "severity": f"{SIGNS.get(alert.severity, '')} {alert.severity}".strip(),
         "status": alert.status,
         "rule": alert.rule,
         "kind": alert.kind,

@@ -13,8 +13,9 @@ from engine.common.ids import MarketNo
 from engine.common.units import OddsMilli
 from gateway.console.lines import FixtureView, Line
 from gateway.console.pages.charts import Charts
-from gateway.console.pages.floor import STATE_NAMES, resume_fixture, suspend_fixture
+from gateway.console.pages.floor import STATE_NAMES
 from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table
+from gateway.console.pages.limits import LIMITS, limit_fields, set_limits
 from gateway.console.pages.match import KEYS, PROMPT, Match
 from gateway.console.pages.parts import (
     Text,
@@ -24,7 +25,9 @@ from gateway.console.pages.parts import (
     money_text,
     odds_milli_of,
 )
+from gateway.console.pages.stops import resume_fixture, suspend_fixture, suspend_part
 from gateway.console.undos import Undo
+from gateway.messages.scopes import MarketScope
 from gateway.messages.trader import Book
 
 _MONEY: Final[dict[str, Any]] = {
@@ -109,12 +112,14 @@ class FixturePage:
                     prompts={
                         "o": {"title": "odds", "row": True, "fill": "odds"},
                         "p": {"title": "odds that stand", "row": True, "fill": "odds"},
+                        "m": {"title": "limits, of", "row": True, "fields": LIMITS},
                         **PROMPT,
                     },
                 )
             self._charts = Charts(screen, view)
         self._table.grid.on("cellFocused", self._focused, ["rowIndex"])
         screen.on_key = self._on_key
+        screen.on_form = self._on_form
         ui.timer(REFRESH_S, self._refresh)
         ui.timer(REFRESH_S, self._match.refresh)
         ui.timer(1.0, self._charts.refresh)
@@ -178,6 +183,14 @@ class FixturePage:
         for name, text in values.items():
             self._labels[name].text = text
 
+    # --- forms -----------------------------------------------------------------------------------
+
+    async def _on_form(self, key: str, row: str, values: dict[str, str]) -> bool:
+        found = self._screen.model.outcome_of(row)
+        if key != "m" or found is None:
+            return False
+        return await set_limits(self._screen, found[0], values)
+
     # --- keys ------------------------------------------------------------------------------------
 
     def _focused(self, event: Any) -> None:
@@ -213,6 +226,18 @@ class FixturePage:
             await self._release(line, outcome)
         elif key == "x":
             await self._hold(line, outcome)
+        elif key == "t":
+            await suspend_part(
+                self._screen, self._type_of(line), f"all {line.type} of it", why="by hand"
+            )
+        elif key == "T":
+            session, scope = self._screen.user.session, self._type_of(line)
+            await self._screen.act(
+                f"resume all {line.type} of it", lambda: session.resume_scope(scope)
+            )
+
+    def _type_of(self, line: Line) -> MarketScope:
+        return MarketScope(fixture=line.fixture, type=line.type)
 
     async def _suspend(self, line: Line) -> None:
         number, screen = line.number, self._screen
@@ -311,13 +336,16 @@ BUTTONS: Final = (
     ("card home", "c", True),
     ("away", "C", True),
     ("period", "h", True),
+    ("type", "t", True),
     ("hold outcome", "x", True),
     ("resume", "r", False),
     ("all", "R", False),
+    ("type", "T", False),
     ("odds", "o", False),
     ("override", "p", False),
     ("release", "l", False),
     ("inputs", "i", False),
+    ("limits", "m", False),
     ("undo", "u", False),
 )
 _ROW_CLASS: Final = "(params) => params.data.first ? 'first' : ''"
@@ -355,6 +383,7 @@ def outcome_rows(line: Line) -> list[dict[str, Any]]:
             liability = book.liability_minor[number]
             row["stake"] = book.stake_minor[number] if book.stake_minor else None
             row["profit"] = -liability
+            row |= limit_fields(book.limits)
             row["used"] = round(1_000 * liability / limit) if limit and liability > 0 else None
         rows.append(row)
     return rows

@@ -16,6 +16,7 @@ from gateway.client import GatewayError
 from gateway.console.guard import token_of
 from gateway.console.layouts import Layouts, columns_of
 from gateway.console.model import Model
+from gateway.console.open_alerts import OpenAlerts
 from gateway.console.pages.parts import Text
 from gateway.console.undos import NotUndoneError, Undo, Undos
 from gateway.console.users import NotOfTheFloorError, User, Users, UsersFullError
@@ -34,6 +35,9 @@ Action = Callable[[], Awaitable[Any]]
 UndoOf = Callable[[Any], "Undo | None"]
 """Returns how an answer is taken back; None where nothing was done that could be."""
 KeyHandler = Callable[[str, str, str], Awaitable[None]]
+FormHandler = Callable[[str, str, dict[str, str]], Awaitable[bool]]
+"""Takes a form's key, the row and the fields that were filled in; says whether it was done."""
+FIELDS_MAX: Final = 40
 
 
 class Hit(NamedTuple):
@@ -64,6 +68,7 @@ class Screens:
         self.layouts = layouts
         self.screens_max = screens_max
         self.open = 0
+        self.alerts = OpenAlerts(lambda: model.session)
 
 
 class Screen:
@@ -72,11 +77,13 @@ class Screen:
     def __init__(self, screens: Screens, user: User) -> None:
         self.screens = screens
         self.model = screens.model
+        self.alerts = screens.alerts
         self.user = user
         self.layouts = screens.layouts
         self.layout = screens.layouts.of(user.sub)
         self.dark = ui.dark_mode(value=self.layout.dark is not False)
         self.on_key: KeyHandler | None = None
+        self.on_form: FormHandler | None = None
         self.table: int | None = None
         """The table of the page whose keys count."""
         self.undos = Undos()
@@ -140,10 +147,24 @@ class Screen:
         key, row, text = (
             str(arguments.get(name, ""))[:TEXT_MAX] for name in ("key", "row", "text")
         )
-        if key == "u":
+        values = arguments.get("values")
+        if isinstance(values, dict):
+            if self.on_form is not None:
+                await self._form(self.on_form, key, row, values)
+        elif key == "u":
             await self.undo()
         elif self.on_key is not None:
             await self.on_key(key, row, text)
+
+    async def _form(self, on_form: FormHandler, key: str, row: str, values: dict[Any, Any]) -> None:
+        """Hand a filled form on, and tell the browser whether it may close it."""
+        texts = {
+            str(name)[:TEXT_MAX]: str(value)[:TEXT_MAX].strip()
+            for name, value in list(values.items())[:FIELDS_MAX]
+        }
+        done = await on_form(key, row, {name: text for name, text in texts.items() if text})
+        answer = msgspec.json.encode([done, "" if done else self.last]).decode()
+        ui.run_javascript(f"Overround.answered(...{answer})")
 
     def columns(self, arguments: Any) -> None:
         """Keep how a user has arranged a table, within the layout's bounds."""
@@ -233,7 +254,7 @@ def outcome_text(answer: Any) -> tuple[str, bool]:
     """Return what an answer counts, and whether a person must know of something not done."""
     parts = [
         f"{getattr(answer, name)} {name}"
-        for name in ("suspended", "resumed", "released", "unchanged")
+        for name in ("suspended", "resumed", "changed", "released", "unchanged")
         if isinstance(getattr(answer, name, None), int)
     ]
     failed = len(getattr(answer, "failed", ()))

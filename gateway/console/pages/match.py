@@ -11,8 +11,8 @@ from engine.common.board_inputs import ExpectedGoals
 from engine.common.match_events import MatchEvent
 from engine.common.reasons import Reason
 from gateway.client import GatewayError, RefusedError
-from gateway.console.pages.floor import suspend_fixture
 from gateway.console.pages.frame import Screen
+from gateway.console.pages.stops import suspend_fixture
 from gateway.console.undos import Undo
 from gateway.messages.inputs import InputsKept
 

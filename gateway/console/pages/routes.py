@@ -14,7 +14,9 @@ from gateway.console.pages.bet import bet_page
 from gateway.console.pages.fixture import fixture_page
 from gateway.console.pages.floor import floor
 from gateway.console.pages.frame import TICKER
+from gateway.console.pages.guide import guide_page
 from gateway.console.pages.risk import risk
+from gateway.console.pages.rules import rules_page
 from gateway.console.pages.settlement import settlement
 from gateway.console.pages.system import system
 from gateway.console.pages.ticker import ticker
@@ -26,6 +28,10 @@ ROUTES: Final[dict[str, Callable[..., Any]]] = {
     "/account/{account}": account_page,
     "/bet/{bet}": bet_page,
     "/alerts": alerts,
+    "/alerts/{fixture}": alerts,
+    "/rules": rules_page,
+    "/guide": guide_page,
+    "/guide/{kind}": guide_page,
     "/settlement": settlement,
     "/approvals": approvals,
     "/risk": risk,
@@ -36,6 +42,7 @@ MENU: Final[tuple[tuple[str, str], ...]] = (
     ("Floor", "/"),
     ("Ticker", TICKER),
     ("Alerts", "/alerts"),
+    ("Rules", "/rules"),
     ("Settlement", "/settlement"),
     ("Approvals", "/approvals"),
     ("Risk", "/risk"),

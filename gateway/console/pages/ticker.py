@@ -4,12 +4,13 @@ Owns the page, and the row of a bet that other pages show too. Flags are worked 
 bets and markets show; they decide nothing.
 """
 
+import time
 from typing import Any, Final
 
 from nicegui import ui
 
+from engine.common.account_changes import FACTOR_MILLI_ONE
 from engine.common.units import RATE_MICRO_ONE
-from gateway.console.model import Model
 from gateway.console.pages.frame import REFRESH_S, Screen, Table
 from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, money_text
 from gateway.messages.bet_lines import BetLine
@@ -25,7 +26,7 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     ORDER,
     {"headerName": "Time", "field": "at", "width": 82, ":valueFormatter": "Overround.clock",
      "cellClass": ["num", "dim"], "headerClass": "num"},
-    {"headerName": "Flags", "field": "flags", "width": 150, "cellClass": "warn", "filter": True},
+    {"headerName": "Flags", "field": "flags", "width": 160, "cellClass": "warn", "filter": True},
     {"headerName": "State", "field": "state", "width": 100, "filter": True,
      "cellClassRules": {"neg": "x.includes('\u2715')", "pos": "x.includes('\u2713')"}},
     {"headerName": "Account", "field": "account", "width": 82, **_NUM, "filter": True},
@@ -86,6 +87,7 @@ class TickerPage:
             )
         screen.on_key = self._on_key
         ui.timer(REFRESH_S, self._refresh)
+        ui.timer(1.0, lambda: screen.alerts.refresh(time.monotonic()))
 
     def _refresh(self) -> None:
         model = self._screen.model
@@ -95,7 +97,7 @@ class TickerPage:
         rows = []
         for number, line in reversed(model.bets):
             if self._passes(line):
-                rows.append(bet_row(model, line, number=number))
+                rows.append(bet_row(self._screen, line, number=number))
                 if len(rows) == SHOWN_MAX:
                     break
         self._table.show(rows)
@@ -169,12 +171,12 @@ def base_minor(line: BetLine, minor: int) -> int:
     return minor * line.rate_micro // RATE_MICRO_ONE
 
 
-def bet_row(model: Model, line: BetLine, *, number: int) -> dict[str, Any]:
+def bet_row(screen: Screen, line: BetLine, *, number: int) -> dict[str, Any]:
     """Return a bet's row; its id names the line, the bet, the account and the market.
 
     Rows with higher numbers stand above.
     """
-    market = model.lines.get(line.market)
+    market = screen.model.lines.get(line.market)
     good = line.state == "accepted"
     if line.kind == "slip":
         fixture, what = "", f"slip of {line.legs}"
@@ -193,7 +195,7 @@ def bet_row(model: Model, line: BetLine, *, number: int) -> dict[str, Any]:
         "id": f"{number}-{line.bet_id}-{line.account}-{line.market}",
         "order": number,
         "at": line.at_ns / 1_000_000_000,
-        "flags": " ".join(_flags(model, line)),
+        "flags": " ".join(flags_of(screen, line)),
         "state": state,
         "good": good,
         "account": line.account,
@@ -208,12 +210,17 @@ def bet_row(model: Model, line: BetLine, *, number: int) -> dict[str, Any]:
     }
 
 
-def _flags(model: Model, line: BetLine) -> list[str]:
-    flags = []
+def flags_of(screen: Screen, line: BetLine) -> list[str]:
+    """Return what a trader is to notice of a bet, each with a sign."""
+    flags, model, alerts = [], screen.model, screen.alerts
     if base_minor(line, line.stake_minor) >= LARGE_MINOR:
         flags.append("\u25b2 large")
     if line.stake_max_minor and line.state != "accepted":
         flags.append("\u2191 limit")
+    if line.factor_milli < FACTOR_MILLI_ONE or alerts.is_sharp(line.account):
+        flags.append("\u25c6 sharp")
+    if alerts.has_pattern(line.account):
+        flags.append("\u2234 pattern")
     market = model.lines.get(line.market)
     if market is not None and line.state == "accepted":
         at_s = line.at_ns / 1_000_000_000

@@ -13,6 +13,8 @@ window.Overround = (() => {
     return milli % 10 ? (milli / 1000).toFixed(3) : (milli / 1000).toFixed(2);
   };
   const odds = ({ value }) => oddsText(value);
+  // A sum of what is known: "?" says that something is not.
+  const known = ({ value, data }) => (value == null ? (data.unknown ? "?" : "") : money({ value }) + (data.unknown ? " ?" : ""));
   const percent = ({ value }) => (value == null ? "" : minus((value / 10).toFixed(1)));
   const clock = ({ value }) => {
     if (!value) return "";
@@ -64,21 +66,26 @@ window.Overround = (() => {
   // A field over the page. It opens in the browser itself, so that no key typed after it is a command.
   let field = null;
   const close = () => { field?.box.remove(); field = null; };
-  const openField = ({ title, value = "", hint = "", onInput, onEnter }) => {
+  const make = (tag, name, parent) => {
+    const made = document.createElement(tag);
+    made.className = name;
+    parent.append(made);
+    return made;
+  };
+  const TYPED = { maxLength: 200, spellcheck: false, autocomplete: "off" };
+  const openBox = (title) => {
     close();
-    const make = (tag, name, parent) => {
-      const made = document.createElement(tag);
-      made.className = name;
-      parent.append(made);
-      return made;
-    };
     const box = make("div", "over", document.body), card = make("div", "palette", box);
     if (title) make("b", "", card).textContent = title;
+    box.addEventListener("mousedown", (event) => { if (event.target === box) close(); });
+    return [box, card];
+  };
+  const openField = ({ title, value = "", hint = "", onInput, onEnter }) => {
+    const [box, card] = openBox(title);
     const input = make("input", "", card);
-    Object.assign(input, { value, placeholder: hint, maxLength: 200, spellcheck: false, autocomplete: "off" });
+    Object.assign(input, { value, placeholder: hint, ...TYPED });
     const list = make("div", "found", card);
     field = { box, input, list, hits: [], at: 0 };
-    box.addEventListener("mousedown", (event) => { if (event.target === box) close(); });
     input.addEventListener("input", () => onInput?.(input.value));
     input.addEventListener("keydown", (event) => {
       event.stopPropagation();
@@ -93,6 +100,44 @@ window.Overround = (() => {
     });
     input.focus();
     input.select();
+  };
+  // A form of several fields. It stays open with what came of it until that was done.
+  const openForm = ({ title, fields, data, onEnter }) => {
+    const [box, card] = openBox(title);
+    const form = make("form", "form", card), inputs = {}, rows = [];
+    for (const { name, label, value = "", fill, options, of, hint = "", changed } of fields) {
+      const row = make("label", "", form);
+      make("span", "", row).textContent = label;
+      const input = inputs[name] = make(options ? "select" : "input", "", row);
+      input.name = name;
+      for (const option of options ?? []) make("option", "", input).textContent = option;
+      if (!options) Object.assign(input, { placeholder: hint, ...TYPED });
+      const given = fill ? data?.[fill] : null;
+      if (given != null || value || !options) input.value = given ?? value;
+      rows.push([row, of, changed ? input.value : null]);
+    }
+    const fits = () => rows.forEach(([row, of]) => { row.hidden = Boolean(of) && inputs[of[0]].value !== of[1]; });
+    form.addEventListener("change", fits);
+    fits();
+    const said = make("div", "said", form), button = make("button", "act", form);
+    button.textContent = "send (Enter)";
+    field = { box, said };
+    form.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Escape") close();
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      said.textContent = "\u2026";
+      // What was filled in when the form opened may be old by now: `changed` fields go only if touched.
+      const sent = rows.filter(([row, _, before]) => !row.hidden && row.lastChild.value !== before);
+      onEnter(Object.fromEntries(sent.map(([{ lastChild }]) => [lastChild.name, lastChild.value])));
+    });
+    Object.values(inputs)[0]?.focus();
+  };
+  const answered = (done, text) => {
+    if (!field?.said) return;
+    if (done) close(); else field.said.textContent = text;
   };
   const draw = () => {
     field.list.replaceChildren(...field.hits.map(([kind, text], number) => {
@@ -126,7 +171,7 @@ window.Overround = (() => {
     if (wanted) go();
   };
 
-  let main = null, prompts = {};
+  let main = null, prompts = null;
   const api = (id) => (id == null ? null : getElement(id)?.api);
   const focusedNode = () => {
     const grid = api(main), cell = grid?.getFocusedCell();
@@ -157,11 +202,16 @@ window.Overround = (() => {
 
   const send = (key, row, text) => emitEvent("key", { key, row, text, table: main });
   const press = (key) => {
-    const node = focusedNode(), row = node?.id ?? "", ask = prompts[key];
+    const node = focusedNode(), row = node?.id ?? "", ask = prompts?.[key];
     if (!ask) return send(key, row, "");
     if (!node && ask.row) return;
+    const title = ask.row ? `${ask.title}: ${node.data.name ?? row}` : ask.title;
+    if (ask.fields) {
+      const onEnter = (values) => emitEvent("key", { key, row, values, table: main });
+      return openForm({ title, fields: ask.fields, data: node?.data, onEnter });
+    }
     openField({
-      title: ask.row ? `${ask.title}: ${node.data.name ?? row}` : ask.title,
+      title,
       value: ask.fill ? oddsText(node.data[ask.fill]) : "",
       onEnter: (text) => { close(); send(key, row, text); },
     });
@@ -176,5 +226,5 @@ window.Overround = (() => {
     event.stopPropagation();
     palette ? openPalette() : press(event.key);
   }, true);
-  return { start, cents, short, press, found, openPalette, money, count, odds, percent, clock, Odds, use, apply, columns };
+  return { start, cents, short, known, answered, asks: () => prompts, press, found, openPalette, money, count, odds, percent, clock, Odds, use, apply, columns };
 })();

@@ -98,6 +98,27 @@ class Visit:
         """Wait until the console answers."""
         await listening(self.url)
 
+    async def fill(self, key: str, **fields: str) -> None:
+        """Fill the form that a key opens, and send it; a field's `.` is written `__`."""
+        await self.page.keyboard.press(key)
+        await self.page.wait_for_selector(".form")
+        for name, text in fields.items():
+            field = self.page.locator(f".form [name='{name.replace('__', '.')}']")
+            if await field.evaluate("(one) => one.tagName") == "SELECT":
+                await field.select_option(text)
+            else:
+                await field.fill(text)
+        await self.page.click(".form button")
+
+    async def filled(self, key: str, **fields: str) -> None:
+        """Fill a form, and wait until what it asks for is done."""
+        await self.fill(key, **fields)
+        await self.page.wait_for_selector(".form", state="detached")
+
+    async def ready(self) -> None:
+        """Wait until the table of the page takes keys."""
+        await self.page.wait_for_selector(".ag-cell-focus")
+
     async def open(self, path: str) -> None:
         """Open a page by its address."""
         await self.page.goto(f"{self.url}{path}")

@@ -10,14 +10,19 @@ from pathlib import Path
 from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from engine.common.commands import OutcomeResult
+from engine.common.commands import OutcomeResult, SettleMarket
 from engine.common.events import MarketSettled
+from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
+from engine.watch.bounds import LiabilityRule
+from engine.watch.rules import WatchRule
+from gateway.console.pages.routes import ROUTES
 from gateway.session.tokens import Role
 from tests.gateway.bookmaker import Bookmaker, bettor, head_trader, trader
 from tests.gateway.console.browser import (
     WAIT_MS,
+    Visit,
     listening,
     login_token,
     open_browser,
@@ -43,7 +48,32 @@ def status(bookmaker: Bookmaker, market: int) -> Status:
     return shown.status
 
 
-async def test_a_trader_suspends_with_one_key_and_takes_it_back(
+async def follow_match(person: Visit, bookmaker: Bookmaker) -> None:
+    """Follow a match by its keys, once the desk keeps its inputs."""
+    page = person.page
+    for nonsense in ("<b>2</b> 1", "9" * 60, "nan 0"):
+        await page.keyboard.press("i")
+        await page.keyboard.type(nonsense)
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".q-notification:has-text('as 2.6 0.4')")
+    await page.keyboard.press("i")
+    await page.keyboard.type("2.6 0.4")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".fig:has-text('score'):has-text('0:0')")
+    before = await page.inner_text(ODDS)
+    await page.keyboard.press("h")
+    await page.wait_for_selector(".fig:has-text('clock'):has-text('1st 0:')")
+    await page.keyboard.press("Shift+R")
+    await until(lambda: status(bookmaker, 1) is Status.ACTIVE)
+    await page.keyboard.press("g")
+    await page.wait_for_selector(".fig:has-text('score'):has-text('1:0')")
+    assert status(bookmaker, 1) is Status.SUSPENDED
+    assert await page.inner_text(ODDS) != before
+    await page.keyboard.press("u")
+    await page.wait_for_selector(".fig:has-text('score'):has-text('0:0')")
+
+
+async def test_a_trader_stops_takes_back_prices_and_follows_a_match_by_keys(
     bookmaker: Bookmaker, tmp_path: Path
 ) -> None:
     async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
@@ -94,87 +124,121 @@ async def test_a_trader_suspends_with_one_key_and_takes_it_back(
             await session.place(ref="a", market=1, outcome=0, stake_minor=5_000, odds_milli=2_620)
         await page.wait_for_selector('div[row-id="1-0"] [col-id="profit"]:has-text("\u221281")')
 
+        await follow_match(person, bookmaker)
         assert not person.errors
         assert all(url.startswith(keeper.url) for url in person.requested)
 
 
-async def test_hostile_text_in_any_field_is_shown_as_text(
+FILL_ALL = """
+async ([key, text]) => {
+  // As a program does it: longer than a field takes, and what no list offers.
+  Overround.press(key);
+  const fields = document.querySelectorAll('.over input, .over select');
+  for (const field of fields) {
+    field.removeAttribute('maxlength');
+    if (field.tagName === 'SELECT') field.append(new Option(text, text));
+    field.value = text;
+  }
+  const form = document.querySelector('.over form');
+  if (form) form.requestSubmit();
+  else fields[0]?.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true}));
+  await new Promise((done) => setTimeout(done, 30));
+  document.querySelector('.over')?.dispatchEvent(new MouseEvent('mousedown'));
+  return fields.length;
+}
+"""
+"""Fills every field that a key opens with a text, and sends it; returns how many there were."""
+
+
+async def be_hostile(person: Visit, folder: Path, script: str) -> None:
+    """Log in, search and arrange columns as nobody should."""
+    page = person.page
+    await page.goto(f"{person.url}/login?next=%22%3E{script}")
+    await page.fill("textarea", f"no.token.{script}")
+    await page.click("button[type=submit]")
+    await page.wait_for_selector(".why:not(:empty)")
+    await person.log_in(login_token(Role.HEAD_TRADER), path="//elsewhere.example/")
+    assert page.url == f"{person.url}/"
+    await person.open(f"/fixture/{script.replace('/', '')}")
+    await page.wait_for_selector(".note")
+    await page.keyboard.press("/")
+    await page.wait_for_selector(".palette input")
+    await page.keyboard.type(script)
+    await page.keyboard.press("Enter")
+    await person.open("/fixture/cup-0")
+    await page.wait_for_selector(".ag-cell-focus")
+    assert await page.inner_text(ODDS) == "2.50"
+    hostile = {":colId": "(document.title = 'taken', 'x')"}
+    await page.evaluate(
+        "(states) => { for (const state of states)"
+        " emitEvent('columns', {name: 'fixture', state}); }",
+        [[{"colId": "market", "width": 317}], [hostile]],
+    )
+    # What fits is kept, and the next page applies it; nothing else has been kept or run.
+    kept = folder / "console" / "layouts" / f"{b'anna'.hex()}.json"
+    await until(kept.exists)
+    await person.open("/fixture/cup-0")
+    await page.wait_for_selector(".ag-header-cell[col-id='market'][style*='317px']")
+
+
+async def test_every_field_of_every_page_takes_hostile_text_as_text(
     bookmaker: Bookmaker, tmp_path: Path
 ) -> None:
     script = "<img src=x onerror=document.title='taken'>"
-    async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
+    async with (
+        open_browser() as browser,
+        open_console(bookmaker, tmp_path) as keeper,
+        bettor(bookmaker) as session,
+        trader(bookmaker, role=Role.HEAD_TRADER, sub="anna") as control,
+    ):
+        bet = await session.place(ref="a", market=1, outcome=0, stake_minor=500, odds_milli=2_500)
+        await control.set_rule(WatchRule(name="worst", kind=LiabilityRule(liability_minor_max=1)))
+        await bookmaker.check_rules()
+        await control.close_market(3)
+        result = SettleMarket(market_no=MarketNo(3), results=(OutcomeResult(won=True),) * 3)
+        await control.propose([result], why=script)  # her own, which no reason approves
+        before = [await control.book(number) for number in (1, 2, 3)]
+        account = await control.account(7)
         person = await visit(browser, keeper)
         page = person.page
-        await person.page.goto(f"{keeper.url}/login?next=%22%3E{script}")
-        await page.fill("textarea", f"no.token.{script}")
-        await page.click("button[type=submit]")
-        await page.wait_for_selector(".why:not(:empty)")
-        await person.log_in(login_token(), path="//elsewhere.example/")
-        assert page.url == f"{keeper.url}/"
-        await person.open(f"/fixture/{script.replace('/', '')}")
-        await page.wait_for_selector(".note")
-        await page.keyboard.press("/")
-        await page.wait_for_selector(".palette input")
-        await page.keyboard.type(script)
-        await page.keyboard.press("Enter")
-        await person.open("/fixture/cup-0")
-        await page.wait_for_selector(".ag-cell-focus")
-        for odds in ("9" * 400, "1e9", "-2", script, "0.5"):
-            await page.keyboard.press("o")
-            # Longer than the field takes: what a program sends in its place.
-            await page.evaluate(
-                "(text) => { const at = document.querySelector('.over input');"
-                " at.removeAttribute('maxlength'); at.value = text; }",
-                odds,
-            )
-            await page.keyboard.press("Enter")
-            await page.wait_for_selector(".q-notification:has-text('1.001 to 10000')")
-        assert await page.inner_text(ODDS) == "2.50"
-        hostile = {":colId": "(document.title = 'taken', 'x')"}
-        await page.evaluate(
-            "(states) => { for (const state of states)"
-            " emitEvent('columns', {name: 'fixture', state}); }",
-            [[{"colId": "market", "width": 317}], [hostile]],
-        )
-        # What fits is kept, and the next page applies it; nothing else has been kept or run.
-        kept = tmp_path / "console" / "layouts" / f"{b'anna'.hex()}.json"
-        await until(kept.exists)
-        await person.open("/fixture/cup-0")
-        await page.wait_for_selector(".ag-header-cell[col-id='market'][style*='317px']")
+        await be_hostile(person, tmp_path, script)
+
+        # Every field that any page opens, as the pages themselves say.
+        tried = 0
+        for path in ROUTES:
+            at = path.format(fixture="cup-0", account=7, bet=bet.bet_id, kind="pace")
+            await person.open(at)
+            if await page.locator(".guide").count():
+                continue  # a text, without fields
+            await page.wait_for_function("Overround.asks() !== null")
+            asks = await page.evaluate("Overround.asks()")
+            if any(ask.get("row") for ask in asks.values()):
+                await person.ready()
+            for key in asks:
+                for text in (script, "9" * 400, "-1", "nan"):
+                    fields = await page.evaluate(FILL_ALL, [key, text])
+                    assert fields, (path, key)
+                    tried += fields
+        assert tried > 300
+        await person.open("/")
+        # What a reason is asked for was done, by its author's name, and is shown as it was typed.
+        await page.wait_for_selector(".bar .lost:has-text('HOUSE STOPPED by head_trader:anna')")
         assert await page.title() == "Overround"
+        assert not await page.locator("img[src='x']").count()
+        # Nothing else has come of it: neither odds nor limits, rules, results, accounts.
+        after = [await control.book(number) for number in (1, 2, 3)]
+        for was, now in zip(before, after, strict=True):
+            assert (now.odds_milli, now.limits) == (was.odds_milli, was.limits)
+            assert now.settlement_no == was.settlement_no
+        now = await control.account(7)
+        assert now.factor_milli == account.factor_milli
+        assert now.open_payout_minor_max == account.open_payout_minor_max
+        assert [rule.name for rule in (await control.rules()).rules] == ["worst"]
+        assert not person.errors
         assert all(url.startswith(keeper.url) for url in person.requested)
 
 
-async def test_a_match_is_followed_by_its_keys(bookmaker: Bookmaker, tmp_path: Path) -> None:
-    async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
-        person = await visit(browser, keeper)
-        page = person.page
-        await person.log_in(login_token(), path="/fixture/cup-0")
-        await page.wait_for_selector(".ag-cell-focus")
-        for nonsense in ("<b>2</b> 1", "9" * 60, "nan 0"):
-            await page.keyboard.press("i")
-            await page.keyboard.type(nonsense)
-            await page.keyboard.press("Enter")
-            await page.wait_for_selector(".q-notification:has-text('as 2.6 0.4')")
-        await page.keyboard.press("i")
-        await page.keyboard.type("2.6 0.4")
-        await page.keyboard.press("Enter")
-        await page.wait_for_selector(".fig:has-text('score'):has-text('0:0')")
-        before = await page.inner_text(ODDS)
-        await page.keyboard.press("h")
-        await page.wait_for_selector(".fig:has-text('clock'):has-text('1st 0:')")
-        await page.keyboard.press("Shift+R")
-        await until(lambda: status(bookmaker, 1) is Status.ACTIVE)
-        await page.keyboard.press("g")
-        await page.wait_for_selector(".fig:has-text('score'):has-text('1:0')")
-        assert status(bookmaker, 1) is Status.SUSPENDED
-        assert await page.inner_text(ODDS) != before
-        await page.keyboard.press("u")
-        await page.wait_for_selector(".fig:has-text('score'):has-text('0:0')")
-        assert not person.errors
-
-
-async def test_a_viewer_is_refused_as_the_gateway_refuses(
+async def test_a_viewer_is_refused_and_who_is_not_of_the_floor_does_not_log_in(
     bookmaker: Bookmaker, tmp_path: Path
 ) -> None:
     async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
@@ -188,11 +252,6 @@ async def test_a_viewer_is_refused_as_the_gateway_refuses(
         await person.open("/ticker")
         await person.page.wait_for_selector(".note:has-text('viewer does not see')")
 
-
-async def test_who_is_not_of_the_floor_does_not_log_in(
-    bookmaker: Bookmaker, tmp_path: Path
-) -> None:
-    async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
         page = (await visit(browser, keeper)).page
         for role in (Role.QUANT, Role.FEED):
             await page.goto(f"{keeper.url}/login")

@@ -1,0 +1,75 @@
+"""What to do about an alert: the sections of docs/watching.md, as the console shows them.
+
+Owns which section belongs to which kind of rule, and how the text is cut into parts. The text is
+the document's; the package has it as a link.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+SOURCE: Final = Path(__file__).with_name("watching.md")
+SECTIONS: Final[dict[str, str]] = {
+    "liability": "Liability",
+    "pace": "Pace",
+    "identical": "Identical bets",
+    "syndicate": "Syndicates",
+    "late_bets": "Late bets",
+    "closing_value": "Closing-line value",
+    "odds_apart": "Odds apart",
+    "no_bet_stop": "No bet-stop",
+    "feed_lag": "Feed lag",
+}
+"""The heading of each kind's section."""
+
+
+class Part(NamedTuple):
+    """A piece of a section: its tag, and its text without marks."""
+
+    tag: str
+    text: str
+
+
+@cache
+def sections() -> dict[str, tuple[Part, ...]]:
+    """Return the parts of each section, by its heading."""
+    found: dict[str, tuple[Part, ...]] = {}
+    for section in SOURCE.read_text(encoding="utf-8").split("\n## ")[1:]:
+        heading, _, body = section.partition("\n")
+        found[heading.strip()] = tuple(_parts(body))
+    return found
+
+
+def _parts(body: str) -> list[Part]:
+    """Return a section's paragraphs, list items, and tables and code as they are."""
+    parts: list[Part] = []
+    for number, piece in enumerate(body.split("```")):
+        if number % 2:  # between two fences
+            parts.append(Part("pre", piece.partition("\n")[2].rstrip()))
+        else:
+            for block in piece.split("\n\n"):
+                parts += _block(block.strip("\n"))
+    return parts
+
+
+def _block(block: str) -> list[Part]:
+    """Return the parts of a text without an empty line."""
+    if block.startswith(("|", "    ")):
+        return [Part("pre", block)]
+    items: list[tuple[str, str]] = []
+    for line in block.split("\n"):
+        if line.startswith("- "):
+            items.append(("li", line[2:]))
+        elif line.strip() and items:
+            tag, text = items[-1]
+            items[-1] = tag, f"{text} {line.strip()}"
+        elif line.strip():
+            items.append(("p", line.strip()))
+    return [Part(tag, _plain(text)) for tag, text in items]
+
+
+def _plain(text: str) -> str:
+    """Return a text without marks of emphasis and code, and links by their names."""
+    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text)
+    return re.sub(r"(\*\*|\*|`)([^*`]+)\1", r"\2", text)

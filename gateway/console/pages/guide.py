@@ -1,0 +1,29 @@
+"""The page that says what a kind of alert means, and what to do about it.
+
+Owns the page; gateway.console.guide has the text.
+"""
+
+from typing import Final
+
+from nicegui import ui
+
+from gateway.console.guide import SECTIONS, sections
+from gateway.console.pages.frame import Screen
+from gateway.console.pages.parts import Text
+
+_WHOLE: Final = "Rules and alerts"
+
+
+def guide_page(screen: Screen, kind: str = "") -> None:
+    """Build the page of a kind of rule; without one, that of rules and alerts."""
+    screen.on_key = None
+    with ui.element("div").classes("strip"):
+        Text("h1", "What to do")
+        ui.link("rules", "/rules")
+        for name, heading in SECTIONS.items():
+            ui.link(heading, f"/guide/{name}")
+    with ui.element("div").classes("guide"):
+        heading = SECTIONS.get(kind, _WHOLE)
+        Text("h2", heading)
+        for part in sections().get(heading, ()):
+            Text(part.tag, part.text)
