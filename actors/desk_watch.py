@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from actors.desk_actions import RuleActions
+from actors.desk_arbitrage import DeskArbitrage
 from actors.market_sweep import MarketSweep
 from actors.match_notices import WATCHER
 from actors.messages import (
@@ -36,8 +37,10 @@ from engine.common.rows import BET, DECISION, FLAG_KNOWN
 from engine.common.units import Minor, Nanos, OddsMilli, base_minor
 from engine.common.views import BookImage, PriceDelta, PriceImage
 from engine.watch.alerts import AlertRaised, Alerts
+from engine.watch.arbitrage import ArbitrageRule
 from engine.watch.bounds import FeedLagRule, LiabilityRule
 from engine.watch.facts import (
+    ArbitrageSeen,
     BetSeen,
     BookSeen,
     Fact,
@@ -121,6 +124,12 @@ class DeskWatch:
             source=f"{WATCHER}:{clock_ns()}",
             clock_ns=clock_ns,
         )
+        self.arbitrage = DeskArbitrage(
+            in_scope=lambda fixture: any(
+                scope.fits(self.place_of(fixture)) for scope in self._watcher.scopes(ArbitrageRule)
+            ),
+            found=lambda fixture, plan: self._see(ArbitrageSeen(self._now(), fixture, plan)),
+        )
         self._waiting: deque[tuple[WatchRule, Finding, Nanos]] = deque()
         self._allowed = ALERTS_A_SECOND_MAX
         self.findings_dropped = 0
@@ -133,9 +142,10 @@ class DeskWatch:
             self._task = asyncio.get_running_loop().create_task(self._check_for_ever())
 
     async def stop(self) -> None:
-        """Check no more, and give up actions that have no answer yet."""
+        """Check no more, and give up searches and actions that have no answer yet."""
         if self._task is not None:
             self._task.cancel()
+        self.arbitrage.stop()
         await self.actions.stop()
 
     def rules_changed(self) -> None:
@@ -144,6 +154,7 @@ class DeskWatch:
         fresh = self._watcher.set_rules(self._alerts().rules.values())
         if fresh:
             self._watcher.show(fresh, self._present())
+            self.arbitrage.search_all()
 
     # --- what shells and the supervisor send -----------------------------------------------------
 
@@ -284,6 +295,7 @@ class DeskWatch:
             return
         self._prices[number] = prices
         self._sources_due.note(number)
+        self.arbitrage.take(place.fixture, prices)
         before = known is not None and known.status is Status.ACTIVE
         for fact in _facts(place, prices, at_ns=self._now(), before=before):
             self._see(fact)
@@ -350,6 +362,7 @@ class DeskWatch:
         await self._see_books()
         await self._see_sources()
         await self._see_feeds()
+        self.arbitrage.begin()
         at_ns = self._now()
         self._found(self._watcher.check(at_ns), at_ns)
 

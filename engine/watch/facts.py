@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from engine.common.arbitrage_plans import ArbitragePlan
 from engine.common.ids import AccountNo, MarketNo
 from engine.common.units import Minor, Nanos, OddsMilli
 
@@ -81,6 +82,14 @@ class BookSeen(NamedTuple):
     liability_minor: tuple[Minor, ...]
 
 
+class ArbitrageSeen(NamedTuple):
+    """A search of a fixture's odds has ended: its best plan, None where there is none."""
+
+    at_ns: Nanos
+    fixture: str
+    plan: ArbitragePlan | None
+
+
 class FeedSeen(NamedTuple):
     """A message of a feed was applied, `lag_ms` after the time that its provider gave it."""
 
@@ -89,7 +98,17 @@ class FeedSeen(NamedTuple):
     lag_ms: int
 
 
-Fact = BetSeen | OddsSeen | StatusSeen | KickOffSeen | ScoreSeen | SourceSeen | BookSeen | FeedSeen
+Fact = (
+    BetSeen
+    | OddsSeen
+    | StatusSeen
+    | KickOffSeen
+    | ScoreSeen
+    | SourceSeen
+    | BookSeen
+    | ArbitrageSeen
+    | FeedSeen
+)
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from engine.watch.arbitrage import ArbitrageDetector, ArbitrageRule
 from engine.watch.bet_stops import NoBetStopDetector, NoBetStopRule
 from engine.watch.bounds import FeedLagDetector, FeedLagRule, LiabilityDetector, LiabilityRule
 from engine.watch.closing_value import ClosingValueDetector, ClosingValueRule
@@ -22,6 +23,7 @@ Kind = (
     | ClosingValueRule
     | OddsApartRule
     | NoBetStopRule
+    | ArbitrageRule
     | FeedLagRule
 )
 """What is watched for, with its parameters; the tag is its name."""
@@ -35,6 +37,7 @@ _DETECTORS: Final[dict[type, Callable[[Any], Detector]]] = {
     ClosingValueRule: ClosingValueDetector,
     OddsApartRule: OddsApartDetector,
     NoBetStopRule: NoBetStopDetector,
+    ArbitrageRule: ArbitrageDetector,
     FeedLagRule: FeedLagDetector,
 }
 

@@ -10,6 +10,7 @@ from typing import Annotated, Final, NamedTuple
 from msgspec import Meta, Struct
 
 from engine.common.ids import MARKET_NO_MAX, MarketNo
+from engine.watch.arbitrage import ArbitrageRule
 from engine.watch.bet_stops import NoBetStopRule
 from engine.watch.bounds import FeedLagRule, LiabilityRule
 from engine.watch.identical import IdenticalRule
@@ -50,6 +51,7 @@ ACTIONS: Final[dict[type, tuple[Action, ...]]] = {
     IdenticalRule: (Action.ALERT, Action.CUT_LIMITS, Action.SUSPEND),
     OddsApartRule: (Action.ALERT, Action.CUT_LIMITS, Action.SUSPEND),
     NoBetStopRule: (Action.ALERT, Action.SUSPEND),
+    ArbitrageRule: (Action.ALERT, Action.SUSPEND),
     FeedLagRule: (Action.ALERT,),
 }
 """The actions of the kinds that find markets or fixtures. The others find accounts, and alert:

@@ -10,7 +10,15 @@ from typing import Final, NamedTuple
 
 from engine.common.ids import MarketNo
 from engine.common.units import Nanos
-from engine.watch.facts import Detector, Fact, FeedSeen, Finding, KickOffSeen, ScoreSeen
+from engine.watch.facts import (
+    ArbitrageSeen,
+    Detector,
+    Fact,
+    FeedSeen,
+    Finding,
+    KickOffSeen,
+    ScoreSeen,
+)
 from engine.watch.kinds import new_detector
 from engine.watch.rules import Place, Scope, WatchRule
 
@@ -89,7 +97,7 @@ def _in_scope(watched: _Watched, places: dict[MarketNo | str, Place], fact: Fact
     if isinstance(fact, FeedSeen):
         return True
     key: MarketNo | str
-    if isinstance(fact, ScoreSeen | KickOffSeen):
+    if isinstance(fact, ScoreSeen | KickOffSeen | ArbitrageSeen):
         key, market_no = fact.fixture, MarketNo(0)
     else:
         key = market_no = fact.market_no

@@ -9,6 +9,7 @@ nothing else; `make client` builds the distribution `overround-client` from it.
 from engine.common.board_inputs import ExpectedGoals, FittedMarket
 from engine.common.reasons import Reason
 from engine.watch.alerts import AlertStatus
+from engine.watch.arbitrage import ArbitrageRule
 from engine.watch.bet_stops import NoBetStopRule
 from engine.watch.bounds import FeedLagRule, LiabilityRule
 from engine.watch.closing_value import ClosingValueRule
@@ -124,6 +125,7 @@ __all__ = [
     "SlipView",
     "AlertStatus",
     "NoBetStopRule",
+    "ArbitrageRule",
     "FeedLagRule",
     "LiabilityRule",
     "ClosingValueRule",

@@ -3,15 +3,12 @@
 Owns schemas only; engine.pricing.arbitrage.search computes the plans.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
-from engine.common.ids import MarketNo
-from engine.common.units import OddsMilli
+from engine.common.arbitrage_plans import ArbitragePlan, LeftOutMarket
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
-
-WhyLeftOut = Literal["halves", "order", "room", "time", "unheard", "unknown"]
 
 
 class AskArbitrage(FromClient, frozen=True, kw_only=True, tag="arbitrage"):
@@ -25,40 +22,6 @@ class AskArbitrage(FromClient, frozen=True, kw_only=True, tag="arbitrage"):
     id: IdField = 0
     fixture: FixtureField
     state: Annotated[dict[str, Any], Meta(max_length=16)] = field(default_factory=dict)
-
-
-class ArbitrageStake(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One stake of a plan: `stake_micro` is its share of all stakes, in millionths."""
-
-    market: MarketNo
-    key: str
-    outcome: int
-    name: str
-    odds_milli: OddsMilli
-    stake_micro: int
-
-
-class ArbitragePlan(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Stakes that return at least `return_micro` millionths of their sum at every score.
-
-    Among all stakes on one period of play, the plan has the highest guaranteed return.
-    """
-
-    return_micro: int
-    stakes: tuple[ArbitrageStake, ...]
-
-
-class LeftOutMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An active market that was not searched.
-
-    `halves`: the scores of both halves settle it. `order`: the order of goals settles it. `room`:
-    the fixture offers more than one search takes. `time`: the search took too long. `unheard`: the
-    market's odds have not arrived yet. `unknown`: the engine has no rules for its type.
-    """
-
-    market: MarketNo
-    key: str
-    why: WhyLeftOut
 
 
 class Arbitrage(FromGateway, frozen=True, kw_only=True, tag="arbitrage"):

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from engine.common.arbitrage_plans import LeftOutMarket
 from engine.common.reasons import Reason
 from engine.common.views import PriceImage
-from gateway.messages.arbitrage import Arbitrage, AskArbitrage, LeftOutMarket
+from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.base import Error
 from gateway.messages.protocol import ServerMessage
 from gateway.services.price_fanout import Fanout, Topic
 
 if TYPE_CHECKING:
+    from engine.pricing.arbitrage.fixture_search import Found
     from engine.pricing.football.model import MatchState
-    from gateway.services.arbitrage_search import Found
 
     Search = Callable[[list[PriceImage], MatchState, Callable[[], bool]], Found]
 
@@ -34,7 +35,7 @@ not searched by then are answered as left out."""
 LINES_MAX: Final = 1_000
 """Most left-out markets that an answer names."""
 
-_SEARCH: Final = "gateway.services.arbitrage_search"
+_SEARCH: Final = "engine.pricing.arbitrage.fixture_search"
 _YIELD_S: Final = 0.0005
 """Seconds that the search sleeps before each step, so that bets get the interpreter lock."""
 

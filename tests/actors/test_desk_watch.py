@@ -9,12 +9,13 @@ from actors.peer import LocalPeer
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS, OddsMilli
-from engine.common.views import PriceImage
+from engine.common.views import PriceDelta, PriceImage
 from engine.watch.alerts import Alerts
+from engine.watch.arbitrage import ArbitrageRule
 from engine.watch.bet_stops import NoBetStopRule
 from engine.watch.bounds import FeedLagRule
 from engine.watch.kinds import Kind
-from engine.watch.rules import WatchRule
+from engine.watch.rules import Scope, WatchRule
 
 
 class Pipeline:
@@ -31,7 +32,7 @@ class Pipeline:
 class Watched:
     """A watch with rules, whose clock the test moves."""
 
-    def __init__(self, *kinds: Kind) -> None:
+    def __init__(self, *kinds: Kind, scope: Scope = Scope()) -> None:  # noqa: B008 - frozen
         self.alerts = Alerts()
         self.now_ms = 1_000_000
         self.watch = DeskWatch(
@@ -40,7 +41,7 @@ class Watched:
             clock_ns=lambda: self.now_ms * NS_PER_MS,
         )
         for number, kind in enumerate(kinds):
-            rule = WatchRule(name=f"rule-{number}", kind=kind)
+            rule = WatchRule(name=f"rule-{number}", kind=kind, scope=scope)
             self.alerts.apply(self.alerts.set_rule(rule, by="trader:anna", at_ns=0))  # type: ignore[arg-type]
         self.watch.rules_changed()
 
@@ -127,3 +128,61 @@ def test_changed_markets_come_first_and_all_others_in_turn() -> None:
     assert sweep.take(numbers, most=3) == [6, 7, 1]
     assert sorted(sweep.take(numbers, most=50)) == numbers
     assert sweep.take([], most=3) == []
+
+
+def football(number: int, key: str, outcomes: str, *odds_milli: int) -> PriceImage:
+    return PriceImage(
+        market_no=MarketNo(number),
+        key=key,
+        status=Status.ACTIVE,
+        version=1,
+        outcomes=tuple(outcomes.split()),
+        odds_milli=tuple(map(OddsMilli, odds_milli)),
+        active=(True,) * len(odds_milli),
+    )
+
+
+async def searched(watched: Watched) -> None:
+    """Let a second pass, and wait for the searches that it began."""
+    await watched.seconds(1)
+    running = watched.watch.arbitrage.running
+    if running is not None:
+        await running
+
+
+async def test_odds_of_two_markets_that_profit_together_are_found_as_they_change() -> None:
+    watched = Watched(ArbitrageRule(), scope=Scope(fixture="cup-1"))
+    for fixture in ("cup-1", "cup-2"):
+        base = 10 * int(fixture[-1])
+        images = [
+            football(base, f"{fixture}/1x2", "home draw away", 2_500, 3_200, 2_900),
+            football(base + 1, f"{fixture}/double_chance", "home_or_draw home_or_away draw_or_away",
+                     1_400, 1_300, 1_450),
+        ]  # fmt: skip
+        watched.watch.on_created(encode(images))
+    await searched(watched)
+    assert watched.subjects() == []
+    for number in (10, 20):
+        delta = PriceDelta(
+            market_no=MarketNo(number),
+            version=2,
+            status=Status.ACTIVE,
+            odds_milli=(OddsMilli(3_900), OddsMilli(3_200), OddsMilli(2_900)),
+            active=(True, True, True),
+        )
+        watched.watch.on_prices(encode([delta]))
+    await searched(watched)
+    assert watched.subjects() == ["fixture cup-1"]
+    (alert,) = watched.alerts.alerts.values()
+    assert alert.finding.figures["return"] > 1.05
+
+
+async def test_a_rule_that_is_set_later_searches_what_is_there() -> None:
+    watched = Watched(NoBetStopRule())
+    watched.watch.on_created(encode([football(1, "cup-1/1x2", "home draw away", *[3_100] * 3)]))
+    await searched(watched)
+    rule = WatchRule(name="profit", kind=ArbitrageRule())
+    watched.alerts.apply(watched.alerts.set_rule(rule, by="trader:anna", at_ns=0))  # type: ignore[arg-type]
+    watched.watch.rules_changed()
+    await searched(watched)
+    assert watched.subjects() == ["fixture cup-1"]

@@ -6,18 +6,11 @@ Running this module writes the file, which makes a new version of the protocol.
 import json
 from pathlib import Path
 
-from engine.common.commands import (
-    Limits,
-)
+from engine.common.arbitrage_plans import ArbitragePlan, ArbitrageStake, LeftOutMarket
+from engine.common.commands import Limits
 from engine.common.offers import BoostRule, FreeBetRule, LadderStep
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
-from gateway.messages.arbitrage import (
-    Arbitrage,
-    ArbitragePlan,
-    ArbitrageStake,
-    AskArbitrage,
-    LeftOutMarket,
-)
+from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
     AskBalance,

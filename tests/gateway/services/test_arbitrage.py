@@ -8,25 +8,20 @@ from typing import Any
 
 import pytest
 
+from engine.common.arbitrage_plans import ArbitragePlan, ArbitrageStake, LeftOutMarket
 from engine.common.commands import Quote
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.views import PriceImage
+from engine.pricing.arbitrage.fixture_search import search
 from engine.pricing.arbitrage.search import SEARCH_BETS_MAX
 from engine.pricing.football.market_types import market_rules, results
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from engine.pricing.quoting import Margin
 from gateway.client import ControlSession, RefusedError, connect_control
-from gateway.messages.arbitrage import (
-    Arbitrage,
-    ArbitragePlan,
-    ArbitrageStake,
-    AskArbitrage,
-    LeftOutMarket,
-)
+from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.services.arbitrage import SEARCH_S_MAX, ArbitrageService
-from gateway.services.arbitrage_search import search
 from gateway.session.tokens import Role
 from tests.gateway.bookmaker import Bookmaker, open_bookmaker
 from tests.gateway.price_gateway import token, until

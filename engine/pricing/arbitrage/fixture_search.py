@@ -1,8 +1,8 @@
 """Search a fixture's odds for arbitrage, period of play by period of play.
 
 Owns the grouping of markets by scope, and the reasons why markets are left out. Pure: odds come in
-as arguments, and engine.pricing.arbitrage.search solves the linear program. The module is imported
-at its first use, since it loads pricing kernels that a gateway without traders does not need.
+as arguments, and search.py solves the linear program. Whoever needs it imports the module at its
+first use, since it loads the rules of football, which bets do not need.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +10,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from engine.common.arbitrage_plans import (
+    ArbitragePlan,
+    ArbitrageStake,
+    LeftOutMarket,
+    WhyLeftOut,
+)
 from engine.common.commands import Quote
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
@@ -23,7 +29,6 @@ from engine.pricing.arbitrage.search import (
 from engine.pricing.football.axes import Scope
 from engine.pricing.football.market_types import MarketRules, MarketTypeError, market_rules
 from engine.pricing.football.model import MatchState
-from gateway.messages.arbitrage import ArbitragePlan, ArbitrageStake, LeftOutMarket, WhyLeftOut
 
 __all__ = ["Found", "MatchState", "search"]
 
