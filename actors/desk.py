@@ -155,6 +155,7 @@ class Desk:
         await self.watch.stop()
         self.quotes.stop()
         self.limits.stop()
+        self._quarantine = self._quarantine or "the desk has been stopped"
         self._journal.close()
 
     # --- what gateways are sent too, for the watch -----------------------------------------------

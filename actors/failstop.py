@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from actors.exit_codes import EXIT_JOURNAL_BROKEN, EXIT_LOCK_HELD
 from persistence.disk import LockHeldError
-from persistence.journal import JournalBrokenError
+from persistence.journal import JournalBrokenError, JournalClosedError
 
 ExitProcess = Callable[[int], None]
 """Ends the process with an exit code, or in embedded use only the part; does not return."""
@@ -51,7 +51,13 @@ class FailStop:
     def __exit__(
         self, kind: object, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the process if the block ended with one of the two errors."""
+        """End the process if the block ended with one of the two errors.
+
+        A call that comes after its part has closed the journal is no reason to: the part ends
+        already, and may have a process with others.
+        """
+        if isinstance(error, JournalClosedError):
+            return
         if isinstance(error, JournalBrokenError):
             self._say(f"{error}; the process ends, recovery is from disk", error)
             self._exit_process(EXIT_JOURNAL_BROKEN)

@@ -47,6 +47,10 @@ class JournalBrokenError(RuntimeError):
     """A write or a sync failed: only a new start can find out what is on the disk."""
 
 
+class JournalClosedError(JournalBrokenError):
+    """The journal was closed by its owner: nothing is written any more, and nothing is broken."""
+
+
 class JournalOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a journal uses its disk. The bounds apply to settings decoded from a file.
 
@@ -309,8 +313,10 @@ class Journal:
     # --- private -------------------------------------------------------------------------------
 
     def _check_writable(self) -> None:
-        if self._broken or self._closed:
-            raise JournalBrokenError(self._broken or f"{self.folder}: the journal is closed")
+        if self._broken:
+            raise JournalBrokenError(self._broken)
+        if self._closed:
+            raise JournalClosedError(f"{self.folder}: the journal is closed")
 
     def _break(self, what: str, error: DiskError) -> NoReturn:
         """Mark the journal broken and raise JournalBrokenError."""

@@ -178,6 +178,14 @@ async def test_a_damaged_trail_stops_the_desk_and_leaves_no_lock(tmp_path: Path)
     await desk.stop()
 
 
+async def test_a_stopped_desk_refuses_what_still_comes(tmp_path: Path) -> None:
+    """A gateway in the same process may still send lines of the audit trail."""
+    desk = desk_in(tmp_path)
+    await desk.stop()
+    assert isinstance(await ask(desk, PROPOSE), NotDone)
+    assert not await desk.note_lines(encode(LINES))
+
+
 async def test_a_full_disk_refuses_a_change_and_keeps_the_rest(tmp_path: Path) -> None:
     disk = FaultyDisk()
     desk = desk_in(Path("/desk"), disk=disk)

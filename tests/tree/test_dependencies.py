@@ -28,6 +28,7 @@ RUN_BY = {
     "nbconvert": ("Makefile", "-m nbconvert"),
     "pytest-asyncio": ("setup.cfg", "asyncio_mode"),
     "pytest-cov": (".ci/run", "--cov"),
+    "pytest-timeout": ("setup.cfg", "timeout_method"),
     "ruff": ("Makefile", "$(BIN)/ruff"),
 }
 """Tools that no module imports: the file that runs them, and the text that does."""
