@@ -195,6 +195,8 @@ class FixtureView:
     turnover_minor: int = 0
     running: int = 0
     """Markets without results; the sums below are of these."""
+    running_bets: int = 0
+    running_stake_minor: int = 0
     worst_minor: int = 0
     known_minor: int = 0
     unknown: int = 0
@@ -236,6 +238,8 @@ class FixtureView:
         if one.status in DECIDED:
             return
         self.running += sign
+        self.running_bets += sign * one.bets
+        self.running_stake_minor += sign * one.stake_minor
         self.worst_minor += sign * one.worst_minor
         if one.expected_minor is None:
             self.unknown += sign

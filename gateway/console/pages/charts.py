@@ -15,6 +15,8 @@ from gateway.console.pages.parts import Text, money_text
 from gateway.messages.exposure import Exposure
 
 _GRID: Final = {"left": 56, "right": 14, "top": 22, "bottom": 22}
+STILL_S: Final = 10.0
+"""Seconds after which a chart of odds that stand still is drawn again, up to now."""
 
 
 class Charts:
@@ -25,7 +27,9 @@ class Charts:
         self._view = view
         self._market = 0 if view.main is None else view.main.number
         self._asking = False
-        self._points = (-1, -1)
+        self._points: tuple[int, float] = (-1, 0.0)
+        self._drawn: tuple[int, int, float] = (0, -1, 0.0)
+        self._scores: tuple[object, ...] = ()
         with ui.element("div").classes("side"):
             with ui.element("div"):
                 self._score_title = Text("h2", "profit by final score")
@@ -59,6 +63,15 @@ class Charts:
             self._asking = False
 
     def _draw_score(self, exposure: Exposure) -> None:
+        scores = (
+            exposure.score_from,
+            exposure.profit_minor,
+            exposure.worst,
+            exposure.off_grid_worst_minor,
+        )
+        if scores == self._scores:
+            return
+        self._scores = scores
         home, away = exposure.score_from
         rows = exposure.profit_minor
         cells = [
@@ -80,7 +93,7 @@ class Charts:
 
     def _draw_profit(self) -> None:
         history = self._view.history
-        points = (len(history), len(self._view.marks))
+        points = (len(self._view.marks), history[-1][0] if history else 0.0)
         if not history or points == self._points:
             return
         self._points = points
@@ -107,6 +120,11 @@ class Charts:
         line = self._view.lines.get(self._market)
         if line is None:
             return
+        now_s = time.time()
+        number, changed, drawn_s = self._drawn
+        if (number, changed) == (line.number, line.changed) and now_s - drawn_s < STILL_S:
+            return
+        self._drawn = line.number, line.changed, now_s
         self._odds_title.text = f"odds: {line.name}"
         options = self._prices.options
         options["legend"] = {
@@ -116,7 +134,7 @@ class Charts:
             "itemWidth": 18,
             "textStyle": {"color": self._screen.ink["text"], "fontSize": 11},
         }
-        now_ms = round(time.time() * 1_000)
+        now_ms = round(now_s * 1_000)
         options["series"] = [
             {
                 "name": name,

@@ -13,7 +13,7 @@ from engine.common.ids import MarketNo
 from engine.common.units import OddsMilli
 from gateway.console.lines import FixtureView, Line
 from gateway.console.pages.charts import Charts
-from gateway.console.pages.floor import STATE_NAMES
+from gateway.console.pages.floor_rows import STATE_NAMES
 from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table
 from gateway.console.pages.limits import LIMITS, limit_fields, set_limits
 from gateway.console.pages.match import KEYS, PROMPT, Match
@@ -85,6 +85,11 @@ def _again(screen: Screen, fixture: str) -> None:
         ui.navigate.reload()
 
 
+MATCH_S: Final = 0.25
+"""Seconds between two looks at what the desk keeps of the match: it is asked once a second, and at
+once after an event."""
+
+
 class FixturePage:
     """One screen of one fixture."""
 
@@ -121,7 +126,7 @@ class FixturePage:
         screen.on_key = self._on_key
         screen.on_form = self._on_form
         ui.timer(REFRESH_S, self._refresh)
-        ui.timer(REFRESH_S, self._match.refresh)
+        ui.timer(MATCH_S, self._match.refresh)
         ui.timer(1.0, self._charts.refresh)
 
     def _closed(self) -> None:
@@ -155,27 +160,26 @@ class FixturePage:
         if view.changed == self._seen and self._turn % 10:
             return
         self._seen = view.changed
+        changed = []
         for number, line in view.lines.items():
             if self._line_seen.get(number) != line.changed:
                 self._line_seen[number] = line.changed
                 self._rows[number] = outcome_rows(line)
-        self._table.show([row for number in sorted(self._rows) for row in self._rows[number]])
+                changed.append(number)
+        self._table.change([row for number in sorted(changed) for row in self._rows[number]])
         self._show_figures()
 
     def _show_figures(self) -> None:
-        lines = list(self._view.lines.values())
-        running = [line for line in lines if line.image.status not in ("settled", "cancelled")]
-        main = self._view.main
-        worst = sum(line.worst_minor for line in running)
+        view, main = self._view, self._view.main
         values = {
             "score": self._match.score,
             "clock": self._match.clock,
-            "state": STATE_NAMES.get(self._view.state(), ""),
-            "bets/min": f"{self._view.bets_a_minute(time.time()):,}",
-            "bets": f"{sum(line.bets for line in lines):,}",
-            "turnover": f"{sum(line.stake_minor for line in lines) // 100:,}",
-            "worst": money_text(worst),
-            "expected": expected_text([line.expected_minor for line in running]),
+            "state": STATE_NAMES.get(view.state(), ""),
+            "bets/min": f"{view.bets_a_minute(time.time()):,}",
+            "bets": f"{view.bets:,}",
+            "turnover": f"{view.turnover_minor // 100:,}",
+            "worst": money_text(view.worst_minor),
+            "expected": expected_text(view.expected_minor, of=view.running, unknown=view.unknown),
             "margin %": ""
             if main is None or not main.sum_milli
             else f"{main.sum_milli / 10 - 100:.1f}",

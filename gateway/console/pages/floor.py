@@ -4,16 +4,13 @@ Owns the table's columns and what its keys do.
 """
 
 import time
-from collections.abc import Collection
 from typing import Any, Final
 
 from nicegui import ui
 
-from gateway.console.figures import known_sum
-from gateway.console.lines import FixtureView
 from gateway.console.model import Model
 from gateway.console.pages.frame import REFRESH_S, Screen, Table
-from gateway.console.pages.parts import Text, figures, keys_hint, money_text, tone
+from gateway.console.pages.parts import Text, figures, keys_hint
 from gateway.console.pages.stops import (
     resume_competition,
     resume_fixture,
@@ -23,26 +20,7 @@ from gateway.console.pages.stops import (
     suspend_fixture,
 )
 
-STATE_NAMES: Final = {
-    "active": "\u25cf live",
-    "suspended": "\u2016 suspended",
-    "handed_over": "\u21c4 handed over",
-    "inactive": "\u25cb not open",
-    "closed": "\u25a0 closed",
-    "settled": "\u2713 settled",
-    "cancelled": "\u2715 cancelled",
-    "quarantined": "\u26a0 quarantined",
-    "empty": "",
-    "soon": "\u25d4 starts soon",
-    "due": "\u25d4 start is due",
-    "pre-match": "\u25cb pre-match",
-    "to settle": "\u2691 to settle",
-    "feed lost": "\u26a0 feed lost",
-}
-"""Each state has a sign and a word, beside its colour."""
 POLL_S: Final = 0.5
-SOON_S: Final = 15 * 60
-"""Seconds before its start from which a fixture is about to start."""
 _NEGATIVE: Final = {"neg": "x < 0"}
 _MONEY: Final[dict[str, Any]] = {
     ":valueFormatter": "Overround.money",
@@ -110,8 +88,7 @@ def floor(screen: Screen) -> None:
             },
         )
     table.grid.on("rowDoubleClicked", lambda event: _open(event.args.get("rowId")))
-    rows = _Rows(screen)
-    turn = 0
+    rows, seen = screen.screens.floor, -1
 
     async def poll() -> None:
         """Ask what only a look at the floor needs: alerts, and worst cases by score in turn."""
@@ -120,12 +97,15 @@ def floor(screen: Screen) -> None:
         await model.exposures.turn(lambda: _by_score(model), now_s)
 
     def refresh() -> None:
-        nonlocal turn
-        changed = rows.refresh()
-        turn += 1
-        if changed or turn % 10 == 1:
-            table.show(list(rows.rows.values()))
-            _show_sums(labels, list(rows.rows.values()))
+        nonlocal seen
+        rows.refresh(time.time())
+        for change in rows.shared.since(seen):
+            table.apply(change)
+        seen = rows.shared.number
+        for name, (text, tone_class) in rows.sums.items():
+            if labels[name].text != text:
+                labels[name].text = text
+                labels[name].classes(replace=tone_class)
 
     async def on_key(key: str, row: str, text: str) -> None:
         if key == "X":
@@ -177,82 +157,6 @@ def _open(fixture: Any) -> None:
         ui.navigate.to(f"/fixture/{fixture}")
 
 
-class _Rows:
-    """The rows of all fixtures; only those that changed are made anew."""
-
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
-        self._model = screen.model
-        self._seen: dict[str, int] = {}
-        self._paced_s = 0.0
-        self.rows: dict[str, dict[str, Any]] = {}
-
-    def refresh(self) -> bool:
-        """Bring the rows up to date; say whether any changed."""
-        now_s = time.time()
-        pace = now_s - self._paced_s >= 1.0
-        if pace:
-            self._paced_s = now_s
-        changed = False
-        for name, fixture in self._model.fixtures.items():
-            if pace or self._seen.get(name) != fixture.changed:
-                self._seen[name] = fixture.changed
-                row = fixture_row(self._screen, fixture, now_s)
-                changed |= self.rows.get(name) != row
-                self.rows[name] = row
-        return changed
-
-
-def fixture_row(screen: Screen, fixture: FixtureView, now_s: float) -> dict[str, Any]:
-    """Return a fixture's row."""
-    main, about, score = fixture.main, fixture.about, fixture.score_minor
-    odds: dict[str, int] = {}
-    if main is not None and main.type == "1x2":
-        odds = dict(zip(main.image.outcomes, main.image.odds_milli, strict=True))
-    return {
-        "id": fixture.id,
-        "fixture": fixture.name,
-        "sport": "" if about is None else about.sport,
-        "competition": "" if about is None else about.competition_name or about.competition,
-        "start": None if about is None or not about.start_ms else about.start_ms,
-        "owner": "" if about is None else about.owner.partition(":")[2],
-        "state": state_text(fixture, now_s, screen.alerts.lost_feeds),
-        "one": odds.get("home"),
-        "draw": odds.get("draw"),
-        "two": odds.get("away"),
-        "markets": fixture.running,
-        "suspended": fixture.status_count("suspended"),
-        "pace": fixture.bets_a_minute(now_s),
-        "bets": fixture.bets,
-        "turnover": fixture.turnover_minor,
-        "worst": fixture.worst_minor,
-        "score": screen.model.exposures.worst_minor(fixture.id) if score is None else score,
-        "expected": fixture.expected_minor,
-        "unknown": fixture.unknown,
-        "alerts": screen.alerts.of_fixture(fixture.id),
-    }
-
-
-def state_text(fixture: FixtureView, now_s: float, lost_feeds: Collection[str]) -> str:
-    """Return a fixture's state, with a sign: what needs a person comes first.
-
-    Its feed is lost where every feed that describes it is among those that the desk's rules have
-    found late or silent.
-    """
-    if fixture.needs_settlement:
-        return STATE_NAMES["to settle"]
-    state, about = fixture.state(), fixture.about
-    if about is None or state not in ("active", "suspended", "handed_over", "inactive"):
-        return STATE_NAMES.get(state, state)
-    if about.external_ids and all(feed in lost_feeds for feed in about.external_ids):
-        return STATE_NAMES["feed lost"]
-    if state == "active" and about.state == "scheduled" and about.start_ms:
-        left_s = about.start_ms / 1_000 - now_s
-        waits = "due" if left_s < 0 else "soon" if left_s <= SOON_S else "pre-match"
-        return STATE_NAMES[waits]
-    return STATE_NAMES.get(state, state)
-
-
 async def claim(screen: Screen, fixture: str) -> None:
     """Claim a fixture, or release it where the user holds it."""
     me = f"{screen.user.role}:{screen.user.sub}"
@@ -298,19 +202,3 @@ def _strip() -> dict[str, Text]:
             )
         )
     return labels
-
-
-def _show_sums(labels: dict[str, Text], rows: list[dict[str, Any]]) -> None:
-    labels["fixtures"].text = f"{len(rows):,}"
-    labels["suspended"].text = f"{sum(row['suspended'] for row in rows):,}"
-    labels["bets/min"].text = f"{sum(row['pace'] for row in rows):,}"
-    for name in ("turnover", "worst"):
-        value = sum(row[name] for row in rows)
-        labels[name].text = money_text(value)
-        labels[name].classes(replace=tone(value))
-    known = known_sum([row["expected"] for row in rows])
-    markets = sum(row["markets"] for row in rows)
-    left = markets - sum(row["unknown"] for row in rows)
-    part = "" if left == markets else f" of {left:,} markets"
-    labels["expected"].text = "" if known is None else money_text(known) + part
-    labels["expected"].classes(replace=tone(known or 0))

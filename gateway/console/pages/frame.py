@@ -17,7 +17,9 @@ from gateway.console.guard import token_of
 from gateway.console.layouts import Layouts, columns_of
 from gateway.console.model import Model
 from gateway.console.open_alerts import OpenAlerts
+from gateway.console.pages.floor_rows import FloorRows
 from gateway.console.pages.parts import Text
+from gateway.console.shared_rows import Row, change_of
 from gateway.console.undos import NotUndoneError, Undo, Undos
 from gateway.console.users import NotOfTheFloorError, User, Users, UsersFullError
 
@@ -69,6 +71,7 @@ class Screens:
         self.screens_max = screens_max
         self.open = 0
         self.alerts = OpenAlerts(lambda: model.session)
+        self.floor = FloorRows(model, self.alerts)
 
 
 class Screen:
@@ -375,7 +378,7 @@ class Table:
         main: bool = True,
         **options: Any,
     ) -> None:
-        self._sent: dict[str, dict[str, Any]] = {}
+        self._sent: dict[str, Row] = {}
         saved = screen.layout.grids.get(name)
         self.grid = ui.aggrid(
             {
@@ -410,24 +413,29 @@ class Table:
             asks = msgspec.json.encode(prompts or {}).decode()
             ui.run_javascript(f"Overround.use({number}, {asks})")
 
-    def show(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Show these rows: send those that are new or changed, and drop the others."""
-        add: list[dict[str, Any]] = []
-        update: list[dict[str, Any]] = []
-        seen: dict[str, dict[str, Any]] = {}
+    def show(self, rows: Sequence[Row]) -> None:
+        """Show these rows: send what is new or changed of them, and drop the others."""
+        names = {row["id"] for row in rows}
+        self.change(rows, gone=[name for name in self._sent if name not in names])
+
+    def change(self, rows: Sequence[Row], *, gone: Sequence[str] = ()) -> None:
+        """Send what is new or changed of some rows, and drop others; the rest stays."""
+        add: list[Row] = []
+        update: list[Row] = []
         for row in rows:
-            name = row["id"]
-            seen[name] = row
-            before = self._sent.get(name)
-            if before is None:
-                add.append(row)
-            elif before != row:
-                update.append(row)
-        remove = [{"id": name} for name in self._sent if name not in seen]
-        self._sent = seen
-        if add or update or remove:
+            before = self._sent.get(row["id"])
+            change = change_of(before, row)
+            if change is not None:
+                (add if before is None else update).append(change)
+                self._sent[row["id"]] = row
+        for name in gone:
+            del self._sent[name]
+        if add or update or gone:
+            remove = [{"id": name} for name in gone]
             change = {"add": add, "update": update, "remove": remove}
-            with contextlib.suppress(RuntimeError):  # the page was closed meanwhile
-                ui.run_javascript(
-                    f"Overround.apply({self.grid.id}, {msgspec.json.encode(change).decode()})"
-                )
+            self.apply(msgspec.json.encode(change).decode())
+
+    def apply(self, change: str) -> None:
+        """Send a change of rows, encoded: what it has of a row is put over what is shown."""
+        with contextlib.suppress(RuntimeError):  # the page was closed meanwhile
+            ui.run_javascript(f"Overround.apply({self.grid.id}, {change})")

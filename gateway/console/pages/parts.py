@@ -9,8 +9,6 @@ from typing import Any, Final
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from gateway.console.figures import known_sum
-
 ORDER: Final[dict[str, Any]] = {"field": "order", "hide": True, "sort": "desc"}
 """A column that is not shown: rows are in its order, however late they came."""
 
@@ -61,13 +59,11 @@ def money_text(minor: int) -> str:
     return f"{round(minor / 100) or 0:,}".replace("-", "\u2212")
 
 
-def expected_text(expected: Sequence[int | None]) -> str:
+def expected_text(known_minor: int | None, *, of: int, unknown: int) -> str:
     """Return the sum of markets' expected profit, and of how many it is where not of all."""
-    total = known_sum(expected)
-    if total is None:
+    if known_minor is None:
         return ""
-    known = len(expected) - expected.count(None)
-    return money_text(total) + ("" if known == len(expected) else f" of {known} markets")
+    return money_text(known_minor) + (f" of {of - unknown} markets" if unknown else "")
 
 
 def tone(value: int) -> str:

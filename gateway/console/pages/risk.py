@@ -3,12 +3,12 @@
 Owns the table, how it is grouped, and the what-if on an outcome.
 """
 
+from heapq import nlargest
 from typing import Any, Final
 
 from nicegui import ui
 
-from gateway.console.lines import Line
-from gateway.console.model import Model, is_live
+from gateway.console.lines import DECIDED, FixtureView, Line
 from gateway.console.pages.frame import Screen, Table
 from gateway.console.pages.parts import Text, figures, key_buttons, money_text, tone
 
@@ -84,16 +84,16 @@ class RiskPage:
 
     def _refresh(self) -> None:
         model = self._screen.model
-        lines = [line for line in model.lines.values() if is_live(line) and line.book is not None]
-        worst = sum(line.worst_minor for line in lines)
-        rows = _outcomes(lines) if self._by == "o" else _groups(model, lines, self._by)
+        views = [view for view in model.fixtures.values() if view.running]
+        worst = sum(view.worst_minor for view in views)
+        rows = _outcomes(views) if self._by == "o" else _groups(views, self._by)
         for row in rows:
             row["share"] = round(1_000 * row["worst"] / worst) if worst < 0 else None
         rows.sort(key=lambda row: int(row["worst"]))
         self._table.show(rows[:ROWS_MAX])
         self._figure("worst of all markets", worst)
-        self._figure("expected", sum(line.expected_minor or 0 for line in lines))
-        self._figure("stake", sum(line.stake_minor for line in lines))
+        self._figure("expected", sum(view.known_minor for view in views))
+        self._figure("stake", sum(view.running_stake_minor for view in views))
         self._show_assumed(worst)
 
     def _figure(self, name: str, minor: int) -> None:
@@ -113,44 +113,49 @@ class RiskPage:
         self._figure("then", worst - line.worst_minor - line.book.liability_minor[outcome])
 
 
-def _outcomes(lines: list[Line]) -> list[dict[str, Any]]:
-    rows = []
-    for line in lines:
-        book = line.book
-        assert book is not None, "lines without a book are left out"
-        limit = book.limits.outcome_liability_minor_max
-        for number, liability in enumerate(book.liability_minor):
-            if liability > 0:
-                rows.append(
-                    {
-                        "id": f"{line.number}-{number}",
-                        "what": f"{line.name} {line.image.outcomes[number]}",
-                        "of": line.fixture,
-                        "worst": -liability,
-                        "stake": book.stake_minor[number] if book.stake_minor else None,
-                        "expected": line.expected_minor,
-                        "bets": line.bets,
-                        "used": round(1_000 * liability / limit) if limit else None,
-                    }
-                )
-    return rows
+def _outcomes(views: list[FixtureView]) -> list[dict[str, Any]]:
+    """Return the rows of the outcomes that may cost most."""
+    dear = (
+        (liability, line.number, number, line)
+        for view in views
+        for line in view.lines.values()
+        if line.worst_minor < 0 and line.book is not None and line.image.status not in DECIDED
+        for number, liability in enumerate(line.book.liability_minor)
+        if liability > 0
+    )
+    return [_outcome(line, number) for _, _, number, line in nlargest(ROWS_MAX, dear)]
 
 
-def _groups(model: Model, lines: list[Line], by: str) -> list[dict[str, Any]]:
+def _outcome(line: Line, number: int) -> dict[str, Any]:
+    book = line.book
+    assert book is not None, "lines without a book are left out"
+    limit, liability = book.limits.outcome_liability_minor_max, book.liability_minor[number]
+    return {
+        "id": f"{line.number}-{number}",
+        "what": f"{line.name} {line.image.outcomes[number]}",
+        "of": line.fixture,
+        "worst": -liability,
+        "stake": book.stake_minor[number] if book.stake_minor else None,
+        "expected": line.expected_minor,
+        "bets": line.bets,
+        "used": round(1_000 * liability / limit) if limit else None,
+    }
+
+
+def _groups(views: list[FixtureView], by: str) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        fixture = model.fixtures[line.fixture]
-        about = fixture.about
+    for view in views:
+        about = view.about
         competition = "" if about is None else about.competition_name or about.competition
-        name = line.fixture if by == "f" else competition or "no competition"
-        what = fixture.name if by == "f" else name
+        name = view.id if by == "f" else competition or "no competition"
+        what = view.name if by == "f" else name
         row = rows.setdefault(
             f"{by} {name}",
             {"id": f"{by} {name}", "what": what, "of": competition if by == "f" else "",
              "worst": 0, "stake": 0, "expected": 0, "bets": 0, "used": None},
         )  # fmt: skip
-        row["worst"] += line.worst_minor
-        row["stake"] += line.stake_minor
-        row["expected"] += line.expected_minor or 0
-        row["bets"] += line.bets
+        row["worst"] += view.worst_minor
+        row["stake"] += view.running_stake_minor
+        row["expected"] += view.known_minor
+        row["bets"] += view.running_bets
     return list(rows.values())

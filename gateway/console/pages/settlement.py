@@ -11,7 +11,7 @@ from nicegui import ui
 from engine.common.commands import CancelMarket, OutcomeResult, RollBackSettlement, SettleMarket
 from engine.common.events import MarketSettled
 from engine.common.previews import Preview, PreviewCommand
-from gateway.console.lines import Line
+from gateway.console.lines import DECIDED, Line
 from gateway.console.pages.frame import Screen, Table, UndoOf
 from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, money_text, tone
 from gateway.console.undos import NotUndoneError, Undo
@@ -19,7 +19,6 @@ from gateway.console.undos import NotUndoneError, Undo
 REFRESH_S: Final = 0.5
 MARKETS_MAX: Final = 300
 """Markets shown, those without results first."""
-DECIDED: Final = frozenset({"settled", "cancelled"})
 _MONEY: Final[dict[str, Any]] = {
     ":valueFormatter": "Overround.money",
     "cellClass": "num",
@@ -93,11 +92,14 @@ class SettlementPage:
 
     def _refresh(self) -> None:
         model = self._screen.model
-        over = {name for name, one in model.fixtures.items() if one.needs_settlement}
         lines = [
             line
-            for line in model.lines.values()
-            if line.image.status in DECIDED | {"closed"} or line.fixture in over
+            for view in model.fixtures.values()
+            if view.needs_settlement or view.running - view.status_count("closed") < len(view.lines)
+            for line in view.lines.values()
+            if view.needs_settlement
+            or line.image.status in DECIDED
+            or line.image.status == "closed"
         ]
         lines.sort(key=lambda line: (line.image.status in DECIDED, line.fixture, line.number))
         self._labels["markets not shown"].text = f"{max(len(lines) - MARKETS_MAX, 0):,}"

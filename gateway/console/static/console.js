@@ -187,12 +187,26 @@ window.Overround = (() => {
     const wait = () => { const grid = api(id); grid ? setTimeout(() => focusFirst(grid), 100) : setTimeout(wait, 50); };
     wait();
   };
-  const apply = (id, change, tries = 40) => {
+  // A changed row has only what is other than before; changes wait in order for a table that is not there yet.
+  const early = new Map();
+  const applyNow = (grid, id, change) => {
+    const whole = (row) => ({ ...grid.getRowNode(row.id)?.data, ...row });
+    grid.applyTransaction({ ...change, update: change.update?.map(whole) });
+    if (id === main && change.add) setTimeout(() => focusFirst(grid), 50);
+  };
+  const applyEarly = (id, tries) => {
     const grid = api(id);
-    if (grid) {
-      grid.applyTransaction(change);
-      if (id === main && change.add) setTimeout(() => focusFirst(grid), 50);
-    } else if (tries) setTimeout(() => apply(id, change, tries - 1), 50);
+    if (!grid && tries) return setTimeout(() => applyEarly(id, tries - 1), 50);
+    const changes = early.get(id);
+    early.delete(id);
+    if (grid) for (const change of changes) applyNow(grid, id, change);
+  };
+  const apply = (id, change) => {
+    if (early.has(id)) return early.get(id).push(change);
+    const grid = api(id);
+    if (grid) return applyNow(grid, id, change);
+    early.set(id, [change]);
+    applyEarly(id, 40);
   };
   // Only what a person arranged is kept, not what the table lays out by itself.
   const columns = (id, name, event) => {

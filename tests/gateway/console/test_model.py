@@ -58,6 +58,8 @@ def summed(view: FixtureView) -> tuple[object, ...]:
         sum(line.bets_since for line in lines),
         sum(line.stake_minor for line in lines),
         len(running),
+        sum(line.bets for line in running),
+        sum(line.stake_minor for line in running),
         sum(line.worst_minor for line in running),
         known_sum([line.expected_minor for line in running]),
         sum(line.expected_minor is None for line in running),
@@ -94,7 +96,8 @@ def test_sums_of_a_fixture_are_those_of_its_markets(
             )
         view = model.fixtures["f"]
         assert summed(view) == (
-            view.bets, view.bets_since, view.turnover_minor, view.running, view.worst_minor,
+            view.bets, view.bets_since, view.turnover_minor, view.running,
+            view.running_bets, view.running_stake_minor, view.worst_minor,
             view.expected_minor, view.unknown, view.open_markets, view.status_count("closed"),
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from gateway.client import ConnectionLostError
 from gateway.console.guide import SECTIONS, sections
 from gateway.console.lines import FixtureView, Line, OddsHistory
 from gateway.console.open_alerts import OpenAlerts
-from gateway.console.pages.floor import SOON_S, STATE_NAMES, state_text
+from gateway.console.pages.floor_rows import SOON_S, STATE_NAMES, state_text
 from gateway.console.pages.forms import FormError, fields_of, minor_of, read, text_of, values_of
 from gateway.console.pages.rules import rule_of
 from gateway.messages.fixtures import FixtureLine
