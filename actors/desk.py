@@ -21,10 +21,12 @@ from actors.desk_limits import DeskLimits
 from actors.desk_messages import (
     PAGE_MAX,
     AlertPage,
+    AskConflicts,
     AskInputs,
     AskLimits,
     AskMargins,
     AskPricing,
+    ConflictPage,
     Decide,
     HappenInMatch,
     InputsPage,
@@ -198,6 +200,10 @@ class Desk:
         """Take a match's score."""
         self.watch.on_match(fixture, in_play=in_play, home=home, away=away)
 
+    def on_results(self, payload: bytes) -> None:
+        """Take what feeds state as results."""
+        self.watch.on_results(payload)
+
     def on_bet_lines(self, missed: int, lines: bytes) -> None:
         """Take no notice: bets are seen where their markets decide them."""
 
@@ -225,6 +231,8 @@ class Desk:
                 return await self._lines(request)
             case KeepInputs() | HappenInMatch() | ReleaseInputs():
                 return await self._change_inputs(request, at_ns)
+            case AskConflicts():
+                return encode(ConflictPage(conflicts=tuple(self.watch.conflicts.values())))
             case AskInputs():
                 inputs = self._journal.inputs.kept.get(request.fixture)
                 return _not_kept(request.fixture) if inputs is None else _page(inputs, at_ns)

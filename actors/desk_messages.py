@@ -12,6 +12,7 @@ from engine.common.commands import MarketCommand
 from engine.common.events import Refused
 from engine.common.ids import MarketNo
 from engine.common.match_events import MatchEvent
+from engine.common.stated_results import MarketStatements
 from engine.common.units import Minor
 from engine.desk.approvals import Proposal, ProposalState, Verdict
 from engine.desk.audit_trail import AuditQuery, LinesAdded, NumberedLine
@@ -130,6 +131,10 @@ class ReleaseInputs(Struct, frozen=True, kw_only=True, tag_field="ask", tag="rel
     fixture: str
 
 
+class AskConflicts(Struct, frozen=True, kw_only=True, tag_field="ask", tag="ask_conflicts"):
+    """Ask for the markets of which feeds state different results."""
+
+
 class AskInputs(Struct, frozen=True, kw_only=True, tag_field="ask", tag="ask_inputs"):
     """Ask for a fixture's inputs."""
 
@@ -201,6 +206,7 @@ DeskRequest = (
     | HappenInMatch
     | ReleaseInputs
     | AskInputs
+    | AskConflicts
     | Decide
     | NoteCarriedOut
     | ListProposals
@@ -295,6 +301,12 @@ class PricingPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="pr
     margins: FixtureMargins
 
 
+class ConflictPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="conflicts"):
+    """Markets of which feeds state different results, with what each states."""
+
+    conflicts: tuple[MarketStatements, ...]
+
+
 class NotDone(Struct, frozen=True, kw_only=True, tag_field="answer", tag="not_done"):
     """Nothing has changed."""
 
@@ -304,6 +316,7 @@ class NotDone(Struct, frozen=True, kw_only=True, tag_field="answer", tag="not_do
 DeskAnswer = (
     ProposalPage
     | InputsPage
+    | ConflictPage
     | MarginPage
     | LimitsPage
     | PricingPage

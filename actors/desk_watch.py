@@ -34,6 +34,7 @@ from engine.common.fixtures import Fixture, FixtureState
 from engine.common.ids import AccountNo, MalformedIdError, MarketNo, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.rows import BET, DECISION, FLAG_KNOWN
+from engine.common.stated_results import MarketStatements, differing
 from engine.common.units import Minor, Nanos, OddsMilli, base_minor
 from engine.common.views import BookImage, PriceDelta, PriceImage
 from engine.watch.alerts import AlertRaised, Alerts
@@ -48,6 +49,7 @@ from engine.watch.facts import (
     Finding,
     KickOffSeen,
     OddsSeen,
+    ResultsSeen,
     ScoreSeen,
     SourceSeen,
     StatusSeen,
@@ -66,6 +68,8 @@ FEEDS_EVERY: Final = 5
 """Seconds between two looks at the feeds."""
 FIXTURE_MARKETS_MAX: Final = 4_096
 """Markets of a fixture that one finding may suspend."""
+CONFLICTS_MAX: Final = 4_096
+"""Markets in conflict that are kept; past it the one that changed longest ago is forgotten."""
 FINDINGS_WAITING_MAX: Final = 4_096
 """Findings that wait to be written; past it the oldest are dropped and counted."""
 ALERTS_A_SECOND_MAX: Final = 32
@@ -75,6 +79,7 @@ _ASK_S: Final = 2.0
 
 logger = logging.getLogger("overround.desk")
 _decode_books: Final = msgspec.msgpack.Decoder(list[BookImage]).decode
+_decode_statements: Final = msgspec.msgpack.Decoder(list[MarketStatements]).decode
 _decode_references: Final = msgspec.msgpack.Decoder(list[ReferenceView]).decode
 
 
@@ -132,6 +137,8 @@ class DeskWatch:
         )
         self._waiting: deque[tuple[WatchRule, Finding, Nanos]] = deque()
         self._allowed = ALERTS_A_SECOND_MAX
+        self.conflicts: dict[MarketNo, MarketStatements] = {}
+        """Markets of which feeds state different results, the newest last."""
         self.findings_dropped = 0
         self.bets_seen = 0
         self.bets_missed = 0
@@ -264,6 +271,18 @@ class DeskWatch:
         if fixture is None:
             return Place(what)
         return Place(what, sport=fixture.sport, competition=fixture.competition)
+
+    def on_results(self, payload: bytes) -> None:
+        """Take what feeds state as results; one in conflict is kept until they agree."""
+        for market in _decode_statements(payload):
+            number, place = market.market_no, self._places.get(market.market_no)
+            self.conflicts.pop(number, None)
+            if differing(market.statements):
+                if len(self.conflicts) == CONFLICTS_MAX:
+                    del self.conflicts[next(iter(self.conflicts))]
+                self.conflicts[number] = market
+            fixture = "" if place is None else place.fixture
+            self._see(ResultsSeen(self._now(), fixture, number, market.statements))
 
     # --- facts -----------------------------------------------------------------------------------
 

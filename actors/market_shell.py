@@ -15,6 +15,7 @@ import numpy as np
 
 from actors.command_bounds import with_bounds
 from actors.failstop import ExitProcess, exit_at_once
+from actors.feed_results import FeedResults
 from actors.market_reads import MarketReads
 from actors.match_notices import MatchNotices
 from actors.messages import (
@@ -100,6 +101,7 @@ class MarketShell(MarketReads):
         self._ids_reused = 0
         self._unrecorded = UnrecordedBets()
         self._matches = MatchNotices()
+        self._feed_results = FeedResults()
 
         def open_durable(at_ns: Nanos, progress: Progress | None) -> DurableMarkets:
             return DurableMarkets.open(
@@ -146,6 +148,7 @@ class MarketShell(MarketReads):
         super().set_gateways(peers)
         for peer in peers:
             self._on_gap(peer)
+            self._feed_results.notify(peer)
 
     def _on_gap(self, gateway: Peer) -> None:
         """Send a gateway every market's present image."""
@@ -336,6 +339,7 @@ class MarketShell(MarketReads):
         with self._fail_stop:
             events = durable.control(by, bounded, at_ns)
         self._publish(events)
+        self._feed_results.note(by, commands, events, self._gateways)
         if self._derived is not None:
             self._follow(self._derived.follow(self._machine(), events, at_ns))
         return events

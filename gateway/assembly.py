@@ -32,6 +32,7 @@ from gateway.services.margins import MarginService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.services.scopes import ScopeService
+from gateway.services.settlement_work import SettlementWork
 from gateway.services.watching import WatchingService
 from gateway.session.services import Services
 from gateway.settings import GatewaySettings
@@ -88,6 +89,9 @@ def make_services(
         inputs=InputsService(desk=desk, control=control, limits=limits),
         kept_limits=KeptLimitsService(desk=desk, routes=routes, limits=limits),
         margins=margins,
+        settlement_work=SettlementWork(
+            desk=desk, routes=routes, catalogue=fixtures.catalogue, fanout=fanout
+        ),
         approvals=ApprovalService(
             control=control, desk=desk, approval_minor=desk_settings.approval_minor
         ),

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from engine.common.arbitrage_plans import ArbitragePlan
 from engine.common.ids import AccountNo, MarketNo
+from engine.common.stated_results import StatedResult
 from engine.common.units import Minor, Nanos, OddsMilli
 
 
@@ -90,6 +91,15 @@ class ArbitrageSeen(NamedTuple):
     plan: ArbitragePlan | None
 
 
+class ResultsSeen(NamedTuple):
+    """What each of several feeds states as a market's result; none where a person has decided."""
+
+    at_ns: Nanos
+    fixture: str
+    market_no: MarketNo
+    statements: tuple[StatedResult, ...]
+
+
 class FeedSeen(NamedTuple):
     """A message of a feed was applied, `lag_ms` after the time that its provider gave it."""
 
@@ -107,6 +117,7 @@ Fact = (
     | SourceSeen
     | BookSeen
     | ArbitrageSeen
+    | ResultsSeen
     | FeedSeen
 )
 

@@ -8,6 +8,7 @@ from engine.watch.bet_stops import NoBetStopDetector, NoBetStopRule
 from engine.watch.bounds import FeedLagDetector, FeedLagRule, LiabilityDetector, LiabilityRule
 from engine.watch.closing_value import ClosingValueDetector, ClosingValueRule
 from engine.watch.facts import Detector
+from engine.watch.feed_conflicts import FeedConflictDetector, FeedConflictRule
 from engine.watch.identical import IdenticalDetector, IdenticalRule
 from engine.watch.late_bets import LateBetsDetector, LateBetsRule
 from engine.watch.odds_apart import OddsApartDetector, OddsApartRule
@@ -24,6 +25,7 @@ Kind = (
     | OddsApartRule
     | NoBetStopRule
     | ArbitrageRule
+    | FeedConflictRule
     | FeedLagRule
 )
 """What is watched for, with its parameters; the tag is its name."""
@@ -38,6 +40,7 @@ _DETECTORS: Final[dict[type, Callable[[Any], Detector]]] = {
     OddsApartRule: OddsApartDetector,
     NoBetStopRule: NoBetStopDetector,
     ArbitrageRule: ArbitrageDetector,
+    FeedConflictRule: FeedConflictDetector,
     FeedLagRule: FeedLagDetector,
 }
 

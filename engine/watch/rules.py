@@ -54,8 +54,8 @@ ACTIONS: Final[dict[type, tuple[Action, ...]]] = {
     ArbitrageRule: (Action.ALERT, Action.SUSPEND),
     FeedLagRule: (Action.ALERT,),
 }
-"""The actions of the kinds that find markets or fixtures. The others find accounts, and alert:
-to limit a customer takes a person."""
+"""The actions of the kinds that find markets or fixtures. The others alert: they find accounts, and
+to limit a customer takes a person, or results in conflict, when betting is over."""
 
 
 class Place(NamedTuple):

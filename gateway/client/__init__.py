@@ -13,6 +13,7 @@ from engine.watch.arbitrage import ArbitrageRule
 from engine.watch.bet_stops import NoBetStopRule
 from engine.watch.bounds import FeedLagRule, LiabilityRule
 from engine.watch.closing_value import ClosingValueRule
+from engine.watch.feed_conflicts import FeedConflictRule
 from engine.watch.identical import IdenticalRule
 from engine.watch.late_bets import LateBetsRule
 from engine.watch.odds_apart import OddsApartRule
@@ -126,6 +127,7 @@ __all__ = [
     "AlertStatus",
     "NoBetStopRule",
     "ArbitrageRule",
+    "FeedConflictRule",
     "FeedLagRule",
     "LiabilityRule",
     "ClosingValueRule",

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from engine.common.board_inputs import ExpectedGoals, FittedMarket
+from engine.common.ids import MarketNo
 from engine.common.previews import PreviewCommand
 from engine.common.units import Nanos
 from gateway.client.session import Session
@@ -30,7 +31,9 @@ from gateway.messages.inputs import (
     KeepInputs,
     ReleaseInputs,
 )
+from gateway.messages.settlement_work import AskSettlementWork, SettlementList
 
+_FIRST: Final = MarketNo(0)
 NEVER: Final = Nanos(0)
 """No bound of time."""
 
@@ -148,6 +151,24 @@ class DeskRequests(Session):
             side=side,
             reopen=reopen,
             after=after,
+        )
+
+    async def settlement_work(
+        self, *, conflicts: bool = False, after: MarketNo = _FIRST, limit: int = 500
+    ) -> SettlementList:
+        """Return markets that are to be settled, or of which feeds state two results.
+
+        Parameters
+        ----------
+        conflicts : bool
+            Only the latter.
+        after : MarketNo
+            The last market of the answer before; 0 for the first.
+        limit : int
+            Most markets, 1 to 500.
+        """
+        return await self._request(
+            AskSettlementWork, SettlementList, conflicts=conflicts, after=after, limit=limit
         )
 
     async def audit_trail(

@@ -111,6 +111,7 @@ from gateway.messages.offers import (
 from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.messages.races import SettleRace
 from gateway.messages.scopes import LimitScope, ResumeScope, Scoped, SuspendScope
+from gateway.messages.settlement_work import AskSettlementWork, SettlementList
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
@@ -207,6 +208,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     KeepLimits: (LimitsKept, Error),
     ReleaseLimits: (LimitsKept, Error),
     AskLimits: (LimitsKept, Error),
+    AskSettlementWork: (SettlementList, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

@@ -94,6 +94,7 @@ from gateway.messages.offers import (
 )
 from gateway.messages.races import SettleRace
 from gateway.messages.scopes import LimitScope, ResumeScope, Scoped, SuspendScope
+from gateway.messages.settlement_work import AskSettlementWork, SettlementList
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
@@ -189,6 +190,7 @@ ClientMessage = (
     | KeepLimits
     | ReleaseLimits
     | AskLimits
+    | AskSettlementWork
     | FeedPush
     | FeedAttach
     | FeedRequestDone
@@ -253,6 +255,7 @@ ServerMessage = (
     | InputsKept
     | MarginsKept
     | LimitsKept
+    | SettlementList
     | FeedPushed
     | FeedAttached
     | FeedRequest

@@ -5,11 +5,12 @@ that only its markets' keys name is among them, without a description. It never 
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from heapq import merge
 from typing import Final, NamedTuple
 
 from engine.common.fixtures import START_MS_MAX, Fixture, FixtureState
+from engine.common.lifecycle import Status
 from gateway.messages.fixtures import (
     AskFixtures,
     Catalogue,
@@ -140,6 +141,16 @@ class FixtureCatalogue:
             undescribed = (sport and not fixture.sport) or (competition and not fixture.competition)
             (unknown if undescribed else chosen).add(name)
         return chosen, unknown
+
+    def unsettled(self, over: Collection[FixtureState]) -> Iterator[tuple[str, bool]]:
+        """Yield fixtures with markets to be settled, and whether they are in a state of `over`.
+
+        Those in another state have markets that are closed.
+        """
+        for name, entry in self._entries.items():
+            is_over = entry.fixture.state in over
+            if is_over or entry.by_status.get(Status.CLOSED):
+                yield name, is_over
 
     def answer(self, request: AskFixtures, *, for_bettors: bool) -> Fixtures:
         """Answer a question for fixtures."""

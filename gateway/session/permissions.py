@@ -74,6 +74,7 @@ from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.races import SettleRace
 from gateway.messages.scopes import LimitScope, ResumeScope, SuspendScope
+from gateway.messages.settlement_work import AskSettlementWork
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.messages.watching import (
@@ -129,6 +130,7 @@ _FLOOR: Final = _ASSESS | {
     WatchAlerts,
     AskFeedStats,
     AskHouse,
+    AskSettlementWork,
 }
 """What everyone on the trading floor reads."""
 _STOP: Final[frozenset[type]] = frozenset({SuspendAll, SuspendScope, StopTheHouse})

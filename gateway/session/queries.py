@@ -30,6 +30,7 @@ from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.races import SettleRace
 from gateway.messages.scopes import ScopeRequest, SuspendScope
+from gateway.messages.settlement_work import AskSettlementWork
 from gateway.messages.trader import AskBook, Reprice, ResumeAll, SuspendAll
 from gateway.messages.watching import WatchingRequest
 from gateway.net.odd_stops import OddStop, OddStopHouse, OddSuspendScope
@@ -79,6 +80,10 @@ def _margins(services: Services, claims: Claims, request: MarginRequest) -> Work
 
 def _kept_limits(services: Services, claims: Claims, request: KeptLimitsRequest) -> Work:
     return services.kept_limits.answer(claims.identity, request)
+
+
+def _settlement_work(services: Services, _: Claims, request: AskSettlementWork) -> Work:
+    return services.settlement_work.answer(request)
 
 
 def _approvals(services: Services, claims: Claims, request: ApprovalRequest) -> Work:
@@ -182,6 +187,7 @@ QUERIES: Final[dict[type, Query]] = {
     AskArbitrage: _arbitrage,
     BoundAccount: _bound_account,
     AskPreview: _preview,
+    AskSettlementWork: _settlement_work,
     AskAuditTrail: _audit_trail,
     **dict.fromkeys(get_args(WatchingRequest), _watching),
     FindBets: _find_bets,

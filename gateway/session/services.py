@@ -34,6 +34,7 @@ from gateway.services.margins import MarginService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.services.scopes import ScopeService
+from gateway.services.settlement_work import SettlementWork
 from gateway.services.watching import WatchingService
 from gateway.settings import GatewaySettings
 
@@ -110,6 +111,8 @@ class Services:
         Limits that the desk keeps by scope.
     margins : MarginService
         Margins and skews that the desk keeps by scope.
+    settlement_work : SettlementWork
+        Lists what is to be settled.
     approvals : ApprovalService
         Commands of the floor that may need a second person.
     trail : AuditTrailService
@@ -151,6 +154,7 @@ class Services:
         inputs: InputsService,
         kept_limits: KeptLimitsService,
         margins: MarginService,
+        settlement_work: SettlementWork,
         approvals: ApprovalService,
         trail: AuditTrailService,
         floor_accounts: FloorAccounts,
@@ -178,6 +182,7 @@ class Services:
         self.inputs = inputs
         self.kept_limits = kept_limits
         self.margins = margins
+        self.settlement_work = settlement_work
         self.approvals = approvals
         self.trail = trail
         self.floor_accounts = floor_accounts

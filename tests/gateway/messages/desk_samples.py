@@ -3,8 +3,9 @@
 from msgspec.structs import replace
 
 from engine.common.board_inputs import ExpectedGoals
-from engine.common.commands import CancelMarket, LimitsPatch
+from engine.common.commands import CancelMarket, LimitsPatch, OutcomeResult
 from engine.common.events import MarketCancelled
+from engine.common.stated_results import StatedOutcome, StatedResult
 from gateway.messages.approvals import (
     Decided,
     DecideProposal,
@@ -32,6 +33,7 @@ from gateway.messages.kept_limits import (
 )
 from gateway.messages.margins import AskMargins, KeepMargin, KeptMargin, MarginsKept, ReleaseMargin
 from gateway.messages.scopes import MarketScope
+from gateway.messages.settlement_work import AskSettlementWork, SettlementLine, SettlementList
 
 CANCEL = CancelMarket(market_no=42, why="wrong match")
 CANCELLED = MarketCancelled(
@@ -78,6 +80,7 @@ DESK_REQUESTS = (
     KeepLimits(id=42, scope=MarketScope(sport="tennis"), limits=LimitsPatch(stake_minor_max=500)),
     ReleaseLimits(id=43, scope=MarketScope(market=42)),
     AskLimits(id=44, skip=100),
+    AskSettlementWork(id=45, conflicts=True, after=42, limit=50),
     ProposeCommands(id=31, commands=(CANCEL,), why="another match was shown"),
     DecideProposal(id=32, proposal=3, approve=True, why="seen"),
     WithdrawProposal(id=33, proposal=3),
@@ -124,6 +127,27 @@ DESK_ANSWERS = (
         ),
         total=1,
         markets=400,
+    ),
+    SettlementList(
+        id=45,
+        lines=(
+            SettlementLine(
+                market=43,
+                key="wc22-64/1x2",
+                status="settled",
+                fixture_state="ended",
+                differ=(0,),
+                statements=(
+                    StatedResult(
+                        feed="uof",
+                        results=(StatedOutcome(outcome=0, result=OutcomeResult(won=True)),),
+                    ),
+                    StatedResult(feed="lsports", cancelled=True),
+                ),
+            ),
+        ),
+        more=True,
+        conflicts=9,
     ),
     Proposed(id=31, proposal=OPEN),
     Decided(id=32, proposal=DONE, events=(CANCELLED,)),
