@@ -14,6 +14,7 @@ import msgspec
 from actors.back_off import BackOff
 from actors.messages import MarketControl, decode_market_events, encode
 from actors.routes import Routes
+from engine.common.acceptance import AcceptancePatch, SetAcceptance
 from engine.common.commands import LimitsPatch, MarketCommand, SetLimits, SuspendMarket
 from engine.common.events import Refused
 from engine.common.ids import MarketNo
@@ -207,7 +208,22 @@ class _Action:
         elif new:
             raw = await self._actions.ask(shell, "book_images", new)
             for image in _decode_books(raw) if raw else ():
-                self._left[image.prices.market_no] = self._cut(image)
+                self._left[image.prices.market_no] = self._command(image)
+
+    def _command(self, image: BookImage) -> MarketCommand:
+        """Return what the action asks of a market as it is now."""
+        rule, market_no = self._rule, image.prices.market_no
+        if rule.action is Action.CUT_LIMITS:
+            return self._cut(image)
+        before = image.acceptance
+        if rule.action is Action.RAISE_DELAY:
+            change = AcceptancePatch(delay_ms=max(before.delay_ms, rule.delay_ms))
+        else:
+            least = min(before.referral_minor_from or rule.refer_minor_from, rule.refer_minor_from)
+            change = AcceptancePatch(
+                referral_ms=before.referral_ms or rule.referral_ms, referral_minor_from=least
+            )
+        return SetAcceptance(market_no=market_no, acceptance=change, why=f"rule {rule.name}")
 
     def _cut(self, image: BookImage) -> SetLimits:
         limits = {

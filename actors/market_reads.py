@@ -11,6 +11,7 @@ from actors.shell import Shell
 from actors.stated_results import BETS_MAX
 from engine.common.ids import BetId, MarketNo, ShardNo
 from engine.common.lifecycle import Status
+from engine.common.units import Nanos
 from engine.market import bet_pages
 from engine.market.market import MarketMachine
 from persistence.durable import DurableMarkets
@@ -64,6 +65,10 @@ class MarketReads(Shell[DurableMarkets]):
     def highest_bet_ids(self) -> dict[ShardNo, BetId]:
         """Return the highest bet id decided here, by account shard."""
         return self._machine().highest_bet_ids()
+
+    def referrals(self) -> bytes:
+        """Return the bets that wait for a trader, as REFERRAL rows, first due in front."""
+        return self._machine().referrals(Nanos(self._clock())).tobytes()
 
     def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return recorded decisions in their order, as BET_RECORD rows, from the `start`-th on."""

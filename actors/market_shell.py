@@ -134,9 +134,11 @@ class MarketShell(MarketReads):
         load_kernels(SHELL_MODULES, on_compile=on_compile)
 
     def tick(self) -> bytes:
-        """Reserve memory for coming bets, so that no batch waits for it, then return the health."""
-        if self._serving() is not None:
+        """Reserve memory for coming bets, decide those that are due, then return the health."""
+        durable = self._serving()
+        if durable is not None:
             self._machine().reserve(bets=self._settings.bets_ahead)
+            self._place_due(durable)
         return super().tick()
 
     def set_gateways(self, peers: Sequence[Peer]) -> None:
@@ -177,16 +179,27 @@ class MarketShell(MarketReads):
         bets = self._unrecorded.with_fences(bets)
         with self._fail_stop:
             at_ns = self._clock()
-            decisions = durable.place(bets, at_ns)
+            decisions = self._place(durable, bets, at_ns)
         if self._unrecorded or np.count_nonzero(decisions["reason"]):
             self._unrecorded.note(decisions)
             self._note_reused_ids(decisions)
-        answer = decisions.tobytes()
-        if self._bet_watch:
-            self._bet_watch.send(
-                self._gateways, len(bets), "on_bets", at_ns, bets.tobytes(), answer
-            )
-        return answer
+        return decisions.tobytes()
+
+    def _place(self, durable: DurableMarkets, bets: Rows, at_ns: Nanos) -> Rows:
+        """Decide bets that wait and are due, and then others, as one record; show all of them."""
+        due = self._machine().due(at_ns)
+        placed = np.concatenate((due, bets)) if len(due) else bets
+        decisions = durable.place(placed, at_ns)
+        if self._bet_watch and len(placed):
+            rows = placed.tobytes(), decisions.tobytes()
+            self._bet_watch.send(self._gateways, len(placed), "on_bets", at_ns, *rows)
+        return decisions[len(due) :]
+
+    def _place_due(self, durable: DurableMarkets) -> None:
+        """Decide the bets that wait and whose time has come, or that a stop has refused."""
+        if len(self._machine().due(Nanos(self._clock()))):
+            with self._fail_stop:
+                self._place(durable, np.zeros(0, BET), self._clock())
 
     def charge(self, rows: bytes) -> int:
         """Charge legs what their slips ask now, given as CHARGE rows; return how many changed.
@@ -336,8 +349,10 @@ class MarketShell(MarketReads):
         if self._derived is not None:
             commands = tuple(self._derived.dated(commands, self._machine(), at_ns))
         bounded = [with_bounds(command, position_max, guard_of) for command in commands]
+        self._place_due(durable)
         with self._fail_stop:
             events = durable.control(by, bounded, at_ns)
+        self._place_due(durable)
         self._publish(events)
         self._feed_results.note(by, commands, events, self._gateways)
         if self._derived is not None:

@@ -36,7 +36,7 @@ from actors.whole_comparison import whole_comparison
 from engine.common.commands import AckOutbox
 from engine.common.events import OutboxAcked
 from engine.common.ids import ShardNo
-from engine.common.reasons import UNRECORDED
+from engine.common.reasons import UNRECORDED, WAITING
 from engine.common.rows import BET, CHARGE, DECISION, SETTLEMENT, Rows
 
 logger = logging.getLogger("overround.reconciler")
@@ -51,7 +51,7 @@ CHARGES_REST: Final = 3
 charges whose market is down are worked out again at each reading, for as long as it is down."""
 _NOT_NOW = (PeerError, PeerRefusedError)
 """Errors that leave the work to the next step."""
-_UNRECORDED = np.array(sorted(UNRECORDED), np.uint16)
+_UNRECORDED = np.array(sorted(UNRECORDED | WAITING), np.uint16)
 
 
 class StepReport(Struct, kw_only=True):

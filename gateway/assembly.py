@@ -31,6 +31,7 @@ from gateway.services.kept_limits import KeptLimitsService
 from gateway.services.margins import MarginService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
+from gateway.services.referrals import ReferralService
 from gateway.services.scopes import ScopeService
 from gateway.services.settlement_work import SettlementWork
 from gateway.services.watching import WatchingService
@@ -58,11 +59,7 @@ def make_services(
     bets = BetPath(routes=routes, settings=settings, suspect=suspected.report)
     accounts = Accounts(routes=routes, settings=settings, gateway=name)
     control = ControlService(
-        routes=routes,
-        fanout=fanout,
-        settings=settings,
-        limits=limits,
-        counters=counters,
+        routes=routes, fanout=fanout, settings=settings, limits=limits, counters=counters
     )
     margins = MarginService(desk=desk, routes=routes)
     return Services(
@@ -79,6 +76,7 @@ def make_services(
         offers=OfferService(routes=routes, settings=settings),
         account_bounds=AccountBoundService(routes=routes, settings=settings),
         house=HouseService(routes=routes, settings=settings),
+        referrals=ReferralService(routes=routes, timeout_s=settings.control_timeout_ms / 1_000),
         scopes=ScopeService(
             routes=routes, catalogue=fixtures.catalogue, fanout=fanout, control=control
         ),

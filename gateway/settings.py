@@ -136,6 +136,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     session_bets_in_flight_max: Count = 1_024
     account_bets_in_flight_max: Count = 1_024
     bets_in_flight_max: Count = 16_384
+    bets_waiting_max: Count = 65_536
     slip_legs_max: Annotated[int, Meta(ge=1, le=SLIP_LEGS_MAX)] = 20
     slip_bets_max: Annotated[int, Meta(ge=1, le=SLIP_BETS_MAX)] = SLIP_BETS_MAX
     slip_lines_max: Annotated[int, Meta(ge=1, le=SLIP_LINES_MAX)] = SLIP_LINES_MAX
@@ -200,6 +201,8 @@ LIMITS: Final[dict[str, str]] = {
     "sending was not booked. A slip counts as a bet for each of its legs",
     "account_bets_in_flight_max": "as session_bets_in_flight_max. The bets of all sessions of the "
     "account on this gateway count, also those of sessions that are closed",
+    "bets_waiting_max": "`bet` with state unknown: the bet goes on waiting at its market, and "
+    "`status` tells how it ends",
     "bets_in_flight_max": "`bet` or `slip_bet` rejected with reason 901 (BUSY); this sending was "
     "not booked. A slip counts as a bet for each of its legs",
     "slip_legs_max": "`slip_bet` rejected with reason 202 (LEGS_OVER_BOUND); a slip of more than "

@@ -142,7 +142,7 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
         assert rows.dtype == BET
         refusal = self._refusal(bets_bytes(len(rows)), at_ns=at_ns) if len(rows) else None
         if refusal is Reason.DISK_FULL and self.machine is not None:
-            return self.machine.repeat(rows, otherwise=refusal)
+            return self.machine.repeat(rows, otherwise=refusal, at_ns=Nanos(at_ns))
         if refusal is not None or len(rows) == 0:
             decisions: Rows = np.zeros(len(rows), DECISION)
             decisions["bet_id"] = rows["bet_id"]

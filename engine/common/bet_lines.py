@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.common.reasons import WAITING
 from engine.common.row_layout import row_dtype
 from engine.common.rows import FLAG_LEG, Rows, SlipKind, SlipState
 from engine.common.units import payout_minor
@@ -49,6 +50,7 @@ only the account speaks. `paid_minor` is what a settled bet was paid. Only an ac
 kept in memory alone. Only a market knows `corrected_milli`: the odds at which a correction settles
 the bet, -1 where it voids the bet, 0 for none.
 """
+_WAITING: Final = np.array(sorted(WAITING), np.uint16)
 _OF_BET: Final = (
     "bet_id", "stake_minor", "account_no", "market_no", "rate_micro", "outcome", "policy",
     "factor_milli",
@@ -73,8 +75,9 @@ def with_verdicts(lines: Rows, flags: Any) -> Rows:
 
     A fence that refused its bet is a line like any other: no bet of its id will be accepted.
     """
-    refused = lines["reason"] > 0
+    refused, waits = lines["reason"] > 0, np.isin(lines["reason"], _WAITING)
     lines["state"] = np.where(refused, SlipState.REFUSED, SlipState.ACCEPTED)
+    lines["state"][waits] = SlipState.PENDING
     lines["kind"] = np.where(flags & FLAG_LEG, SlipKind.LEG, SlipKind.SINGLE)
     odds_milli: Any = np.where(refused, lines["odds_seen_milli"], lines["odds_milli"])
     stake_minor: Any = lines["stake_minor"]

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from engine.common.acceptance import AcceptanceCommand
 from engine.common.account_changes import AccountCommand
 from engine.common.corrections import CorrectionCommand
 from engine.common.early import EarlyCommand
@@ -425,18 +426,20 @@ class AckOutbox(_Command, frozen=True, tag="ack_outbox"):
     upto: Annotated[int, Meta(ge=0)]
 
 
-MarketCommand = (
-    CreateMarket
-    | FeedStep
+CommandOfMarket = (
+    FeedStep
     | SetLimits
     | FeedUpdate
     | ResetSource
-    | AckOutbox
     | SuspendWithAll
     | ResumeWithAll
     | OutcomeCommand
     | CorrectionCommand
+    | AcceptanceCommand
 )
+"""A command to a market that exists."""
+
+MarketCommand = CreateMarket | AckOutbox | CommandOfMarket
 
 
 class SetRate(_Command, frozen=True, tag="set_rate"):

@@ -6,12 +6,13 @@ produce the same event. Never decides which event a command has.
 
 from msgspec import UNSET, Struct, UnsetType
 
+from engine.common.acceptance import Acceptance
 from engine.common.commands import Deduction, Limits, OutcomeResult, Quote
 from engine.common.ids import AccountNo, MarketNo, ShardNo
 from engine.common.lifecycle import Status
 from engine.common.outcome_marks import StandingOdds
 from engine.common.reasons import Reason
-from engine.common.units import Minor, Nanos
+from engine.common.units import Minor, Nanos, OddsMilli
 
 
 class _Event(Struct, frozen=True, kw_only=True, tag_field="ev", gc=False):
@@ -82,6 +83,29 @@ class LimitsSet(_MarketEvent, frozen=True, tag="limits_set"):
     """The limits apply from now on."""
 
     limits: Limits
+
+
+class AcceptanceSet(_MarketEvent, frozen=True, tag="acceptance_set"):
+    """The market takes bets so from now on."""
+
+    acceptance: Acceptance
+    why: str = ""
+
+
+class ReferralDecided(_MarketEvent, frozen=True, tag="referral_decided"):
+    """A trader decided a bet that waited: ACCEPTED, REFERRAL_DECLINED or REOFFERED.
+
+    Stake and odds are those accepted or offered, in the account's currency; of a bet declined the
+    stake that was asked for and the odds of now.
+    """
+
+    bet_id: int
+    account_no: int
+    outcome: int
+    reason: Reason
+    stake_minor: Minor
+    odds_milli: OddsMilli
+    why: str = ""
 
 
 class MarketSuspended(_MarketEvent, frozen=True, tag="market_suspended"):
@@ -383,6 +407,8 @@ MarketEvent = (
     | BetsVoided
     | OddsCorrected
     | BetsRestored
+    | AcceptanceSet
+    | ReferralDecided
     | FeedApplied
     | FeedRefused
     | SourceReset

@@ -111,6 +111,14 @@ class Reason(IntEnum):
     FIXTURE_LIABILITY = 705
     COMBINATION_LIABILITY = 706
 
+    # 80x delay, referral and re-offer
+    DELAYED = 801
+    REFERRED = 802
+    REFERRAL_DECLINED = 803
+    REFERRAL_EXPIRED = 804
+    REOFFERED = 805
+    REFERRAL_UNKNOWN = 806
+
     # 90x system
     BUSY = 901
     QUARANTINED = 902
@@ -158,6 +166,8 @@ RETRYABLE: Final = frozenset(
         Reason.OUTCOME_LIABILITY,
         Reason.FIXTURE_LIABILITY,
         Reason.COMBINATION_LIABILITY,
+        Reason.REFERRAL_EXPIRED,
+        Reason.REOFFERED,
         Reason.BUSY,
         Reason.QUARANTINED,
         Reason.UNKNOWN,
@@ -174,6 +184,10 @@ UNRECORDED: Final = frozenset(
 )
 """Refusals that no journal records. They are the verdict on a bet that was sent once. They are no
 verdict on a bet that was sent twice, since the first sending may have been recorded."""
+
+WAITING: Final = frozenset({Reason.DELAYED, Reason.REFERRED})
+"""What a market answers while a bet waits for its decision: neither an acceptance nor a refusal,
+and no verdict for an account."""
 
 MESSAGES: Final[dict[Reason, str]] = {
     Reason.ACCEPTED: "accepted",
@@ -253,6 +267,12 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.OUTCOME_LIABILITY: "the outcome's liability limit is reached",
     Reason.FIXTURE_LIABILITY: "the fixture's liability limit is reached at its worst score",
     Reason.COMBINATION_LIABILITY: "what slips with these selections can pay is at its bound",
+    Reason.DELAYED: "the bet waits out the market's delay",
+    Reason.REFERRED: "the bet waits for a trader",
+    Reason.REFERRAL_DECLINED: "a trader declined the bet",
+    Reason.REFERRAL_EXPIRED: "no trader decided the bet in time",
+    Reason.REOFFERED: "a trader offers the bet at another stake or other odds",
+    Reason.REFERRAL_UNKNOWN: "no bet of this id waits for a trader",
     Reason.BUSY: "the system is at capacity; this request was not recorded",
     Reason.QUARANTINED: "the journal is under inspection; this request was not recorded",
     Reason.UNKNOWN: "the answer did not arrive in time; ask for the bet's status",

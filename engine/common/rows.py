@@ -85,6 +85,9 @@ FLAG_FENCE: Final = 1
 FLAG_LEG: Final = 2
 """On a BET row and on the record of its decision: the bet is a leg of a slip. Its stake is what the
 slip charges to the market, its settlement is a fraction, and a CHARGE may change the stake."""
+FLAG_PERMITTED: Final = 4
+"""On a bet inside of its market, and on its record: a trader took it past the market's limits, at
+the odds that it names. A market clears the flag of any row that arrives with it."""
 FLAG_HEAD: Final = 1
 """On a RESERVATION row: the head of a slip. `stake_minor` is the stake of all lines, `outcome` the
 number of legs, whose rows follow, and `market_no` the number of SLIP_BET rows. `odds_milli` is the
@@ -138,7 +141,9 @@ DECISION: Final = row_dtype(
 )
 """A market's verdict on a bet: the odds accepted (refused: the current odds), the reason (0 is
 ACCEPTED) and the highest stake that would have passed (0: none). Account shards receive this row
-unchanged."""
+unchanged. While the bet waits (DELAYED, REFERRED) the row is no verdict, and `stake_max_minor` is
+how long it still waits at most, in milliseconds. Of a bet REOFFERED, odds and stake are the offer.
+"""
 
 RESERVATION: Final = row_dtype(
     56,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from engine.common.acceptance import Acceptance
 from engine.common.book_result import BookResult
 from engine.common.commands import Limits
 from engine.common.ids import AccountNo, BetId, MarketNo
@@ -51,7 +52,7 @@ class BookImage(Struct, frozen=True, kw_only=True):
     windows of cancelled bets. `fixture_worst_minor` is what the house loses on the market's whole
     fixture at the worst score, as its limit counts it; None while no market of it has that limit.
     A trader holds the outcomes of `outcome_held`, and the odds of those of `overridden` stand;
-    `due_odds_milli` are the odds that a release would give.
+    `due_odds_milli` are the odds that a release would give. `acceptance` says whether bets wait.
     """
 
     prices: PriceImage
@@ -71,6 +72,7 @@ class BookImage(Struct, frozen=True, kw_only=True):
     outcome_held: tuple[bool, ...] = ()
     overridden: tuple[bool, ...] = ()
     due_odds_milli: tuple[OddsMilli, ...] = ()
+    acceptance: Acceptance = Acceptance()
 
 
 class GridImage(Struct, frozen=True, kw_only=True, gc=False):

@@ -76,10 +76,6 @@ class RecordedBets:
         places_nb(ids, self._book.records, self._book.bet_table, places)
         return places
 
-    def repeat(self, rows: Rows, *, otherwise: Reason) -> Rows:
-        """Repeat the decisions on bets and change nothing (see the function `repeat`)."""
-        return repeat(self._book, rows, otherwise=otherwise)
-
     def recall(self, bet_ids: U64s) -> Rows:
         """Repeat the decisions on bets and change nothing (see the function `recall`)."""
         return recall(self._book, bet_ids)

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.common.acceptance import AcceptanceCommand
 from engine.common.commands import (
     AckOutbox,
+    CommandOfMarket,
     CreateMarket,
     FeedStep,
     FeedUpdate,
@@ -45,7 +47,7 @@ from engine.common.lifecycle import Status
 from engine.common.outcome_marks import OutcomeCommand
 from engine.common.previews import PreviewAnswer, PreviewCommand
 from engine.common.reasons import Reason
-from engine.common.rows import BET, DECISION, I32s, Rows, U64s
+from engine.common.rows import BET, I32s, Rows, U64s
 from engine.common.rules import RULES
 from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
@@ -75,7 +77,7 @@ from engine.market.odds_guards import created_fault
 from engine.market.offer import set_limits, set_odds, set_phase_limits, write_offer
 from engine.market.outbox import Outbox, ack_outbox
 from engine.market.outcome_marks import apply_mark
-from engine.market.place_nb import decide_all_nb, find_rows_nb
+from engine.market.placing import Placing
 from engine.market.preview import preview
 from engine.market.status_transitions import (
     StatusTransitions,
@@ -83,6 +85,7 @@ from engine.market.status_transitions import (
     note_trader_resolution,
 )
 from engine.market.views import book_image, given_delta, price_delta, price_image
+from engine.market.waiting import WaitingBets
 
 
 class MarketMachine(RecordedBets):
@@ -109,12 +112,12 @@ class MarketMachine(RecordedBets):
         self._resolutions = Resolutions(self._book, self._outbox, rules=rules)
         self._grids = FixtureGrids(self._book, self._resolutions)
         self._positions = FeedPositions()
+        self._waiting = WaitingBets(self._book)
         self._slot_of: dict[MarketNo, int] = {}
         self._no_of: dict[str, MarketNo] = {}
         self._keys: list[str] = []
         self._names: list[tuple[str, ...]] = []
-        self._numbers = np.empty(0, np.int32)
-        self._slots = np.empty(0, np.int32)
+        self._placing = self._new_placing()
         self._digest = BytesDigest()
         self._digested = 0
         self.charges_unfit = 0
@@ -135,12 +138,27 @@ class MarketMachine(RecordedBets):
         assert self._rules <= rules <= RULES
         self._rules = rules
         self._resolutions.set_rules(rules)
+        self._placing.rules = rules
         self._grids.count_again()
+
+    def _new_placing(self) -> Placing:
+        return Placing(
+            self._book,
+            self._grids,
+            self._waiting,
+            slot_of=self._slot_of,
+            bets_max=self._bets_max,
+            rules=self._rules,
+        )
 
     # --- bets -------------------------------------------------------------------------------------
 
     def place(self, rows: Rows, at_ns: Nanos) -> Rows:
         """Decide bets in order, on any of the markets; a repeated bet id gets the same answer.
+
+        A bet may wait (DELAYED, REFERRED; see engine.common.acceptance). It is decided by the first
+        call that names it at or after its time, so the owner places the bets of `due` before any
+        others and before any command.
 
         A known bet id with other content is refused with BET_ID_REUSED: two bets have one id, which
         happens only when an account shard has lost records. The first bet stands.
@@ -158,37 +176,23 @@ class MarketMachine(RecordedBets):
             DECISION rows in the same order.
         """
         assert rows.dtype == BET, f"BET rows, not {rows.dtype}"
-        book, count = self._book, len(rows)
-        book.make_room_for_bets(min(count, self._bets_max - book.bets_len))
-        if count > len(self._numbers):
-            self._numbers, self._slots = np.empty(count, np.int32), np.empty(count, np.int32)
-        rows = np.ascontiguousarray(rows)
-        decisions = np.empty(count, DECISION)
-        book.bets_len = find_rows_nb(
-            rows,
-            book.markets,
-            book.market_table,
-            book.records,
-            book.bet_table,
-            book.bets_len,
-            self._bets_max,
-            self._numbers,
-            self._slots,
-        )
-        decide_all_nb(
-            rows,
-            at_ns,
-            book.markets,
-            book.outcomes,
-            book.records,
-            book.earlier,
-            self._numbers,
-            self._slots,
-            decisions,
-            self._grids.arrays(),
-            self._rules,
-        )
-        return decisions
+        return self._placing.place(rows, at_ns)
+
+    def repeat(self, rows: Rows, *, otherwise: Reason, at_ns: Nanos) -> Rows:
+        """Repeat what was answered on bets and change nothing.
+
+        DECISION rows in order: with FLAG_KNOWN where the bet is recorded with this content or
+        waits, a refusal with the reason `otherwise` for any other.
+        """
+        return self._placing.repeat(rows, otherwise=otherwise, at_ns=at_ns)
+
+    def due(self, at_ns: Nanos) -> Rows:
+        """Return BET rows of bets that wait and are to be decided at a time, in their order."""
+        return self._waiting.due(at_ns)
+
+    def referrals(self, at_ns: Nanos) -> Rows:
+        """Return the bets that wait for a trader, as REFERRAL rows, first due in front."""
+        return self._waiting.referrals(at_ns)
 
     def reserve(self, *, bets: int) -> None:
         """Make room for more bets ahead of time, so that no batch waits while arrays grow."""
@@ -239,6 +243,11 @@ class MarketMachine(RecordedBets):
         slot = self._slot_of.get(command.market_no)
         if slot is None:
             return market_unknown(command.market_no)
+        event = self._apply(command, slot, at_ns)
+        self._placing.note_stops(slot)
+        return event
+
+    def _apply(self, command: CommandOfMarket, slot: int, at_ns: Nanos) -> MarketEvent:
         if isinstance(command, SetLimits):
             return set_limits(command, slot, book=self._book, grids=self._grids)
         if isinstance(command, FeedUpdate):
@@ -254,6 +263,8 @@ class MarketMachine(RecordedBets):
         if isinstance(command, CorrectionCommand):
             with self._grids.moving([slot]):
                 return self._resolutions.correct(command, slot)
+        if isinstance(command, AcceptanceCommand):
+            return self._placing.apply(command, slot, at_ns)
         return self._apply_step(command, slot, at_ns, by_feed=False)
 
     def _apply_step(
@@ -300,8 +311,13 @@ class MarketMachine(RecordedBets):
             slot,
             book=self._book,
             positions=self._positions,
-            apply_step=lambda step: self._apply_step(step, slot, at_ns, by_feed=True),
+            apply_step=lambda step: self._apply_feed_step(step, slot, at_ns),
         )
+
+    def _apply_feed_step(self, step: FeedStep, slot: int, at_ns: Nanos) -> FeedStepEvent:
+        event = self._apply_step(step, slot, at_ns, by_feed=True)
+        self._placing.note_stops(slot)
+        return event
 
     def _create(self, command: CreateMarket, at_ns: Nanos) -> MarketEvent:
         try:
@@ -377,6 +393,7 @@ class MarketMachine(RecordedBets):
             names=self._names[slot],
             windows=windows,
             fixture_worst_minor=self._grids.worst_minor(slot),
+            acceptance=self._waiting.of(slot),
             rules=self._rules,
         )
 
@@ -442,10 +459,11 @@ class MarketMachine(RecordedBets):
         numbers = parts.book.markets["market_no"][: parts.book.markets_len].tolist()
         machine._book, machine._outbox, machine._rules = parts.book, parts.outbox, parts.rules
         machine._resolutions, machine._positions = parts.resolutions, parts.positions
-        machine._grids = parts.grids
+        machine._grids, machine._waiting = parts.grids, parts.waiting
         machine._keys, machine._names = parts.keys, parts.names
         machine._slot_of = {MarketNo(number): slot for slot, number in enumerate(numbers)}
         machine._no_of = dict(zip(parts.keys, numbers, strict=True))
+        machine._placing = machine._new_placing()
         return machine
 
     def state_hash(self, *, layout: int = state.LAYOUT) -> str:
@@ -475,6 +493,7 @@ class MarketMachine(RecordedBets):
             self._resolutions,
             self._positions,
             self._grids,
+            self._waiting,
             self._keys,
             self._names,
             self._rules,

@@ -5,9 +5,10 @@ from others, and loading compares them: a dump that contradicts itself is refuse
 
 Layout 1 had no feed positions, windows, deductions or stakes per outcome. Layout 2 had no rules and
 no odds in the outbox, and its figures are those of the first rules. Layout 3 had no charges, no
-marks of early payouts, no withdrawals, no corrections, no payoffs, no limits of fixtures and no
-traders' marks on outcomes. Every field that an older layout lacks follows from those it has, so a
-machine loaded from a dump of an older layout equals the machine that its journal replays to.
+marks of early payouts, no withdrawals, no corrections, no payoffs, no limits of fixtures, no
+traders' marks on outcomes and no bets that wait. Every field that an older layout lacks follows
+from those it has, so a machine loaded from a dump of an older layout equals the machine that its
+journal replays to.
 """
 
 from functools import partial
@@ -60,6 +61,7 @@ from engine.market.fixture_grid import FixtureGrids
 from engine.market.lookup import recall
 from engine.market.outbox import Outbox
 from engine.market.outcome_marks import due_fault, dump_due, load_due
+from engine.market.waiting import WaitingBets
 
 LAYOUT: Final = 4
 """Version of the dump; older versions are loaded, a newer version is refused."""
@@ -88,7 +90,7 @@ _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 _FIELDS_3: Final = (*_FIELDS_2, "rules", "partial", "final")
 _FIELDS_4: Final = (
     *_FIELDS_3, "charges", "early", "play", "withdrawn", "corrections", "payoffs", "places",
-    "fixture_limits", "due",
+    "fixture_limits", "due", "acceptance", "waiting", "permits",
 )  # fmt: skip
 _FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: _FIELDS_3, 4: _FIELDS_4}
 """The fields of each layout."""
@@ -102,6 +104,7 @@ class Parts(NamedTuple):
     resolutions: Resolutions
     positions: FeedPositions
     grids: FixtureGrids
+    waiting: WaitingBets
     keys: list[str]
     names: list[tuple[str, ...]]
     rules: int
@@ -147,7 +150,8 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     if layout == 3:
         return common
     early, grids = parts.resolutions.dump_early(), parts.grids.dump()
-    return common | {"charges": charges.dump(book), "due": dump_due(book)} | early | grids
+    marks = {"charges": charges.dump(book), "due": dump_due(book)}
+    return common | marks | early | grids | parts.waiting.dump()
 
 
 def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
@@ -211,7 +215,8 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
         write_figures(book, slot, figures)
     grids = FixtureGrids(book, resolutions)
     grids.load(keys, reader if layout > 3 else None)
-    return Parts(book, outbox, resolutions, positions, grids, keys, names, rules)
+    waiting = WaitingBets.load(book, reader) if layout > 3 else WaitingBets(book)
+    return Parts(book, outbox, resolutions, positions, grids, waiting, keys, names, rules)
 
 
 def _place_markets(reader: Reader, book: Book, markets: Rows, outcomes: Rows) -> None:
@@ -478,6 +483,7 @@ def check(parts: Parts) -> None:
     assert np.array_equal(returned, book.returned[: book.outcomes_len])
     charges.check(book)
     parts.grids.check()
+    parts.waiting.check()
     parts.outbox.check()
     parts.resolutions.check()
     positions = parts.positions

@@ -5,6 +5,7 @@ Owns how the book's rows become what bettors and traders see. Never changes a ro
 
 from msgspec.structs import replace
 
+from engine.common.acceptance import Acceptance
 from engine.common.book_result import BookResult
 from engine.common.commands import Limits
 from engine.common.rules import RULES_FIRST
@@ -58,6 +59,7 @@ def book_image(
     names: tuple[str, ...],
     windows: int,
     fixture_worst_minor: Minor | None,
+    acceptance: Acceptance,
     rules: int,
 ) -> BookImage:
     """Return a market as a trader sees it."""
@@ -81,6 +83,7 @@ def book_image(
         outcome_held=tuple(each & OUTCOME_HELD > 0 for each in flags),
         overridden=tuple(each & OUTCOME_OVERRIDDEN > 0 for each in flags),
         due_odds_milli=tuple(book.given_milli(slot)),
+        acceptance=acceptance,
     )
 
 

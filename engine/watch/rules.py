@@ -9,7 +9,9 @@ from typing import Annotated, Final, NamedTuple
 
 from msgspec import Meta, Struct
 
+from engine.common.acceptance import DELAY_MS_MAX, REFERRAL_MS_MAX
 from engine.common.ids import MARKET_NO_MAX, MarketNo
+from engine.common.units import STAKE_MINOR_MAX, Minor
 from engine.watch.arbitrage import ArbitrageRule
 from engine.watch.bet_stops import NoBetStopRule
 from engine.watch.bounds import FeedLagRule, LiabilityRule
@@ -41,16 +43,22 @@ class Action(StrEnum):
     """Nothing."""
     CUT_LIMITS = "cut_limits"
     """The market's limits on stakes and liability become `WatchRule.cut_to` of what they are."""
+    RAISE_DELAY = "raise_delay"
+    """Bets on the market, or on all markets of the fixture where none is named, wait for
+    `WatchRule.delay_ms` at least."""
+    REFER = "refer"
+    """Bets on the market of `WatchRule.refer_minor_from` and more wait for a trader."""
     SUSPEND = "suspend"
     """The market, or all markets of the fixture where none is named, are suspended and held."""
 
 
+_OF_MARKETS: Final = tuple(Action)
 ACTIONS: Final[dict[type, tuple[Action, ...]]] = {
-    LiabilityRule: (Action.ALERT, Action.CUT_LIMITS, Action.SUSPEND),
-    PaceRule: (Action.ALERT, Action.CUT_LIMITS, Action.SUSPEND),
-    IdenticalRule: (Action.ALERT, Action.CUT_LIMITS, Action.SUSPEND),
-    OddsApartRule: (Action.ALERT, Action.CUT_LIMITS, Action.SUSPEND),
-    NoBetStopRule: (Action.ALERT, Action.SUSPEND),
+    LiabilityRule: _OF_MARKETS,
+    PaceRule: _OF_MARKETS,
+    IdenticalRule: _OF_MARKETS,
+    OddsApartRule: _OF_MARKETS,
+    NoBetStopRule: (Action.ALERT, Action.RAISE_DELAY, Action.SUSPEND),
     ArbitrageRule: (Action.ALERT, Action.SUSPEND),
     FeedLagRule: (Action.ALERT,),
 }
@@ -92,7 +100,9 @@ class WatchRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     """A rule. It is set whole: another rule of its name takes its place.
 
     `owner` is who answers for its alerts until someone else takes one. `cut_to` is what CUT_LIMITS
-    leaves, as a share.
+    leaves, as a share; `delay_ms` is what RAISE_DELAY raises a shorter delay to; from
+    `refer_minor_from` on, in base currency, a stake waits for a trader after REFER, for
+    `referral_ms` where the market refers nothing yet.
     """
 
     name: RuleName
@@ -102,6 +112,9 @@ class WatchRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     owner: OwnerField = ""
     action: Action = Action.ALERT
     cut_to: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
+    delay_ms: Annotated[int, Meta(ge=1, le=DELAY_MS_MAX)] = 5_000
+    refer_minor_from: Annotated[Minor, Meta(ge=1, le=STAKE_MINOR_MAX)] = Minor(1)
+    referral_ms: Annotated[int, Meta(ge=1_000, le=REFERRAL_MS_MAX)] = 60_000
     on: bool = True
 
     @property

@@ -23,14 +23,12 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from itertools import islice
-from struct import Struct
 from typing import Any, Final
 
-from actors.back_off import BackOff
 from actors.peer import PeerError
-from actors.routes import Routes, account_shell_name
+from actors.routes import Routes
 from engine.common.ids import BetId, ShardNo, shard_of_account
-from engine.common.reasons import UNRECORDED, Reason
+from engine.common.reasons import UNRECORDED, WAITING, Reason
 from engine.common.rows import (
     DECISION_ROW,
     FLAG_KNOWN,
@@ -39,7 +37,8 @@ from engine.common.rows import (
     RESERVED_ROW,
     SlipState,
 )
-from engine.common.units import Minor, OddsMilli
+from engine.common.units import OddsMilli
+from gateway.bets.bet_queues import RETRY_S, BetQueues
 from gateway.bets.known_refs import KnownRefs
 from gateway.bets.queues import (
     AccountQueue,
@@ -49,18 +48,17 @@ from gateway.bets.queues import (
     leaves_at_once,
     take_batch,
 )
-from gateway.bets.rows import bet_rows, decision_rows, reserve_arguments
+from gateway.bets.rows import bet_rows, checked_rows, decision_rows, reserve_arguments
 from gateway.bets.slip_gathering import SlipGathering
 from gateway.bets.slip_ticket import LegTicket, SlipBetAnswer, SlipTicket
 from gateway.bets.stats import BetStats
-from gateway.bets.ticket import BetAnswer, Ticket
+from gateway.bets.ticket import BetAnswer, Ticket, without_figures
+from gateway.bets.waiting_tickets import WaitingTickets
 from gateway.call_queue import CallQueue
 from gateway.settings import GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
 
-_RETRY_S: Final = 0.02
-"""Delay before a queue whose target is gone calls again; a route update ends it."""
 _SWEEP_S: Final = 0.05
 """Seconds between two checks of deadlines, which is how late an `unknown` may be."""
 
@@ -70,18 +68,6 @@ _REASONS: Final = {int(reason): reason for reason in Reason}
 _NONE: Final = int(SlipState.NONE)
 _PENDING: Final = int(SlipState.PENDING)
 _BOOKED: Final = frozenset({int(SlipState.ACCEPTED), int(SlipState.SETTLED)})
-
-
-def _checked(answer: bytes, row: Struct, count: int) -> bytes:
-    """Return an answer that has one row for each bet sent; any other is a defect of the shell."""
-    if len(answer) != count * row.size:
-        message = f"{len(answer)} bytes are not {count} rows of {row.size}"
-        raise ValueError(message)
-    return answer
-
-
-def _without_figures(state: str, bet_id: BetId, reason: Reason) -> BetAnswer:
-    return BetAnswer(state, bet_id, OddsMilli(0), reason, Minor(0))
 
 
 class BetPath:
@@ -115,8 +101,6 @@ class BetPath:
         self._call_timeout_s = settings.call_timeout_ms / 1_000
         self._linger_s = settings.verdict_linger_ms / 1_000
         self._pace_s = settings.batch_pace_ms / 1_000
-        self._accounts: dict[int, AccountQueue] = {}
-        self._markets: dict[str, MarketQueue] = {}
         self._slips_in_flight = 0
         self._legs_in_flight = 0
         self._known_refs = KnownRefs(
@@ -125,6 +109,13 @@ class BetPath:
         self._received: deque[Ticket | SlipTicket] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self._queues = BetQueues(
+            start_exchange=self._start_exchange,
+            start_decide=self._start_decide,
+            pace=self._pace_of,
+            calls_max=settings.calls_in_flight_max,
+            clock_s=self._loop.time,
+        )
         self._slips = SlipGathering(
             deadline_s=self._deadline_s,
             clock_s=self._loop.time,
@@ -132,7 +123,18 @@ class BetPath:
             keep=self._keep_verdicts,
             answer=self._answer_slip,
         )
+        self._waiting = WaitingTickets(
+            tickets_max=settings.bets_waiting_max,
+            deadline_s=self._deadline_s,
+            ask=self._ask_market,
+            give_up=self._end_unknown,
+        )
         self._closed = False
+
+    @property
+    def bets_waiting(self) -> int:
+        """Bets and legs that wait at their markets; `in_flight` counts them too."""
+        return self._waiting.waiting
 
     # --- in ------------------------------------------------------------------------------------
 
@@ -143,7 +145,8 @@ class BetPath:
         touches no account. A bet on a market whose shell is in quarantine is refused without being
         booked, unless its account knows the ref: then the account's answer is the bettor's.
         """
-        if self.in_flight >= self._settings.bets_in_flight_max or self._closed:
+        moving = self.in_flight - self._waiting.waiting
+        if moving >= self._settings.bets_in_flight_max or self._closed:
             self._refuse(ticket, Reason.BUSY)
             return
         shell = self._routes.market_shell(ticket.market_no)
@@ -164,7 +167,8 @@ class BetPath:
         bound. With one leg on a market in quarantine none is booked.
         """
         legs = len(slip.legs)
-        if self.in_flight + legs > self._settings.bets_in_flight_max or self._closed:
+        moving = self.in_flight - self._waiting.waiting
+        if moving + legs > self._settings.bets_in_flight_max or self._closed:
             self.stats.count("rejected", Reason.BUSY)
             slip.answered = True
             slip.session.on_slip_answer(slip, SlipBetAnswer(state="rejected", reason=Reason.BUSY))
@@ -184,65 +188,36 @@ class BetPath:
         if quarantined:
             self._known_refs.ask(ticket)
         else:
-            self._account_queue(ticket.shard).add(ticket)
+            self._queues.account(ticket.shard).add(ticket)
 
     def _recalled(self, batch: list[Ticket | SlipTicket], answer: bytes) -> None:
         """Answer bets on markets in quarantine with what their accounts know of their refs."""
         rows = sum([ticket.rows for ticket in batch])
-        self._reserved(batch, _checked(answer, RESERVED_ROW, rows))
+        self._reserved(batch, checked_rows(answer, RESERVED_ROW, rows))
 
     def wake(self) -> None:
         """Let every queue call again at once; the gateway calls this when routes changed."""
-        for queue in self._queues():
+        for queue in self._all_queues():
             queue.retry()
 
     async def close(self) -> None:
         """Take no more bets, wait for calls in flight, and answer the bets that are left."""
         self._closed = True
-        calls = [task for queue in self._queues() for task in queue.tasks]
+        calls = [task for queue in self._all_queues() for task in queue.tasks]
         if calls:
             await asyncio.wait(calls, timeout=self._call_timeout_s)
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for queue in self._queues():
+        for queue in self._all_queues():
             queue.stop()
         while self._received:
             self._give_up(self._received.popleft())
+        self._waiting.close()
 
     # --- queues --------------------------------------------------------------------------------
 
-    def _queues(self) -> list[CallQueue[Any]]:
-        return [
-            *self._accounts.values(),
-            *self._markets.values(),
-            *self._known_refs.queues(),
-        ]
-
-    def _account_queue(self, shard: ShardNo) -> AccountQueue:
-        queue = self._accounts.get(shard)
-        if queue is None:
-            queue = self._accounts[shard] = AccountQueue(
-                account_shell_name(shard),
-                start=self._start_exchange,
-                back_off=self._back_off(),
-                calls_max=self._settings.calls_in_flight_max,
-                pace=self._pace_of,
-            )
-        return queue
-
-    def _market_queue(self, name: str) -> MarketQueue:
-        queue = self._markets.get(name)
-        if queue is None:
-            queue = self._markets[name] = CallQueue(
-                name,
-                start=self._start_decide,
-                back_off=self._back_off(),
-                calls_max=self._settings.calls_in_flight_max,
-            )
-        return queue
-
-    def _back_off(self) -> BackOff:
-        return BackOff(_RETRY_S, _RETRY_S, clock_s=self._loop.time)
+    def _all_queues(self) -> list[CallQueue[Any]]:
+        return [*self._queues.all(), *self._known_refs.queues()]
 
     def _take(self, queue: CallQueue[T]) -> list[T]:
         """Take up to one batch of tickets that are not answered yet."""
@@ -258,7 +233,7 @@ class BetPath:
 
     def _keep_verdicts(self, shard: ShardNo, verdicts: Sequence[bytes]) -> None:
         """Let the next call to an account carry DECISION rows for which no ticket waits."""
-        queue = self._account_queue(shard)
+        queue = self._queues.account(shard)
         queue.add_verdicts(verdicts, self._loop.time() + self._linger_s)
         queue.wake()
 
@@ -277,10 +252,11 @@ class BetPath:
 
     def _pace_of(self, queue: AccountQueue) -> float:
         """Return the seconds by which the next call to an account shard follows its last one."""
+        moving = max(1, self.in_flight - self._waiting.waiting)
         leaves = leaves_at_once(
             len(queue.waiting),
-            tickets=self.in_flight - self._legs_in_flight + self._slips_in_flight,
-            rows=self.in_flight + self._slips_in_flight,
+            tickets=max(0, moving - self._legs_in_flight) + self._slips_in_flight,
+            rows=moving + self._slips_in_flight,
             shards=self._routes.shards,
             rows_max=self._settings.batch_rows_max,
         )
@@ -295,7 +271,7 @@ class BetPath:
             return None
         peer = self._routes.peer(queue.name)
         if peer is None:
-            queue.wake_in(_RETRY_S)
+            queue.wake_in(RETRY_S)
             return None
         batch = self._take(queue)
         asked = b"".join([ticket.verdict for ticket in batch if ticket.verdict])
@@ -319,7 +295,7 @@ class BetPath:
         count: int,
     ) -> bool:
         try:
-            self._reserved(batch, _checked(await answer, RESERVED_ROW, count))
+            self._reserved(batch, checked_rows(await answer, RESERVED_ROW, count))
         except Exception as error:  # the queue must go on whatever happens
             # Both halves are safe to send again: a ref and a verdict each count once.
             self._failed(queue, batch, error)
@@ -338,14 +314,14 @@ class BetPath:
                 for leg in self._slips.reserved(ticket, row, list(islice(rows, ticket.rows - 1))):
                     queue = queues.get(leg.shell)
                     if queue is None:
-                        queue = queues[leg.shell] = self._market_queue(leg.shell)
+                        queue = queues[leg.shell] = self._queues.market(leg.shell)
                     queue.waiting.append(leg)
                 continue
             bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags, factor = row
             if state == _PENDING and (ticket.verdict or flags & FLAG_UNMARKED):
                 # The account did not void it: another ticket may have been accepted. Or it cannot
                 # note that it hands the slip out again, and another gateway's void may take it.
-                answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
+                answered.append((ticket, without_figures("unknown", bet_id, Reason.UNKNOWN)))
             elif state == _PENDING:
                 ticket.bet_id = bet_id
                 ticket.rate_micro = rate_micro
@@ -355,14 +331,14 @@ class BetPath:
                     ticket.sends = max(ticket.sends, 1)
                 queue = queues.get(ticket.shell)
                 if queue is None:
-                    queue = queues[ticket.shell] = self._market_queue(ticket.shell)
+                    queue = queues[ticket.shell] = self._queues.market(ticket.shell)
                 queue.waiting.append(ticket)
             elif state == _NONE and reason == Reason.QUARANTINED:
                 # The account cannot say whether an earlier sending of the ref was booked.
-                answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
+                answered.append((ticket, without_figures("unknown", bet_id, Reason.UNKNOWN)))
             elif state == _NONE and reason == Reason.BET_UNKNOWN:
                 # The market is in quarantine, and no earlier sending of the ref was booked.
-                answered.append((ticket, _without_figures("rejected", bet_id, Reason.QUARANTINED)))
+                answered.append((ticket, without_figures("rejected", bet_id, Reason.QUARANTINED)))
             else:
                 name = "accepted" if state in _BOOKED else "rejected"
                 answered.append(
@@ -380,7 +356,7 @@ class BetPath:
             return None
         peer = self._routes.peer(queue.name)
         if peer is None:
-            queue.wake_in(_RETRY_S)
+            queue.wake_in(RETRY_S)
             return None
         batch = self._take(queue)
         if not batch:
@@ -394,7 +370,7 @@ class BetPath:
         self, queue: MarketQueue, batch: list[Ticket | LegTicket], answer: Awaitable[bytes]
     ) -> bool:
         try:
-            self._decided(batch, _checked(await answer, DECISION_ROW, len(batch)))
+            self._decided(batch, checked_rows(await answer, DECISION_ROW, len(batch)))
         except Exception as error:  # the queue must go on whatever happens
             self._failed(queue, batch, error)
             return False
@@ -417,16 +393,20 @@ class BetPath:
             reason = _REASONS[code]
             verdict = answer[at : at + DECISION_ROW.size]
             at += DECISION_ROW.size
+            if reason in WAITING:
+                if type(ticket) is Ticket or not self._slips.is_over(ticket):
+                    self._waiting.add(ticket, verdict)
+                continue
             if type(ticket) is LegTicket:
                 self._slips.decided(ticket, reason, OddsMilli(odds_milli), verdict)
                 continue
             if reason in UNRECORDED and ticket.sends > 1:
                 # Another sending may have been booked; this refusal does not know of it.
-                answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
+                answered.append((ticket, without_figures("unknown", bet_id, Reason.UNKNOWN)))
                 continue
             queue = queues.get(ticket.shard)
             if queue is None:
-                queue = queues[ticket.shard] = self._account_queue(ticket.shard)
+                queue = queues[ticket.shard] = self._queues.account(ticket.shard)
             if code:
                 ticket.verdict = verdict
                 queue.waiting.append(ticket)
@@ -440,9 +420,15 @@ class BetPath:
             queue.wake()
         self._answer(answered)
 
+    def _ask_market(self, ticket: Ticket | LegTicket) -> None:
+        """Ask a market again for a bet that waits there."""
+        queue = self._queues.market(ticket.shell)
+        queue.waiting.append(ticket)
+        queue.wake()
+
     def _ask_account(self, slip: SlipTicket) -> None:
         """Send an account the decisions on a slip's legs, and ask it how the slip ends."""
-        queue = self._account_queue(slip.shard)
+        queue = self._queues.account(slip.shard)
         queue.waiting.append(slip)
         queue.wake()
 
@@ -479,19 +465,25 @@ class BetPath:
     def _refuse(self, ticket: Ticket, reason: Reason) -> None:
         self.stats.answers[reason] = self.stats.answers.get(reason, 0) + 1
         ticket.answered = True
-        ticket.session.on_bet_answer(ticket, _without_figures("rejected", BetId(0), reason))
+        ticket.session.on_bet_answer(ticket, without_figures("rejected", BetId(0), reason))
 
     def _sweep(self) -> None:
         """Answer `unknown` to bets past their deadline; `_received` is ordered by arrival."""
         horizon = self._loop.time() - self._deadline_s
         self._slips.check()
         received = self._received
-        while received and (received[0].answered or received[0].received_s < horizon):
+        while received and (
+            received[0].answered or received[0].waits or received[0].received_s < horizon
+        ):
             self._give_up(received.popleft())
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if received else None
 
     def _give_up(self, ticket: Ticket | SlipTicket) -> None:
+        if not ticket.waits:
+            self._end_unknown(ticket)
+
+    def _end_unknown(self, ticket: Ticket | SlipTicket) -> None:
         if isinstance(ticket, SlipTicket):
             self._slips.give_up(ticket)
         elif not ticket.answered:
-            self._answer([(ticket, _without_figures("unknown", ticket.bet_id, Reason.UNKNOWN))])
+            self._answer([(ticket, without_figures("unknown", ticket.bet_id, Reason.UNKNOWN))])

@@ -5,6 +5,7 @@ one for itself and one for each leg at its account, and each leg has one at its 
 """
 
 from collections.abc import Sequence
+from struct import Struct
 
 from engine.common.rows import (
     BET_ROW,
@@ -100,6 +101,13 @@ def bet_rows(tickets: Sequence[Ticket | LegTicket]) -> bytes:
             )
         )
     return b"".join(rows)
+
+
+def checked_rows(answer: bytes, row: Struct, count: int) -> bytes:
+    """Return an answer that has one row for each bet sent; any other is a defect of the shell."""
+    if len(answer) != count * row.size:
+        raise ValueError(f"{len(answer)} bytes are not {count} rows of {row.size}")
+    return answer
 
 
 def decision_rows(verdict: bytes) -> list[bytes]:

@@ -8,7 +8,7 @@ any other slip is the account's to say.
 
 A slip waits for the decisions on all its legs, so that its bettor is told of each. One that has a
 refused leg is dead whatever the others say, so it does not wait to its deadline for a market that
-does not answer.
+does not answer, nor for one that delays a leg.
 """
 
 from collections import deque
@@ -106,13 +106,22 @@ class SlipGathering:
         else:
             # Another sending may have been booked; this refusal does not know of it.
             slip.undecidable = True
-        if slip.undecided == 0 or (slip.refused and self._is_late(slip)):
+        if slip.undecided == 0 or (slip.refused and (slip.waits or self._is_late(slip))):
             self._end(slip)
+
+    def is_over(self, leg: LegTicket) -> bool:
+        """Say whether a leg that waits at its market need not be asked for: its slip is dead."""
+        slip = leg.slip
+        if slip.refused and not _is_past(slip):
+            self._end(slip)
+        return leg.answered or _is_past(slip)
 
     def check(self) -> None:
         """Ask for the slips with a refused leg that have waited long enough for the others."""
         gathering = self._gathering
-        while gathering and (_is_past(gathering[0]) or self._is_late(gathering[0])):
+        while gathering and (
+            _is_past(gathering[0]) or gathering[0].waits or self._is_late(gathering[0])
+        ):
             slip = gathering.popleft()
             if slip.refused and not _is_past(slip):
                 self._end(slip)

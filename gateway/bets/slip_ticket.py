@@ -13,6 +13,7 @@ from engine.common.ids import AccountNo, BetId, MarketNo, ShardNo
 from engine.common.reasons import Reason
 from engine.common.rows import FLAG_KNOWN, FLAG_LEG, FLAG_UNMARKED, SlipState
 from engine.common.units import Minor, OddsMilli
+from gateway.bets.ticket import BetWait
 
 LINES_OF_A_ROW: Final = 64
 """Lines of slips that count as a row of a call to an account: else one call with some sixty slips
@@ -60,6 +61,10 @@ class SlipSession(Protocol):
         """Send the answer; must not block and must not raise."""
         ...
 
+    def on_bet_waits(self, ref: str, wait: BetWait) -> None:
+        """Say that a leg waits at its market; must not block and must not raise."""
+        ...
+
 
 @final
 class LegTicket(Struct, kw_only=True, eq=False):
@@ -89,6 +94,7 @@ class LegTicket(Struct, kw_only=True, eq=False):
     """How often the market may have received it; past 1, only a recorded verdict counts."""
     answered: bool = False
     """Whether it need not be sent (again): the slip is answered, or its account is asked."""
+    wait_no: int = 0
 
     @property
     def shard(self) -> ShardNo:
@@ -136,6 +142,8 @@ class SlipTicket(Struct, kw_only=True, eq=False):
     verdict: bytes = b""
     """The DECISION rows of its legs, which the account must take before it has the answer."""
     answered: bool = False
+    waits: bool = False
+    """Whether a leg has waited at its market; then `WaitingTickets` keeps its deadline."""
 
     def take_legs(self, legs: tuple[LegTicket, ...]) -> None:
         """Have these legs, which name the slip as theirs."""

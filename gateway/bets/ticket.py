@@ -23,12 +23,30 @@ class BetAnswer(Struct, frozen=True, gc=False):
     stake_max_minor: Minor
 
 
+class BetWait(Struct, frozen=True, gc=False):
+    """A bet waits: why (DELAYED, REFERRED), for how long at most, and until when (UTC)."""
+
+    bet_id: BetId
+    reason: int
+    wait_ms: int
+    until_ms: int
+
+
 class BetSession(Protocol):
     """The session that placed a bet and receives its answer, exactly once."""
 
     def on_bet_answer(self, ticket: "Ticket", answer: BetAnswer) -> None:
         """Send the answer; must not block and must not raise."""
         ...
+
+    def on_bet_waits(self, ref: str, wait: BetWait) -> None:
+        """Say that a bet waits, before its answer; must not block and must not raise."""
+        ...
+
+
+def without_figures(state: str, bet_id: BetId, reason: Reason) -> BetAnswer:
+    """Return an answer that states neither odds nor a stake."""
+    return BetAnswer(state, bet_id, OddsMilli(0), reason, Minor(0))
 
 
 @final
@@ -62,3 +80,6 @@ class Ticket(Struct, kw_only=True, eq=False):
     verdict: bytes = b""
     """The DECISION row of a refusal, which the account must confirm before it is an answer."""
     answered: bool = False
+    waits: bool = False
+    """Whether it has waited at its market; then `WaitingTickets` keeps its deadline."""
+    wait_no: int = 0

@@ -54,7 +54,7 @@ from gateway.messages.account_view import AccountInfo
 from gateway.messages.bet_lines import BetLine
 from gateway.messages.bet_lookup import BetStory, FoundBets
 from gateway.messages.bet_stream import BetSeen
-from gateway.messages.bettor import Bet, BetLinesView, LegView, Place, Selection, SlipView
+from gateway.messages.bettor import Bet, BetLinesView, BetWaits, LegView, Place, Selection, SlipView
 from gateway.messages.boards import NewMarket
 from gateway.messages.builders import Builder, BuilderLeg
 from gateway.messages.each_way import EachWay
@@ -97,6 +97,7 @@ __all__ = [
     "BetLine",
     "BetSeen",
     "BetStory",
+    "BetWaits",
     "FoundBets",
     "BetLines",
     "BetLinesView",

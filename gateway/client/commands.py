@@ -4,6 +4,14 @@ Owns no name of its own: commands and their parts are the engine's. One command 
 method of the session.
 """
 
+from engine.common.acceptance import (
+    Acceptance,
+    AcceptancePatch,
+    AcceptReferral,
+    DeclineReferral,
+    OfferReferral,
+    SetAcceptance,
+)
 from engine.common.commands import (
     CancelBets,
     CancelMarket,
@@ -41,6 +49,9 @@ from engine.common.outcome_marks import (
 )
 
 __all__ = [
+    "AcceptReferral",
+    "Acceptance",
+    "AcceptancePatch",
     "BeginPlay",
     "CancelBets",
     "CancelMarket",
@@ -48,9 +59,11 @@ __all__ = [
     "CloseMarket",
     "CorrectOdds",
     "CorrectedQuote",
+    "DeclineReferral",
     "HandOverMarket",
     "Limits",
     "LimitsPatch",
+    "OfferReferral",
     "OpenMarket",
     "OutcomeResult",
     "OverrideOdds",
@@ -64,6 +77,7 @@ __all__ = [
     "ResumeOutcomes",
     "RollBackCancel",
     "RollBackSettlement",
+    "SetAcceptance",
     "SetLimits",
     "SetOdds",
     "SettleMarket",

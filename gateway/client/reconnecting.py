@@ -371,8 +371,12 @@ class ReconnectingClient(Generic[S]):
         finally:
             self._waiting -= 1
 
-    async def answer(self, session: S, request: Awaitable[A]) -> A:
+    async def answer(
+        self, session: S, request: Awaitable[A], *, waits_s: Callable[[], float] = lambda: 0.0
+    ) -> A:
         """Return the answer to a request; give up a session that leaves it without one.
+
+        `waits_s` returns for how many seconds from now the gateway has said that none will come.
 
         Raises
         ------
@@ -380,15 +384,23 @@ class ReconnectingClient(Generic[S]):
             The session is gone, for this caller and all others.
         """
         silent_s = self.settings.silent_s
+        answer = asyncio.ensure_future(request)
+        left_s = silent_s
         try:
-            async with asyncio.timeout(silent_s):
-                return await request
+            while left_s > 0:
+                await asyncio.wait({answer}, timeout=left_s)
+                if answer.done():
+                    return answer.result()
+                waiting_s = waits_s()
+                left_s = waiting_s + silent_s if waiting_s > 0 else 0.0
         except ConnectionLostError as error:
             session.abort()  # it may be closing still
             raise error from None
-        except TimeoutError:
-            session.abort()
-            raise ConnectionLostError(1006, f"no answer for {silent_s:g} s") from None
+        except asyncio.CancelledError:
+            answer.cancel()
+            raise
+        session.abort()
+        raise ConnectionLostError(1006, f"no answer for {silent_s:g} s")
 
     async def _ask(self, request: Callable[[S], Awaitable[A]]) -> A:
         """Make a request that may be repeated, until a session answers it."""

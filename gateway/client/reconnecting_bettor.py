@@ -66,10 +66,20 @@ class _Resolution(Generic[A]):
         """Whether the bet may have reached a gateway, without a certain answer yet."""
         self.why = "no gateway was reached"
         """Why there is no certain answer yet."""
+        self.limit: asyncio.Timeout | None = None
+        """What ends it; moved by the time that the bet waits at its market."""
+        self.within_s = 0.0
         self._client = client
         self._ref = ref
         self._send: Callable[[BettorSession], asyncio.Future[A]] = send
         self._back_off = BackOff(_RETRY_MIN_S, _RETRY_MAX_S, jitter=_RETRY_JITTER)
+
+    def _waits_s(self, session: BettorSession) -> float:
+        """Return for how long the bet still waits at its market, and allow for that time."""
+        waits_s = session.waits_s(self._ref)
+        if waits_s > 0 and self.limit is not None:
+            self.limit.reschedule(asyncio.get_running_loop().time() + waits_s + self.within_s)
+        return waits_s
 
     async def run(self) -> A:
         """Send the bet until its answer is certain."""
@@ -105,7 +115,7 @@ class _Resolution(Generic[A]):
         answer = self._send(session)  # nothing is sent if it raises
         self.sent = True
         try:
-            bet = await self._client.answer(session, answer)
+            bet = await self._client.answer(session, answer, waits_s=lambda: self._waits_s(session))
         except RefusedError:
             self.sent = sent_before  # this sending was refused as a message
             raise
@@ -223,7 +233,8 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
         resolution = _Resolution(self, ref, send)
         with self._one_more_waits():
             try:
-                async with asyncio.timeout(within_s):
+                async with asyncio.timeout(within_s) as resolution.limit:
+                    resolution.within_s = within_s
                     return await resolution.run()
             except TimeoutError:
                 why = f"no certain answer within {within_s:g} s; {resolution.why}"

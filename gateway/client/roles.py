@@ -35,6 +35,7 @@ from engine.common.events import MarketEvent
 from engine.common.ids import AccountNo, MarketNo
 from engine.common.offers import OfferRule
 from engine.common.units import Minor, Nanos
+from gateway.client.acceptance import AcceptanceRequests
 from gateway.client.books import BookRequests
 from gateway.client.corrections import CorrectionRequests
 from gateway.client.desk import DeskRequests
@@ -81,6 +82,7 @@ from gateway.messages.trader import (
 
 
 class ControlSession(
+    AcceptanceRequests,
     BookRequests,
     CorrectionRequests,
     DeskRequests,

@@ -32,7 +32,7 @@ from gateway.client.expected import Expected
 from gateway.client.received import AccountEvent, Received
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bet_stream import BetSeen
-from gateway.messages.bettor import Bet, BetEvent, FreeBetEvent, MoneyEvent
+from gateway.messages.bettor import Bet, BetEvent, BetWaits, FreeBetEvent, MoneyEvent
 from gateway.messages.feed import AskFeedFacts, FeedFacts, FeedPushed, FeedRequest
 from gateway.messages.fixtures import FixtureChanged, FixtureLine
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
@@ -103,6 +103,8 @@ class Session:
         """Called with answers to bets sent by `send_place`."""
         self.on_slip: Callable[[SlipBet], None] | None = None
         """Called with answers to slips sent by `send_place_slip`."""
+        self.on_bet_waits: Callable[[BetWaits], None] | None = None
+        """Called with a bet or slip that waits, out a delay or for a trader, before its answer."""
         self.on_fixtures: Callable[[tuple[FixtureLine, ...]], None] | None = None
         """Called with the fixtures that have changed, after `watch_fixtures`."""
         self.on_request: Callable[[FeedRequest], None] | None = None
@@ -120,6 +122,7 @@ class Session:
         self._bets: Expected[Bet] = Expected()
         self._slips: Expected[SlipBet] = Expected()
         self._many: dict[int, tuple[str, ...]] = {}
+        self._waits_until_s: dict[str, float] = {}
         self._welcomed: asyncio.Future[None] = self._loop.create_future()
         self._flushing = False
         self.lost: ConnectionLostError | None = None
@@ -178,7 +181,7 @@ class Session:
         No callback is called after this.
         """
         self.on_bet = self.on_slip = self.on_price = self.on_request = self.on_released = None
-        self.on_fixtures = None
+        self.on_fixtures = self.on_bet_waits = None
         self._flush()
         await self._connection.close()
 
@@ -304,6 +307,10 @@ class Session:
         if isinstance(message, FixtureChanged):
             if self.on_fixtures is not None:
                 call_back(self.on_fixtures, message.fixtures)
+        elif isinstance(message, BetWaits):
+            self._waits_until_s[message.ref] = self._loop.time() + message.wait_ms / 1_000
+            if self.on_bet_waits is not None:
+                call_back(self.on_bet_waits, message)
         elif isinstance(message, Welcome):
             self.welcome = message
             if not self._welcomed.done():
@@ -313,7 +320,12 @@ class Session:
             if future is not None and not future.done():
                 future.set_result(message)
 
+    def waits_s(self, ref: str) -> float:
+        """Return for how many seconds at most a bet still waits at its market, 0 for none."""
+        return max(0.0, self._waits_until_s.get(ref, 0.0) - self._loop.time())
+
     def _on_bet(self, bet: Bet) -> None:
+        self._waits_until_s.pop(bet.ref, None)
         future = self._bets.take(bet.ref)
         if future is None:
             if self.on_bet is not None:
@@ -322,6 +334,7 @@ class Session:
             future.set_result(bet)
 
     def _on_slip(self, slip: SlipBet) -> None:
+        self._waits_until_s.pop(slip.ref, None)
         future = self._slips.take(slip.ref)
         if future is None:
             if self.on_slip is not None:

@@ -50,6 +50,7 @@ from gateway.messages.bettor import (
     BalanceAnswer,
     Bet,
     BetEvent,
+    BetWaits,
     FreeBetEvent,
     HistoryAnswer,
     MoneyEvent,
@@ -110,7 +111,8 @@ from gateway.messages.offers import (
 )
 from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.messages.races import SettleRace
-from gateway.messages.scopes import LimitScope, ResumeScope, Scoped, SuspendScope
+from gateway.messages.referrals import AskReferrals, Referred
+from gateway.messages.scopes import AcceptanceScope, LimitScope, ResumeScope, Scoped, SuspendScope
 from gateway.messages.settlement_work import AskSettlementWork, SettlementList
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
@@ -141,11 +143,11 @@ from gateway.messages.watching import (
 from gateway.settings import CLOSE_MEANINGS, LIMITS, CloseCode, GatewaySettings
 
 _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
-    Place: (Bet, Error),
-    PlaceMany: (Bet, Error),
+    Place: (Bet, BetWaits, Error),
+    PlaceMany: (Bet, BetWaits, Error),
     BuildBet: (Builder, Error),
     AskEachWay: (EachWay, Error),
-    PlaceSlip: (SlipBet, Error),
+    PlaceSlip: (SlipBet, BetWaits, Error),
     AskStatus: (SlipAnswer, Error),
     AskBalance: (BalanceAnswer, Error),
     AskOpenBets: (OpenBetsAnswer, Error),
@@ -178,6 +180,8 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     SuspendScope: (Scoped, Error),
     ResumeScope: (Scoped, Error),
     LimitScope: (Scoped, Error),
+    AcceptanceScope: (Scoped, Error),
+    AskReferrals: (Referred, Error),
     StartTheHouse: (House, Error),
     AskHouse: (House, Error),
     AskPreview: (Previewed, Error),

@@ -25,7 +25,7 @@ AtLeastField = Annotated[Minor, Meta(ge=0, le=AT_LEAST_MINOR_MAX)]
 FactorField = Annotated[int, Meta(ge=0, le=FACTOR_MILLI_MAX)]
 TypeField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9:._-]{1,64}\Z")]
 ReasonField = Annotated[int, Meta(ge=0, le=999)]
-StreamState = Literal["accepted", "rejected"]
+StreamState = Literal["accepted", "rejected", "pending"]
 KindField = Literal["single", "slip", "leg"]
 
 
@@ -53,7 +53,7 @@ class WatchBets(FromClient, frozen=True, kw_only=True, omit_defaults=True, tag="
     markets: Annotated[tuple[MarketNoField, ...], Meta(max_length=NAMED_MAX)] = ()
     fixtures: Annotated[tuple[FixtureField, ...], Meta(max_length=NAMED_MAX)] = ()
     types: Annotated[tuple[TypeField, ...], Meta(max_length=NAMED_MAX)] = ()
-    states: Annotated[tuple[StreamState, ...], Meta(max_length=2)] = ()
+    states: Annotated[tuple[StreamState, ...], Meta(max_length=3)] = ()
     reasons: Annotated[tuple[ReasonField, ...], Meta(max_length=NAMED_MAX)] = ()
     kinds: Annotated[tuple[KindField, ...], Meta(max_length=3)] = ()
 

@@ -169,6 +169,23 @@ class Bet(FromGateway, frozen=True, kw_only=True, tag="bet"):
     stake_max_minor: Minor = Minor(0)
 
 
+class BetWaits(FromGateway, frozen=True, kw_only=True, tag="bet_waits"):
+    """A placed bet waits at its market; its `bet` or `slip_bet` follows.
+
+    With `reason` 801 it waits out a delay, and is then decided by the odds and the state of that
+    time; with 802 it waits for a trader. It is decided in at most `wait_ms`, at `until_ms` (UTC, in
+    milliseconds) by the gateway's clock. The stake is reserved meanwhile. A connection that is lost
+    does not end the wait: the same ref again, or `status`, tells what became of it.
+    """
+
+    ref: str
+    bet_id: BetId
+    reason: int
+    message: str = ""
+    wait_ms: int = 0
+    until_ms: int = 0
+
+
 class LegView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One leg of a slip as its account records it.
 

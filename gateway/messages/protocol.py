@@ -34,6 +34,7 @@ from gateway.messages.bettor import (
     BalanceAnswer,
     Bet,
     BetEvent,
+    BetWaits,
     FreeBetEvent,
     HistoryAnswer,
     MoneyEvent,
@@ -93,7 +94,8 @@ from gateway.messages.offers import (
     PutOffer,
 )
 from gateway.messages.races import SettleRace
-from gateway.messages.scopes import LimitScope, ResumeScope, Scoped, SuspendScope
+from gateway.messages.referrals import AskReferrals, Referred
+from gateway.messages.scopes import AcceptanceScope, LimitScope, ResumeScope, Scoped, SuspendScope
 from gateway.messages.settlement_work import AskSettlementWork, SettlementList
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
@@ -159,6 +161,8 @@ ClientMessage = (
     | SuspendScope
     | ResumeScope
     | LimitScope
+    | AcceptanceScope
+    | AskReferrals
     | StartTheHouse
     | AskHouse
     | AskPreview
@@ -205,6 +209,7 @@ ServerMessage = (
     | Market
     | Odds
     | Bet
+    | BetWaits
     | SlipBet
     | Builder
     | EachWay
@@ -235,6 +240,7 @@ ServerMessage = (
     | AccountBounded
     | House
     | Scoped
+    | Referred
     | Previewed
     | AccountInfo
     | BlockPut

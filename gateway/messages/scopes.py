@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from engine.common.acceptance import AcceptancePatch
 from engine.common.commands import LimitsPatch, MarketNoField, OutcomesField, WhyField
 from engine.common.fixtures import CategoryField
 from engine.common.ids import MarketNo
@@ -79,6 +80,20 @@ class LimitScope(FromClient, frozen=True, kw_only=True, tag="set_limits_of"):
     preview: bool = False
 
 
+class AcceptanceScope(FromClient, frozen=True, kw_only=True, tag="set_acceptance_of"):
+    """Change how every market of a scope takes bets; answered by `scoped`.
+
+    The patch names the delay, and when bets are referred to a trader (see `set_acceptance`). Bets
+    that wait keep their time. With `preview` nothing changes.
+    """
+
+    id: IdField = 0
+    scope: MarketScope
+    acceptance: AcceptancePatch
+    why: WhyField = ""
+    preview: bool = False
+
+
 class Scoped(FromGateway, frozen=True, kw_only=True, tag="scoped"):
     """What a scope has, and what became of it.
 
@@ -105,7 +120,7 @@ class Scoped(FromGateway, frozen=True, kw_only=True, tag="scoped"):
     first_fixtures: tuple[str, ...] = ()
 
 
-ScopeRequest = SuspendScope | ResumeScope | LimitScope
+ScopeRequest = SuspendScope | ResumeScope | LimitScope | AcceptanceScope
 
 
 def scope_fault(scope: MarketScope) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from engine.common.acceptance import Acceptance, AcceptanceCommand
 from engine.common.book_result import BookResult
 from engine.common.commands import (
     CancelBets,
@@ -54,6 +55,7 @@ TraderCommand = (
     | ResetSource
     | OutcomeCommand
     | CorrectionCommand
+    | AcceptanceCommand
 )
 """The commands of a control session; it cannot create markets, the directory does."""
 
@@ -193,8 +195,8 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     would then have. `results_stand` says that bets are settled, also where the market was
     cancelled later. `fixture_worst_minor` is what the house loses on the whole fixture at its worst
     score, as `fixture_liability_minor_max` counts it; missing where no market of it has that limit.
-    A `stale` book is what the market's damaged journal still gives: bets may be
-    missing from every figure.
+    `acceptance` says whether bets are delayed or referred. A `stale` book is what the market's
+    damaged journal still gives: bets may be missing from every figure.
     """
 
     id: int = 0
@@ -222,3 +224,4 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     outcome_held: tuple[bool, ...] = ()
     overridden: tuple[bool, ...] = ()
     due_odds_milli: tuple[int, ...] = ()
+    acceptance: Acceptance = Acceptance()

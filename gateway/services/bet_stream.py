@@ -34,7 +34,11 @@ LINES_GATHERED_MAX: Final = 32_768
 LEND_TURNS: Final = 2
 """Turns after which shells are lent lines again."""
 _CODECS: Final = (MSGPACK, JSON)
-_STATES: Final = {"accepted": SlipState.ACCEPTED, "rejected": SlipState.REFUSED}
+_STATES: Final = {
+    "accepted": SlipState.ACCEPTED,
+    "rejected": SlipState.REFUSED,
+    "pending": SlipState.PENDING,
+}
 _KINDS: Final = {"single": SlipKind.SINGLE, "slip": SlipKind.HEAD, "leg": SlipKind.LEG}
 
 

@@ -99,6 +99,7 @@ def _book(image: BookImage, *, number: int, stale: bool) -> Book:
         outcome_held=image.outcome_held,
         overridden=image.overridden,
         due_odds_milli=image.due_odds_milli,
+        acceptance=image.acceptance,
     )
 
 

@@ -1,4 +1,4 @@
-"""Find the markets of a scope, and suspend, resume or limit all of them.
+"""Find the markets of a scope, and suspend, resume, limit or delay all of them.
 
 Owns which markets a scope has, by the gateway's copy of the directory, and the sums of what became
 of them. Never decides whether a market's state allows a command; the engine does.
@@ -10,8 +10,10 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from actors.routes import Routes
+from engine.common.acceptance import SetAcceptance
 from engine.common.commands import ResumeWithAll, SetLimits, SuspendWithAll
 from engine.common.events import (
+    AcceptanceSet,
     LimitsSet,
     MarketEvent,
     MarketResumed,
@@ -30,6 +32,7 @@ from gateway.messages.protocol import ServerMessage
 from gateway.messages.scopes import (
     FIXTURES_SHOWN_MAX,
     MARKETS_SHOWN_MAX,
+    AcceptanceScope,
     LimitScope,
     MarketScope,
     ResumeScope,
@@ -43,8 +46,10 @@ from gateway.services.control import ControlService
 from gateway.services.ledger_control import error_of
 from gateway.services.price_fanout import Fanout
 
-_Command = SuspendWithAll | ResumeWithAll | SuspendOutcomes | ResumeOutcomes | SetLimits
-_CHANGED = (MarketSuspended, MarketResumed, LimitsSet)
+_Command = (
+    SuspendWithAll | ResumeWithAll | SuspendOutcomes | ResumeOutcomes | SetLimits | SetAcceptance
+)
+_CHANGED = (MarketSuspended, MarketResumed, LimitsSet, AcceptanceSet)
 
 
 class _Found(NamedTuple):
@@ -94,8 +99,9 @@ class ScopeService:
         if not found.markets:
             message = f"no market is in this scope; {found.undescribed} fixtures are undescribed"
             return Error(code=int(Reason.MARKET_UNKNOWN), message=message, id=request.id)
-        if isinstance(request, LimitScope) and not request.limits.names():
-            message = "limits: name at least one limit"
+        unnamed = _names_nothing(request)
+        if unnamed:
+            message = f"{unnamed}: name at least one figure"
             return Error(code=int(Reason.FIELD_OUT_OF_BOUNDS), message=message, id=request.id)
         commands = [] if request.preview else [_command(request, no) for no in found.markets]
         events = await self._control.run(by, commands)
@@ -165,6 +171,16 @@ def _command(request: ScopeRequest, number: MarketNo) -> _Command:
             return ResumeOutcomes(market_no=number, outcomes=outcomes)
         case LimitScope(limits=limits):
             return SetLimits(market_no=number, limits=limits)
+        case AcceptanceScope(acceptance=acceptance, why=why):
+            return SetAcceptance(market_no=number, acceptance=acceptance, why=why)
+
+
+def _names_nothing(request: ScopeRequest) -> str:
+    """Return the field of a patch that names no figure; empty where there is none."""
+    if isinstance(request, LimitScope) and not request.limits.names():
+        return "limits"
+    empty = isinstance(request, AcceptanceScope) and not request.acceptance.names()
+    return "acceptance" if empty else ""
 
 
 def _is_change(event: MarketEvent) -> bool:

@@ -8,8 +8,8 @@ from typing import Final
 from engine.common.reasons import MESSAGES, RETRYABLE, SLIP_MESSAGES, Reason
 from engine.slips.checks import SlipFault
 from gateway.bets.slip_ticket import LegResult, SlipBetAnswer, SlipTicket
-from gateway.bets.ticket import BetAnswer
-from gateway.messages.bettor import Bet
+from gateway.bets.ticket import BetAnswer, BetWait
+from gateway.messages.bettor import Bet, BetWaits
 from gateway.messages.slips import LegAnswer, SlipBet
 
 _ACCEPTED: Final = Reason.ACCEPTED
@@ -39,6 +39,18 @@ def bet_message(ref: str, answer: BetAnswer) -> Bet:
         message=message,
         retryable=retryable,
         stake_max_minor=answer.stake_max_minor,
+    )
+
+
+def waits_message(ref: str, wait: BetWait) -> BetWaits:
+    """Return what a bettor hears of a bet that waits at its market."""
+    return BetWaits(
+        ref=ref,
+        bet_id=wait.bet_id,
+        reason=wait.reason,
+        message=MESSAGES[Reason(wait.reason)],
+        wait_ms=wait.wait_ms,
+        until_ms=wait.until_ms,
     )
 
 

@@ -5,6 +5,12 @@ Owns the two tables and nothing else; gateway.session.session enforces them.
 
 from typing import Final
 
+from engine.common.acceptance import (
+    AcceptReferral,
+    DeclineReferral,
+    OfferReferral,
+    SetAcceptance,
+)
 from engine.common.commands import (
     CancelBets,
     CancelMarket,
@@ -73,7 +79,8 @@ from gateway.messages.margins import AskMargins, KeepMargin, ReleaseMargin
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.offers import GiveFreeBet, ListOffers, PutOffer
 from gateway.messages.races import SettleRace
-from gateway.messages.scopes import LimitScope, ResumeScope, SuspendScope
+from gateway.messages.referrals import AskReferrals
+from gateway.messages.scopes import AcceptanceScope, LimitScope, ResumeScope, SuspendScope
 from gateway.messages.settlement_work import AskSettlementWork
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
@@ -101,19 +108,22 @@ _RESULTS: Final[frozenset[type]] = frozenset(
 )
 """Commands that decide what bets are paid."""
 _CORRECTIONS: Final[frozenset[type]] = frozenset({VoidBets, CorrectOdds, RestoreBets})
-_LIMITS: Final[frozenset[type]] = frozenset({SetLimits})
+_LIMITS: Final[frozenset[type]] = frozenset({SetLimits, SetAcceptance})
+_REFERRALS: Final[frozenset[type]] = frozenset({AcceptReferral, DeclineReferral, OfferReferral})
 _FEED: Final[frozenset[type]] = _STATUS | _RESULTS | {SetOdds}
 _MARKS: Final[frozenset[type]] = frozenset(
     {SuspendOutcomes, ResumeOutcomes, OverrideOdds, ReleaseOdds}
 )
 """A trader's marks on outcomes, which stand whatever a feed says: so no feed sets one."""
-_TRADER: Final[frozenset[type]] = _FEED | _CORRECTIONS | _LIMITS | _MARKS | {ResetSource}
+_TRADER: Final[frozenset[type]] = (
+    _FEED | _CORRECTIONS | _LIMITS | _REFERRALS | _MARKS | {ResetSource}
+)
 COMMANDS: Final[dict[Role, frozenset[type]]] = {
     Role.FEED: _FEED,
     Role.TRADER: _TRADER,
     Role.HEAD_TRADER: _TRADER,
     Role.SETTLER: _RESULTS | _CORRECTIONS | {SuspendMarket, SuspendOutcomes, CloseMarket},
-    Role.RISK: _LIMITS | {SuspendMarket, SuspendOutcomes, HandOverMarket},
+    Role.RISK: _LIMITS | _REFERRALS | {SuspendMarket, SuspendOutcomes, HandOverMarket},
 }
 """The commands that each role may give in `control`: a feed's are those of a fixture except limits,
 a settler's decide results, and whoever looks at risk sets limits and stops."""
@@ -146,11 +156,12 @@ _OVERSEE: Final[frozenset[type]] = frozenset(
         AskMargins,
         AskLimits,
         AskPreview,
+        AskReferrals,
         ListProposals,
     }
 )
 """What looks at single bettors, at others' work, and at what a command would do."""
-_LIMIT: Final[frozenset[type]] = frozenset({LimitScope, KeepLimits, ReleaseLimits})
+_LIMIT: Final[frozenset[type]] = frozenset({LimitScope, AcceptanceScope, KeepLimits, ReleaseLimits})
 _FIXTURES: Final[frozenset[type]] = frozenset(
     {SetFixture, ClaimFixture, CreateMarkets, CreateBoard}
 )

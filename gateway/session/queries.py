@@ -29,6 +29,7 @@ from gateway.messages.margins import MarginRequest
 from gateway.messages.offers import OfferRequest
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.races import SettleRace
+from gateway.messages.referrals import AskReferrals
 from gateway.messages.scopes import ScopeRequest, SuspendScope
 from gateway.messages.settlement_work import AskSettlementWork
 from gateway.messages.trader import AskBook, Reprice, ResumeAll, SuspendAll
@@ -158,6 +159,10 @@ def _scope(services: Services, claims: Claims, request: ScopeRequest) -> Work:
     return services.scopes.answer(claims.identity, request)
 
 
+def _referrals(services: Services, _: Claims, request: AskReferrals) -> Work:
+    return services.referrals.answer(request)
+
+
 def obeyed(services: Services, claims: Claims, stops: OddStop) -> Work:
     """Return what runs the stops of a message that cannot be read whole."""
     if isinstance(stops, OddStopHouse):
@@ -190,6 +195,7 @@ QUERIES: Final[dict[type, Query]] = {
     AskSettlementWork: _settlement_work,
     AskAuditTrail: _audit_trail,
     **dict.fromkeys(get_args(WatchingRequest), _watching),
+    AskReferrals: _referrals,
     FindBets: _find_bets,
     AskBetStory: _bet_story,
     **dict.fromkeys(get_args(FloorAccountRequest), _floor_accounts),

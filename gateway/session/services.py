@@ -33,6 +33,7 @@ from gateway.services.kept_limits import KeptLimitsService
 from gateway.services.margins import MarginService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
+from gateway.services.referrals import ReferralService
 from gateway.services.scopes import ScopeService
 from gateway.services.settlement_work import SettlementWork
 from gateway.services.watching import WatchingService
@@ -126,6 +127,8 @@ class Services:
         Stops and starts the house.
     watching : WatchingService
         Rules that watch, and alerts.
+    referrals : ReferralService
+        Bets that wait for a trader.
     scopes : ScopeService
         Commands by scope.
     feeds : FeedIngress
@@ -162,6 +165,7 @@ class Services:
         bet_stream: BetStream,
         house: HouseService,
         watching: WatchingService,
+        referrals: ReferralService,
         scopes: ScopeService,
         feeds: FeedIngress,
         fixtures: FixtureService,
@@ -190,6 +194,7 @@ class Services:
         self.bet_stream = bet_stream
         self.house = house
         self.watching = watching
+        self.referrals = referrals
         self.scopes = scopes
         self.feeds = feeds
         self.fixtures = fixtures

@@ -18,7 +18,7 @@ from engine.market.status_transitions import as_feed_command
 from engine.slips.checks import SlipFault
 from gateway.bets.each_way_slips import legs_of
 from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
-from gateway.bets.ticket import BetAnswer, Ticket
+from gateway.bets.ticket import BetAnswer, BetWait, Ticket
 from gateway.feeds.core.ingress import FeedMessage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bet_stream import WatchBets, WatchingBets
@@ -43,7 +43,13 @@ from gateway.net.codec import Codec
 from gateway.net.odd_stops import ODD_STOPS, as_message
 from gateway.net.output import Output
 from gateway.services.price_fanout import Follower
-from gateway.session.bet_answers import bet_message, rejected_bet, rejected_slip, slip_message
+from gateway.session.bet_answers import (
+    bet_message,
+    rejected_bet,
+    rejected_slip,
+    slip_message,
+    waits_message,
+)
 from gateway.session.permissions import (
     COMMANDS,
     FLOOR,
@@ -266,6 +272,10 @@ class ClientSession:
         if self._accounts.watched and answer.state == "accepted":
             self._accounts.posted(self, ticket, answer)
         self._connection.send(self._frame(bet_message(ticket.ref, answer)))
+
+    def on_bet_waits(self, ref: str, wait: BetWait) -> None:
+        """Say that a bet waits at its market."""
+        self._connection.send(self._frame(waits_message(ref, wait)))
 
     def _place_slip(self, request: PlaceSlip) -> None:
         legs = legs_of(request)

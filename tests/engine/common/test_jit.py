@@ -17,7 +17,7 @@ from engine.common import index_nb, units_nb
 from engine.common.index import empty_table
 from engine.common.jit import kernel
 from engine.common.lifecycle import BET_REFUSAL, Status
-from engine.market import figures_nb, place_nb
+from engine.market import figures_nb, judge_nb, place_nb
 
 
 def stamp_of(compiled: object) -> str:
@@ -28,7 +28,7 @@ def test_cache_stamp_of_a_kernel_holds_the_stamps_of_the_kernels_it_calls() -> N
     assert stamp_of(index_nb.mix_nb) in stamp_of(index_nb.find_nb)
     assert stamp_of(index_nb.seek_nb) in stamp_of(place_nb.find_rows_nb)
     assert stamp_of(place_nb.decide_nb) in stamp_of(place_nb.decide_all_nb)
-    assert stamp_of(place_nb.stake_max_nb) in stamp_of(place_nb.decide_all_nb)
+    assert stamp_of(judge_nb.stake_max_nb) in stamp_of(place_nb.decide_all_nb)
     assert stamp_of(units_nb.payout_minor_nb) in stamp_of(place_nb.decide_all_nb)
     assert stamp_of(units_nb.payout_minor_nb) in stamp_of(figures_nb.audit_nb)
 

@@ -13,7 +13,7 @@ from tests.engine.common.stated_rules import (
     SLIP_STATE_NUMBERS,
 )
 
-RANGES = {10, 20, 21, 30, 40, 41, 42, 43, 50, 60, 61, 70, 90, 95, 96, 97}
+RANGES = {10, 20, 21, 30, 40, 41, 42, 43, 50, 60, 61, 70, 80, 90, 95, 96, 97}
 """The hundreds and tens in which reasons are numbered."""
 FINAL = {
     "ACCEPTED", "MALFORMED", "FIELD_OUT_OF_BOUNDS", "UNKNOWN_COMMAND", "NO_SELECTION",
@@ -33,6 +33,7 @@ FINAL = {
     "FIXTURE_UNKNOWN", "FIXTURE_CLAIMED", "APPROVAL_NEEDED", "SECOND_PERSON", "PROPOSAL_UNKNOWN",
     "PROPOSAL_DECIDED", "PROPOSAL_STALE", "RULE_UNKNOWN", "ALERT_UNKNOWN", "INPUTS_UNKNOWN",
     "INPUTS_CHANGED", "SCOPE_UNKNOWN",
+    "DELAYED", "REFERRED", "REFERRAL_DECLINED", "REFERRAL_UNKNOWN",
 }  # fmt: skip
 """Reasons after which the same request is refused again: all others are retryable."""
 

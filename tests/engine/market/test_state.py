@@ -170,7 +170,7 @@ def edit(document, field, dtype, at, **values):
         (lambda d: {**without(d, *NEW, "early", "play"), "layout": 2}, "final"),
         (lambda d: {**without(d, *NEW), "layout": 3}, "early"),
         (lambda d: without(d, "play"), "play"),
-        (lambda d: {**d, "layout": 3}, "charges"),
+        (lambda d: {**d, "layout": 3}, "acceptance"),
         (lambda d: {**d, "partial": [[9, 0, 0, 0, 1, 1]]}, "market_no"),
         (lambda d: {**d, "partial": [[1, 3, 0, 0, 1, 1]]}, "outcome"),
         (lambda d: {**d, "partial": [[1, 0, 0, 0, 2, 2]]}, "outcome"),
@@ -267,7 +267,7 @@ def placed(document, place, at, *values):
     return {**document, "positions": items}
 
 
-NEW = ("charges", "corrections", "due")
+NEW = ("acceptance", "charges", "corrections", "due", "permits", "waiting")
 """Fields of layout 4 that are named first where an older layout has them."""
 
 

@@ -213,7 +213,7 @@ class BetPathShells:
         self.bookmaker.processes[self.bookmaker.shell_of[market_no]].target.control(payload)
 
     def waiting(self, shell: str) -> int:
-        return sum(len(queue.waiting) for queue in self.path._queues() if queue.name == shell)
+        return sum(len(queue.waiting) for queue in self.path._all_queues() if queue.name == shell)
 
     def market_bets(self, shell: str = "market-a") -> int:
         machine: Any = self.bookmaker.processes[shell].target._machine()

@@ -10,7 +10,7 @@ from engine.common.commands import SuspendMarket
 from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
 from engine.common.rows import SlipState
-from gateway.bets import path
+from gateway.bets import bet_queues, path
 from tests.faults.faulty_disk import FaultyDisk
 from tests.gateway.bets.path_shells import ACCOUNT, BetPathShells, fill, open_shells
 from tests.gateway.bookmaker import BALANCE_MINOR
@@ -119,7 +119,8 @@ async def test_lost_verdict_is_sent_again_until_it_is_posted(shells: BetPathShel
 async def test_shell_that_is_down_delays_only_its_own_bets_until_a_route_update(
     shells: BetPathShells, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(path, "_RETRY_S", 3_600.0)
+    for module in (path, bet_queues):
+        monkeypatch.setattr(module, "RETRY_S", 3_600.0)
     shells.notify({"market-a": ShellState.DOWN})
     shells.place("a", market_no=1)
     shells.place("b", market_no=3)

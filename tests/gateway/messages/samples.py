@@ -73,6 +73,7 @@ from tests.gateway.messages.desk_samples import DESK_ANSWERS, DESK_REQUESTS
 from tests.gateway.messages.feed_samples import FEED_ANSWERS
 from tests.gateway.messages.fixture_samples import FIXTURE_ANSWERS, FIXTURE_REQUESTS
 from tests.gateway.messages.floor_samples import FLOOR_ANSWERS, FLOOR_REQUESTS
+from tests.gateway.messages.referral_samples import REFERRAL_ANSWERS, REFERRAL_REQUESTS
 from tests.gateway.messages.stop_samples import STOP_ANSWERS, STOP_REQUESTS
 from tests.gateway.messages.watch_samples import WATCH_ANSWERS, WATCH_REQUESTS
 
@@ -182,6 +183,7 @@ FROM_CLIENT: list[ClientMessage] = [
     *DERIVED_REQUESTS,
     *STOP_REQUESTS,
     *CORRECTION_REQUESTS,
+    *REFERRAL_REQUESTS,
     *FIXTURE_REQUESTS,
     PlaceSlip(
         ref="s1",
@@ -292,6 +294,7 @@ FROM_GATEWAY: list[ServerMessage] = [
     *DERIVED_ANSWERS,
     *STOP_ANSWERS,
     *CORRECTION_ANSWERS,
+    *REFERRAL_ANSWERS,
     *FIXTURE_ANSWERS,
     SlipBet(
         ref="s1",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from engine.common.acceptance import AcceptancePatch
 from engine.common.commands import Quote
 from engine.common.events import OddsSet
 from engine.common.units import Minor, OddsMilli
@@ -104,6 +105,24 @@ async def test_a_rule_cuts_the_limits_of_the_market_that_it_finds(bookmaker: Boo
         await bookmaker.check_rules()
         over = await client.place(ref="b", **BET)
         assert (over.reason, over.stake_max_minor) == (302, 1_000)
+
+
+async def test_a_rule_delays_or_refers_further_bets_of_the_market(bookmaker: Bookmaker) -> None:
+    """It raises what stands, and lowers nothing that a trader has set."""
+    delay = WatchRule(name="delay", kind=WORST.kind, action=Action.RAISE_DELAY, delay_ms=3_000)
+    refer = WatchRule(name="refer", kind=WORST.kind, action=Action.REFER, refer_minor_from=5_000)
+    async with trader(bookmaker) as anna, bettor(bookmaker) as client:
+        assert (await client.place(ref="a", **BET)).state == "accepted"
+        await anna.set_acceptance(
+            1, AcceptancePatch(delay_ms=4_000, referral_ms=90_000, referral_minor_from=9_000)
+        )
+        for rule in (delay, refer):
+            await anna.set_rule(rule)
+        await bookmaker.check_rules()
+        stands = (await anna.book(1)).acceptance
+        assert (stands.delay_ms, stands.referral_ms, stands.referral_minor_from) == (
+            4_000, 90_000, 5_000,
+        )  # fmt: skip
 
 
 async def test_bets_are_seen_where_their_markets_decide_them(bookmaker: Bookmaker) -> None:

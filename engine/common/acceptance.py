@@ -1,0 +1,125 @@
+"""How a market takes bets: at once, after a delay, or by a trader's decision.
+
+Owns the commands and their bounds. A bet that waits is decided in the market's own sequence, by the
+market machine.
+"""
+
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from engine.common.ids import MARKET_NO_MAX, BetId, MarketNo
+from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX, Minor, OddsMilli
+
+DELAY_MS_MAX: Final = 30_000
+"""The longest delay of bets; exchanges use 1 to 12 s in play."""
+REFERRAL_MS_MAX: Final = 600_000
+"""The longest time that a bet waits for a trader."""
+OFFER_MS_MAX: Final = 300_000
+"""The longest time that a trader's offer may be taken."""
+BETS_WAITING_MAX: Final = 65_536
+"""Bets that wait in one shell; CAPACITY refuses another without a record."""
+PERMITS_MAX: Final = 4_096
+"""Offers of traders that may be taken in one shell; CAPACITY refuses another decision that makes
+one."""
+_BET_ID_MAX: Final = (1 << 63) - 1
+_WHY_CHARS_MAX: Final = 80
+
+_MarketNoField = Annotated[MarketNo, Meta(ge=0, le=MARKET_NO_MAX)]
+_DelayField = Annotated[int, Meta(ge=0, le=DELAY_MS_MAX)]
+_ReferralField = Annotated[int, Meta(ge=0, le=REFERRAL_MS_MAX)]
+_FromField = Annotated[Minor, Meta(ge=0, le=STAKE_MINOR_MAX)]
+_WhyField = Annotated[str, Meta(max_length=_WHY_CHARS_MAX)]
+
+
+class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """How a market takes the bets that its checks would accept, or refuse for a limit.
+
+    With `delay_ms` a bet waits that long, and is then decided by the odds and the state of that
+    time; a stop of its market or outcome meanwhile refuses it, also when it has ended. With
+    `referral_ms` a bet over a limit waits so long for a trader, instead of being refused with the
+    highest stake that passes; so does one whose stake is `referral_minor_from` or more, in base
+    currency (0: none). A bet that no trader has decided by then is refused. Legs of slips are
+    delayed and never referred.
+    """
+
+    delay_ms: _DelayField = 0
+    referral_ms: _ReferralField = 0
+    referral_minor_from: _FromField = Minor(0)
+
+
+class AcceptancePatch(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
+    """New values for some figures of an `Acceptance`; one that it does not name stays as it is."""
+
+    delay_ms: _DelayField | UnsetType = UNSET
+    referral_ms: _ReferralField | UnsetType = UNSET
+    referral_minor_from: _FromField | UnsetType = UNSET
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the figures that the patch changes."""
+        return tuple(name for name in self.__struct_fields__ if getattr(self, name) is not UNSET)
+
+    def applied_to(self, acceptance: Acceptance) -> Acceptance:
+        """Return an acceptance with the named figures changed."""
+        figures = {name: getattr(acceptance, name) for name in acceptance.__struct_fields__}
+        return Acceptance(**{**figures, **{name: getattr(self, name) for name in self.names()}})
+
+
+class _AcceptanceCommand(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do", gc=False
+):
+    """Base of these commands: the field `do` names the command."""
+
+
+class SetAcceptance(_AcceptanceCommand, frozen=True, tag="set_acceptance", omit_defaults=True):
+    """Change how a market takes bets, in the figures that the patch names.
+
+    Bets that wait already keep their time.
+    """
+
+    market_no: _MarketNoField
+    acceptance: AcceptancePatch
+    why: _WhyField = ""
+
+
+class AcceptReferral(_AcceptanceCommand, frozen=True, tag="accept_referral", omit_defaults=True):
+    """Take a bet that waits for a trader, whole and at the odds that its bettor saw.
+
+    No limit of the market holds for it. Its state does: a bet on a suspended market is refused as a
+    command, and goes on waiting.
+    """
+
+    market_no: _MarketNoField
+    bet_id: Annotated[BetId, Meta(ge=1, le=_BET_ID_MAX)]
+    why: _WhyField = ""
+
+
+class DeclineReferral(_AcceptanceCommand, frozen=True, tag="decline_referral", omit_defaults=True):
+    """Refuse a bet that waits for a trader; its stake goes back."""
+
+    market_no: _MarketNoField
+    bet_id: Annotated[BetId, Meta(ge=1, le=_BET_ID_MAX)]
+    why: _WhyField = ""
+
+
+class OfferReferral(_AcceptanceCommand, frozen=True, tag="offer_referral", omit_defaults=True):
+    """Answer a bet that waits for a trader with another stake or other odds.
+
+    The bet is refused (REOFFERED), its stake goes back, and for `window_ms` its account may place
+    one bet on the outcome with this stake or less at exactly these odds: no limit of the market
+    holds for it, and the market's delay does. `stake_minor` is in the account's currency, and not
+    above the stake that was asked for.
+    """
+
+    market_no: _MarketNoField
+    bet_id: Annotated[BetId, Meta(ge=1, le=_BET_ID_MAX)]
+    stake_minor: Annotated[Minor, Meta(ge=1, le=STAKE_MINOR_MAX)]
+    odds_milli: Annotated[OddsMilli, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
+    window_ms: Annotated[int, Meta(ge=1_000, le=OFFER_MS_MAX)] = 30_000
+    why: _WhyField = ""
+
+
+ReferralCommand = AcceptReferral | DeclineReferral | OfferReferral
+AcceptanceCommand = SetAcceptance | ReferralCommand
