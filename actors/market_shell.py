@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from actors.allowances import AllowedCommands
 from actors.command_bounds import with_bounds
 from actors.failstop import ExitProcess, exit_at_once
 from actors.feed_results import FeedResults
@@ -40,6 +41,7 @@ from engine.common.previews import PreviewCommand
 from engine.common.reasons import Reason
 from engine.common.rows import BET, CHARGE, Rows
 from engine.common.units import NS_PER_MS, Nanos
+from engine.desk.moved_money import MovedMoney
 from engine.kernels import SHELL_MODULES, load_kernels
 from persistence.commit import Progress
 from persistence.disk import Disk, LocalDisk
@@ -101,6 +103,7 @@ class MarketShell(MarketReads):
         self._ids_reused = 0
         self._unrecorded = UnrecordedBets()
         self._matches = MatchNotices()
+        self._moved = MovedMoney()
         self._feed_results = FeedResults()
 
         def open_durable(at_ns: Nanos, progress: Progress | None) -> DurableMarkets:
@@ -258,7 +261,12 @@ class MarketShell(MarketReads):
     def control(self, payload: bytes) -> bytes:
         """Apply MarketControl in order as one record, and publish; return list[MarketEvent]."""
         request = decode_market_control(payload)
-        return encode(self._control(request.by, request.commands))
+        allowance = request.allowance
+        if allowance is None:
+            return encode(self._control(request.by, request.commands))
+        at_ns = Nanos(self._clock.wall_ns())
+        allowed = AllowedCommands(self._moved, request.by, request.commands, allowance, at_ns)
+        return encode(allowed.noted(self._control(request.by, allowed.commands)))
 
     def reprice(self, payload: bytes) -> bytes:
         """Reprice every market of a fixture hosted here, and publish; return list[MarketEvent].

@@ -17,6 +17,7 @@ from engine.common.house import HouseStop
 from engine.common.ids import AccountNo, MarketNo, ShardNo
 from engine.common.previews import Preview, PreviewCommand
 from engine.common.reasons import Reason
+from engine.common.units import Minor, Nanos
 from engine.common.views import (
     Balance,
     BookImage,
@@ -47,14 +48,24 @@ class ShellState(StrEnum):
     DOWN = "down"
 
 
+class Allowance(Struct, frozen=True, kw_only=True):
+    """What a person's commands move, one figure for each, and the most of a market in a window."""
+
+    moved_minor: tuple[Minor, ...]
+    most_minor: Minor
+    window_ns: Nanos
+
+
 class MarketControl(Struct, frozen=True, kw_only=True):
     """Commands for one shell's markets, applied in order, journaled as one record.
 
-    `by` is the identity that sent them, for example ``trader:anna`` or ``feed:uof``.
+    `by` is the identity that sent them, for example ``trader:anna`` or ``feed:uof``. With an
+    `allowance`, a command that passes it is refused and the others are applied.
     """
 
     by: str
     commands: tuple[MarketCommand, ...]
+    allowance: Allowance | None = None
 
 
 class LedgerControl(Struct, frozen=True, kw_only=True):

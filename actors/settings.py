@@ -200,6 +200,9 @@ class DeskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     approval_minor: Annotated[int, Meta(ge=0, le=LIMIT_MINOR_MAX)] = 0
     """Change of what bets are paid, in base currency, over which a command of the floor needs the
     approval of a second person; 0: none does."""
+    approval_window_ms: Annotated[int, Meta(ge=0, le=604_800_000)] = 3_600_000
+    """For how long what one person's messages have changed of a market counts together, against the
+    same figure; 0: each message counts alone."""
     quote_ms: Annotated[int, Meta(ge=10, le=600_000)] = 5_000
     """How often a fixture whose clock the desk runs is repriced."""
     proposal_ms: Annotated[int, Meta(ge=1_000, le=604_800_000)] = 86_400_000

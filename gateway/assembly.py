@@ -90,9 +90,7 @@ def make_services(
         settlement_work=SettlementWork(
             desk=desk, routes=routes, catalogue=fixtures.catalogue, fanout=fanout
         ),
-        approvals=ApprovalService(
-            control=control, desk=desk, approval_minor=desk_settings.approval_minor
-        ),
+        approvals=ApprovalService(control=control, desk=desk, settings=desk_settings),
         trail=AuditTrailService(desk=desk, counters=counters, gateway=name),
         feeds=feeds,
         fixtures=fixtures,

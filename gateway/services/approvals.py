@@ -5,16 +5,18 @@ are carried out. Who may decide a proposal is engine.desk.approvals' rule, and t
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, get_args
 
 from actors.desk_messages import Decide, NoteCarriedOut, ProposalPage, ProposalView, Propose
 from actors.desk_messages import ListProposals as AskDesk
+from actors.messages import Allowance
+from actors.settings import DeskSettings
 from engine.common.commands import CancelMarket, SuspendMarket
 from engine.common.events import MarketEvent, Refused
 from engine.common.previews import PreviewCommand
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.units import BALANCE_MINOR_MAX, Minor
+from engine.common.units import BALANCE_MINOR_MAX, NS_PER_MS, Minor, Nanos
 from engine.desk.approvals import ProposalState, Verdict
 from gateway.messages.approvals import (
     ApprovalRequest,
@@ -56,8 +58,8 @@ class ApprovalService:
         Sends commands to shells, and says what they would change.
     desk : DeskClient
         Keeps proposals.
-    approval_minor : int
-        What a message's commands may move without a second person, in base currency; 0: anything.
+    settings : DeskSettings
+        What commands may move without a second person, and how long messages count together.
     """
 
     def __init__(
@@ -65,11 +67,12 @@ class ApprovalService:
         *,
         control: ControlService,
         desk: DeskClient,
-        approval_minor: int,
+        settings: DeskSettings,
     ) -> None:
         self._control = control
         self._desk = desk
-        self._approval_minor = approval_minor
+        self._approval_minor = Minor(settings.approval_minor)
+        self._window_ns = Nanos(settings.approval_window_ms * NS_PER_MS)
 
     async def control(self, by: str, request: Control) -> ServerMessage:
         """Run a person's commands, but for those that need a second person."""
@@ -95,13 +98,15 @@ class ApprovalService:
     async def run(self, by: str, commands: Sequence[TraderCommand]) -> list[MarketEvent]:
         """Run commands; those that decide money are refused together when they change too much.
 
-        A cancellation that is refused suspends its market all the same: it was to stop betting.
+        With a window, a market's shell refuses a command that changes too much together with what
+        the same person's messages have changed of the market before. A cancellation that is refused
+        suspends its market all the same: it was to stop betting.
         """
         places = [at for at, each in enumerate(commands) if isinstance(each, _PREVIEWED)]
         if not (self._approval_minor and places):
             return await self._control.run(by, commands)
-        refusals, change_minor = await self._figures([commands[at] for at in places])  # type: ignore[misc]
-        refused = dict(zip(places, refusals, strict=True))
+        refusals, moved = await self._figures([commands[at] for at in places])  # type: ignore[misc]
+        refused, change_minor = dict(zip(places, refusals, strict=True)), _sum(moved)
         if change_minor > self._approval_minor:
             message = (
                 f"{MESSAGES[Reason.APPROVAL_NEEDED]}: {change_minor} are moved, over "
@@ -110,18 +115,39 @@ class ApprovalService:
             needed = Refused(reason=Reason.APPROVAL_NEEDED, field="commands", message=message)
             refused = {at: refused[at] or needed for at in places}
         events: list[MarketEvent | None] = [refused.get(at) for at in range(len(commands))]
-        run = [
-            each if events[at] is None else SuspendMarket(market_no=each.market_no, why="cancel")
+        order = [
+            at
             for at, each in enumerate(commands)
             if events[at] is None or isinstance(each, CancelMarket)
         ]
-        answers = iter(await self._control.run(by, run) if run else ())
-        for at, each in enumerate(commands):
+        run = [commands[at] if events[at] is None else _stop(commands[at]) for at in order]
+        allowance = self._allowance(order, refused, dict(zip(places, moved, strict=True)))
+        answers = await self._control.run(by, run, allowance=allowance) if run else ()
+        stops = []
+        for at, answer in zip(order, answers, strict=True):
             if events[at] is None:
-                events[at] = next(answers)
-            elif isinstance(each, CancelMarket):
-                next(answers)
+                events[at] = answer
+                if isinstance(commands[at], CancelMarket) and _needs_two(answer):
+                    stops.append(_stop(commands[at]))
+        if stops:
+            await self._control.run(by, stops)
         return [event for event in events if event is not None]
+
+    def _allowance(
+        self,
+        order: Sequence[int],
+        refused: Mapping[int, Refused | None],
+        moved: Mapping[int, Minor],
+    ) -> Allowance | None:
+        """Return what shells are to add up for the commands at some places, in their order."""
+        if not self._window_ns:
+            return None
+        none = Minor(0)
+        return Allowance(
+            moved_minor=tuple(none if refused.get(at) else moved.get(at, none) for at in order),
+            most_minor=self._approval_minor,
+            window_ns=self._window_ns,
+        )
 
     async def answer(self, by: str, request: ApprovalRequest) -> ServerMessage:
         """Answer a request about proposals."""
@@ -138,12 +164,12 @@ class ApprovalService:
                 return await self._list(request)
 
     async def _propose(self, by: str, request: ProposeCommands) -> ServerMessage:
-        refusals, change_minor = await self._figures(request.commands)
+        refusals, moved = await self._figures(request.commands)
         for at, refused in enumerate(refusals):
             if refused is not None:
                 return error_of(_at(refused, at), request.id)
         answer = await self._desk.ask(
-            Propose(by=by, why=request.why, commands=request.commands, change_minor=change_minor)
+            Propose(by=by, why=request.why, commands=request.commands, change_minor=_sum(moved))
         )
         if not isinstance(answer, ProposalPage):
             return not_done(answer, request.id)
@@ -161,7 +187,8 @@ class ApprovalService:
         view = found[0] if found else None
         if view is not None and view.state is ProposalState.OPEN:
             proposed = view.proposal.proposed
-            refusals, moved_minor = await self._figures(proposed.commands)  # type: ignore[arg-type]
+            refusals, moved = await self._figures(proposed.commands)  # type: ignore[arg-type]
+            moved_minor = _sum(moved)
             for at, refused in enumerate(refusals):
                 if refused is not None:
                     return error_of(_at(refused, at), request.id)
@@ -204,20 +231,32 @@ class ApprovalService:
 
     async def _figures(
         self, commands: Sequence[PreviewCommand]
-    ) -> tuple[list[Refused | None], Minor]:
-        """Return each command's refusal, if any, and what all of them move together.
+    ) -> tuple[list[Refused | None], list[Minor]]:
+        """Return each command's refusal, if any, and what each of them moves.
 
         Each is previewed against what stands now, so a second one of a market is refused: what it
         would do depends on the first.
         """
         found = await asyncio.gather(*map(self._control.previews.of, commands))
-        moved_minor = sum(each.preview.moved_minor for each in found if each.preview is not None)
+        moved = [Minor(0) if one.preview is None else one.preview.moved_minor for one in found]
         refusals = [each.refused if each.preview is None else None for each in found]
         markets = [command.market_no for command in commands]
         for at, number in enumerate(markets):
             if number in markets[:at]:
                 refusals[at] = refusals[at] or _TWICE
-        return refusals, Minor(min(moved_minor, BALANCE_MINOR_MAX))
+        return refusals, moved
+
+
+def _sum(moved: Sequence[Minor]) -> Minor:
+    return Minor(min(sum(moved), BALANCE_MINOR_MAX))
+
+
+def _stop(command: TraderCommand) -> SuspendMarket:
+    return SuspendMarket(market_no=command.market_no, why="cancel")
+
+
+def _needs_two(event: MarketEvent) -> bool:
+    return isinstance(event, Refused) and event.reason is Reason.APPROVAL_NEEDED
 
 
 def _at(refused: Refused, at: int) -> Refused:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from actors.messages import (
+    Allowance,
     MarketControl,
     decode_market_events,
     encode,
@@ -319,8 +320,13 @@ class ControlService:
 
     # --- calls to the shells ---------------------------------------------------------------------
 
-    async def run(self, by: str, commands: Sequence[_Command]) -> list[MarketEvent]:
-        """Run commands concurrently across shells, in order within each shell."""
+    async def run(
+        self, by: str, commands: Sequence[_Command], *, allowance: Allowance | None = None
+    ) -> list[MarketEvent]:
+        """Run commands concurrently across shells, in order within each shell.
+
+        With an `allowance`, shells refuse those that move more of a market than one person may.
+        """
         self._counters.control_commands += len(commands)
         events: list[MarketEvent] = [_refused(Reason.UNKNOWN)] * len(commands)
         places: dict[str, list[int]] = {}
@@ -334,31 +340,38 @@ class ControlService:
             else:
                 places.setdefault(shell, []).append(place)
         answers = await asyncio.gather(
-            *(self._call(by, shell, [commands[i] for i in at]) for shell, at in places.items())
+            *(
+                self._call(by, shell, [commands[i] for i in at], _part(allowance, at))
+                for shell, at in places.items()
+            )
         )
         for at, answer in zip(places.values(), answers, strict=True):
             for place, event in zip(at, answer, strict=True):
                 events[place] = event
         return events
 
-    async def _call(self, by: str, shell: str, commands: Sequence[_Command]) -> list[MarketEvent]:
+    async def _call(
+        self, by: str, shell: str, commands: Sequence[_Command], allowance: Allowance | None
+    ) -> list[MarketEvent]:
         events: list[MarketEvent] = []
         for start in range(0, len(commands), _COMMANDS_IN_CALL_MAX):
-            events += await self._call_part(
-                by, shell, tuple(commands[start : start + _COMMANDS_IN_CALL_MAX])
-            )
+            at = range(start, min(start + _COMMANDS_IN_CALL_MAX, len(commands)))
+            part = tuple(commands[at.start : at.stop])
+            events += await self._call_part(by, shell, part, _part(allowance, at))
         return events
 
     async def _call_part(
-        self, by: str, shell: str, commands: tuple[_Command, ...]
+        self, by: str, shell: str, commands: tuple[_Command, ...], allowance: Allowance | None
     ) -> list[MarketEvent]:
         """Call a shell once; in halves when it takes so many commands in no call."""
-        events = await self._ask(shell, "control", encode(MarketControl(by=by, commands=commands)))
+        request = MarketControl(by=by, commands=commands, allowance=allowance)
+        events = await self._ask(shell, "control", encode(request))
         if len(commands) > 1 and all(map(_is_too_many, events)):
             half = len(commands) // 2
+            first, second = range(half), range(half, len(commands))
             return [
-                *await self._call_part(by, shell, commands[:half]),
-                *await self._call_part(by, shell, commands[half:]),
+                *await self._call_part(by, shell, commands[:half], _part(allowance, first)),
+                *await self._call_part(by, shell, commands[half:], _part(allowance, second)),
             ]
         # Without an answer there is one refusal, which applies to every command of the call.
         return events if len(events) == len(commands) else events * len(commands)
@@ -377,6 +390,14 @@ class ControlService:
                 logger.exception("%s failed in %s", method, shell)
             return [_refused(Reason.UNKNOWN)]
         return decode_market_events(raw)
+
+
+def _part(allowance: Allowance | None, at: Sequence[int]) -> Allowance | None:
+    """Return what an allowance says of some of its commands."""
+    if allowance is None:
+        return None
+    moved = tuple(allowance.moved_minor[place] for place in at)
+    return msgspec.structs.replace(allowance, moved_minor=moved)
 
 
 def _failed(commands: Sequence[_Command], events: Sequence[MarketEvent]) -> tuple[int, ...]:

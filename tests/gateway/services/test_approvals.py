@@ -245,3 +245,44 @@ def test_whoever_proposes_may_give_each_of_the_commands() -> None:
     for (_, role), kinds in PERMISSIONS.items():
         if ProposeCommands in kinds:
             assert set(get_args(PreviewCommand)) <= COMMANDS[role]
+
+
+async def small_bet(bookmaker: Bookmaker, ref: str, outcome: int) -> None:
+    """Place a bet that pays 1,500 on an outcome of market 3, of which nothing was staked."""
+    odds_milli = (2_500, 3_200, 3_000)[outcome]
+    async with bettor(bookmaker, account=8) as client:
+        placed = await client.place(
+            ref=ref, market=3, outcome=outcome, stake_minor=500, odds_milli=odds_milli
+        )
+        assert placed.state == "accepted"
+
+
+async def test_messages_that_each_stay_below_are_added_up(bookmaker: Bookmaker) -> None:
+    await small_bet(bookmaker, "small", 2)
+    third = SettleMarket(market_no=MarketNo(3), results=(LOST, LOST, WON))
+    other = SettleMarket(market_no=MarketNo(3), results=(WON, LOST, LOST))
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        (first,) = await settler.control([third])
+        assert isinstance(first, MarketSettled)
+        (second,) = await settler.control([other])
+        assert isinstance(second, Refused)
+        assert second.reason is Reason.APPROVAL_NEEDED
+        assert "1500 are moved after 1500" in second.message
+        proposal = await settler.propose([other])
+        decided = await head.decide(proposal.proposal, approve=True)
+        assert decided.proposal.state == "done"
+        (back,) = await head.control([third])
+        assert isinstance(back, MarketSettled), "bob has moved nothing by himself"
+
+
+async def test_a_cancellation_that_the_sum_refuses_stops_betting(bookmaker: Bookmaker) -> None:
+    async with anna(bookmaker) as settler:
+        correct = CorrectOdds(
+            market_no=MarketNo(1), quotes=(CorrectedQuote(outcome=0, odds_milli=4_400),)
+        )
+        (corrected,) = await settler.control([correct])
+        assert not isinstance(corrected, Refused), "it pays 4,400, 1,900 more"
+        (cancelled,) = await settler.control([CancelMarket(market_no=MarketNo(1))])
+        assert isinstance(cancelled, Refused)
+        assert cancelled.reason is Reason.APPROVAL_NEEDED
+        assert await status(settler) == "suspended"
