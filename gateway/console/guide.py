@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 SOURCE: Final = Path(__file__).with_name("watching.md")
-SECTIONS: Final[dict[str, str]] = {
-    "liability": "Liability",
-    "pace": "Pace",
+_HEADINGS: Final[dict[str, str]] = {
     "identical": "Identical bets",
     "syndicate": "Syndicates",
-    "late_bets": "Late bets",
     "closing_value": "Closing-line value",
-    "odds_apart": "Odds apart",
     "no_bet_stop": "No bet-stop",
-    "feed_lag": "Feed lag",
 }
-"""The heading of each kind's section."""
+"""The heading of a kind's section, where it is not its name in words."""
+
+
+def heading_of(kind: str) -> str:
+    """Return the heading of the section about a kind of rule."""
+    return _HEADINGS.get(kind, kind.replace("_", " ").capitalize())
 
 
 class Part(NamedTuple):

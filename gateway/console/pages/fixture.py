@@ -6,6 +6,8 @@ Owns the table and the actions. Charts are beside it, in charts.py.
 import time
 from typing import Any, Final
 
+from msgspec import UNSET
+from msgspec.structs import replace
 from nicegui import ui
 
 from engine.common.commands import Quote
@@ -13,9 +15,12 @@ from engine.common.ids import MarketNo
 from engine.common.units import OddsMilli
 from gateway.console.lines import FixtureView, Line
 from gateway.console.pages.charts import Charts
+from gateway.console.pages.creation import MARKET, create_market
 from gateway.console.pages.floor_rows import STATE_NAMES
+from gateway.console.pages.forms import field
 from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table
 from gateway.console.pages.limits import LIMITS, limit_fields, set_limits
+from gateway.console.pages.margins import MARGIN, keep_margin
 from gateway.console.pages.match import KEYS, PROMPT, Match
 from gateway.console.pages.parts import (
     Text,
@@ -118,6 +123,8 @@ class FixturePage:
                         "o": {"title": "odds", "row": True, "fill": "odds"},
                         "p": {"title": "odds that stand", "row": True, "fill": "odds"},
                         "m": {"title": "limits, of", "row": True, "fields": LIMITS},
+                        "n": {"title": "margin and skew, of", "row": True, "fields": _MARGIN},
+                        "N": {"title": "a new market by hand", "fields": MARKET},
                         **PROMPT,
                     },
                 )
@@ -191,9 +198,32 @@ class FixturePage:
 
     async def _on_form(self, key: str, row: str, values: dict[str, str]) -> bool:
         found = self._screen.model.outcome_of(row)
-        if key != "m" or found is None:
+        if key == "N":
+            return await create_market(self._screen, values)
+        if found is None:
             return False
-        return await set_limits(self._screen, found[0], values)
+        line = found[0]
+        if key == "m":
+            return await set_limits(self._screen, line, values)
+        return key == "n" and await self._keep_margin(line, values)
+
+    async def _keep_margin(self, line: Line, values: dict[str, str]) -> bool:
+        """Have the desk keep a margin or a skew for a market, or what it is a part of."""
+        about = self._view.about
+        scopes = {
+            _WHERE[0]: MarketScope(market=line.number),
+            _WHERE[1]: self._type_of(line),
+            _WHERE[2]: MarketScope(fixture=line.fixture),
+        }
+        if about is not None and about.competition:
+            whole = MarketScope(competition=about.competition, sport=about.sport or UNSET)
+            scopes[_WHERE[3]] = whole
+            scopes[_WHERE[4]] = replace(whole, type=line.type)
+        scope = scopes.get(values.get("where", ""))
+        if scope is None:
+            self._screen.say("of: one of " + ", ".join(scopes), bad=True)
+            return False
+        return await keep_margin(self._screen, scope, values)
 
     # --- keys ------------------------------------------------------------------------------------
 
@@ -331,6 +361,14 @@ async def _answers(work: Any) -> tuple[Any, ...]:
     return (await work,)
 
 
+_WHERE: Final = (
+    "this market",
+    "this type in the fixture",
+    "the whole fixture",
+    "its competition",
+    "this type in its competition",
+)
+_MARGIN: Final = (field("where", "of", options=_WHERE), *MARGIN)
 BUTTONS: Final = (
     ("suspend", "s", True),
     ("all", "S", True),
@@ -350,6 +388,8 @@ BUTTONS: Final = (
     ("release", "l", False),
     ("inputs", "i", False),
     ("limits", "m", False),
+    ("margin", "n", False),
+    ("new market", "N", False),
     ("undo", "u", False),
 )
 _ROW_CLASS: Final = "(params) => params.data.first ? 'first' : ''"

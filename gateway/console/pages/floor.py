@@ -9,8 +9,9 @@ from typing import Any, Final
 from nicegui import ui
 
 from gateway.console.model import Model
+from gateway.console.pages.creation import BOARD, MARKET, create_board, create_market
 from gateway.console.pages.frame import REFRESH_S, Screen, Table
-from gateway.console.pages.parts import Text, figures, keys_hint
+from gateway.console.pages.parts import Text, figures, key_buttons
 from gateway.console.pages.stops import (
     resume_competition,
     resume_fixture,
@@ -84,6 +85,8 @@ def floor(screen: Screen) -> None:
             prompts={
                 "h": {"title": "hand over to", "row": True},
                 "k": {"title": "suspend the whole competition of, because", "row": True},
+                "n": {"title": "a football fixture and its board", "fields": BOARD},
+                "N": {"title": "a new market by hand", "fields": MARKET},
                 "X": {"title": "stop ALL bets of the house, because"},
             },
         )
@@ -115,7 +118,12 @@ def floor(screen: Screen) -> None:
         elif row in model.fixtures:
             await _on_row(screen, key, row, text)
 
+    async def on_form(key: str, _row: str, values: dict[str, str]) -> bool:
+        create = create_board if key == "n" else create_market
+        return await create(screen, values)
+
     screen.on_key = on_key
+    screen.on_form = on_form
     ui.timer(REFRESH_S, refresh)
     ui.timer(POLL_S, poll)
 
@@ -181,24 +189,26 @@ async def hand_over(screen: Screen, fixture: str, owner: str) -> None:
     await screen.act(f"hand {fixture} over to {to}", change)
 
 
+_BUTTONS: Final = (
+    ("open", "Enter", False),
+    ("suspend", "s", True),
+    ("resume", "r", False),
+    ("suspend competition", "k", True),
+    ("resume it", "K", False),
+    ("claim, release", "c", False),
+    ("hand over", "h", False),
+    ("alerts", "a", False),
+    ("new board", "n", False),
+    ("new market", "N", False),
+    ("stop house", "X", True),
+    ("start", "Y", False),
+    ("undo", "u", False),
+)
+
+
 def _strip() -> dict[str, Text]:
     with ui.element("div").classes("strip"):
         Text("h1", "Floor")
         labels = figures(("fixtures", "suspended", "bets/min", "turnover", "worst", "expected"))
-        ui.element("div").classes("grow")
-        keys_hint(
-            (
-                ("open", "Enter"),
-                ("suspend", "s"),
-                ("resume", "r"),
-                ("claim, release", "c"),
-                ("hand over", "h"),
-                ("competition", "k"),
-                ("resume it", "K"),
-                ("alerts", "a"),
-                ("stop house", "X"),
-                ("start", "Y"),
-                ("undo", "u"),
-            )
-        )
+    key_buttons(_BUTTONS)
     return labels

@@ -257,7 +257,7 @@ def outcome_text(answer: Any) -> tuple[str, bool]:
     """Return what an answer counts, and whether a person must know of something not done."""
     parts = [
         f"{getattr(answer, name)} {name}"
-        for name in ("suspended", "resumed", "changed", "released", "unchanged")
+        for name in ("created", "suspended", "resumed", "changed", "released", "unchanged")
         if isinstance(getattr(answer, name, None), int)
     ]
     failed = len(getattr(answer, "failed", ()))

@@ -7,9 +7,10 @@ from typing import Final
 
 from nicegui import ui
 
-from gateway.console.guide import SECTIONS, sections
+from gateway.console.guide import heading_of, sections
 from gateway.console.pages.frame import Screen
 from gateway.console.pages.parts import Text
+from gateway.console.pages.rules import KINDS
 
 _WHOLE: Final = "Rules and alerts"
 
@@ -20,10 +21,10 @@ def guide_page(screen: Screen, kind: str = "") -> None:
     with ui.element("div").classes("strip"):
         Text("h1", "What to do")
         ui.link("rules", "/rules")
-        for name, heading in SECTIONS.items():
-            ui.link(heading, f"/guide/{name}")
+        for name in KINDS:
+            ui.link(heading_of(name), f"/guide/{name}")
     with ui.element("div").classes("guide"):
-        heading = SECTIONS.get(kind, _WHOLE)
+        heading = heading_of(kind) if kind in KINDS else _WHOLE
         Text("h2", heading)
         for part in sections().get(heading, ()):
             Text(part.tag, part.text)

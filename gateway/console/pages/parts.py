@@ -35,20 +35,14 @@ def figures(names: Sequence[str]) -> dict[str, Text]:
     return found
 
 
-def keys_hint(pairs: Sequence[tuple[str, str]]) -> None:
-    """Add what each key does."""
-    with ui.element("div").classes("hint"):
-        for text, key in pairs:
-            Text("span", text)
-            Text("kbd", key)
-
-
 def key_buttons(buttons: Sequence[tuple[str, str, bool]]) -> None:
     """Add a button for each action, by its text, its key, and whether it stops betting."""
     with ui.element("div").classes("keys"):
         for text, key, stops in buttons:
             button = ui.element("button").classes("act stop" if stops else "act")
-            button.on("click", js_handler=f"() => Overround.press({key!r})")
+            button.on("click", js_handler=f"() => Overround.press({key!r})").props(
+                f"data-key={key}"
+            )
             with button:
                 Text("span", text)
                 Text("kbd", key)

@@ -15,6 +15,7 @@ from gateway.console.pages.fixture import fixture_page
 from gateway.console.pages.floor import floor
 from gateway.console.pages.frame import TICKER
 from gateway.console.pages.guide import guide_page
+from gateway.console.pages.kept import kept_page
 from gateway.console.pages.risk import risk
 from gateway.console.pages.rules import rules_page
 from gateway.console.pages.settlement import settlement
@@ -32,6 +33,7 @@ ROUTES: Final[dict[str, Callable[..., Any]]] = {
     "/rules": rules_page,
     "/guide": guide_page,
     "/guide/{kind}": guide_page,
+    "/kept": kept_page,
     "/settlement": settlement,
     "/approvals": approvals,
     "/risk": risk,
@@ -43,6 +45,7 @@ MENU: Final[tuple[tuple[str, str], ...]] = (
     ("Ticker", TICKER),
     ("Alerts", "/alerts"),
     ("Rules", "/rules"),
+    ("Margins", "/kept"),
     ("Settlement", "/settlement"),
     ("Approvals", "/approvals"),
     ("Risk", "/risk"),

@@ -11,12 +11,16 @@ from nicegui import ui
 from engine.common.commands import CancelMarket, OutcomeResult, RollBackSettlement, SettleMarket
 from engine.common.events import MarketSettled
 from engine.common.previews import Preview, PreviewCommand
+from gateway.client import GatewayError
 from gateway.console.lines import DECIDED, Line
 from gateway.console.pages.frame import Screen, Table, UndoOf
 from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, money_text, tone
 from gateway.console.undos import NotUndoneError, Undo
+from gateway.messages.settlement_work import SettlementLine
 
 REFRESH_S: Final = 0.5
+CONFLICTS_S: Final = 2.0
+_WHY_CHARS: Final = 40
 MARKETS_MAX: Final = 300
 """Markets shown, those without results first."""
 _MONEY: Final[dict[str, Any]] = {
@@ -34,10 +38,13 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 120, "filter": True,
      "sortable": False},
     {"headerName": "State", "field": "state", "width": 110, "sortable": False, "filter": True,
-     "cellClassRules": {"warn": "x.includes('\u2691')"}},
+     "cellClassRules": {"warn": "x.includes('\u2691') || x.includes('\u26a1')"}},
     {"headerName": "Outcome", "field": "outcome", "flex": 1, "minWidth": 100, "sortable": False},
     {"headerName": "Result", "field": "result", "width": 90, "sortable": False,
      "cellClass": "strong"},
+    {"headerName": "Feeds say", "field": "feeds", "flex": 1, "minWidth": 110, "cellClass": "warn",
+     "sortable": False, "tooltipField": "feeds",
+     "headerTooltip": "results of this outcome of which two feeds differ"},
     {"headerName": "Stake", "field": "stake", **_MONEY},
     {"headerName": "If it wins", "field": "profit", **_MONEY},
     {"headerName": "Bets", "field": "bets", "width": 70, "cellClass": "num", "headerClass": "num",
@@ -56,7 +63,7 @@ _BUTTONS: Final = (
 )
 _FIGURES: Final = (
     "preview", "bets", "accounts", "stake", "paid now", "paid after", "house now", "house after",
-    "largest change", "markets not shown",
+    "largest change", "conflicts", "markets not shown",
 )  # fmt: skip
 
 
@@ -73,6 +80,7 @@ class SettlementPage:
         self._marks: dict[int, dict[int, str]] = {}
         self._pending: tuple[str, Line, PreviewCommand] | None = None
         """What `y` sends: it has been previewed."""
+        self._conflicts: dict[int, SettlementLine] = {}
         with ui.element("div").classes("strip"):
             Text("h1", "Settlement")
             self._labels = figures(_FIGURES)
@@ -89,6 +97,18 @@ class SettlementPage:
         screen.on_key = self._on_key
         self._refresh()
         ui.timer(REFRESH_S, self._refresh)
+        ui.timer(CONFLICTS_S, self._ask_conflicts)
+
+    async def _ask_conflicts(self) -> None:
+        """Ask of which results feeds differ; without an answer the last ones stay."""
+        try:
+            answer = await self._screen.user.session.settlement_work(conflicts=True)
+        except GatewayError as error:
+            self._labels["conflicts"].text = str(error)[:_WHY_CHARS]
+            return
+        self._conflicts = {line.market: line for line in answer.lines}
+        self._labels["conflicts"].text = "unknown" if answer.unknown else f"{answer.conflicts:,}"
+        self._labels["conflicts"].classes(replace="warn" if answer.conflicts else "")
 
     def _refresh(self) -> None:
         model = self._screen.model
@@ -101,7 +121,20 @@ class SettlementPage:
             or line.image.status in DECIDED
             or line.image.status == "closed"
         ]
-        lines.sort(key=lambda line: (line.image.status in DECIDED, line.fixture, line.number))
+        shown = {line.number for line in lines}
+        lines += [
+            model.lines[number]
+            for number in self._conflicts
+            if number in model.lines and number not in shown
+        ]
+        lines.sort(
+            key=lambda line: (
+                line.number not in self._conflicts,
+                line.image.status in DECIDED,
+                line.fixture,
+                line.number,
+            )
+        )
         self._labels["markets not shown"].text = f"{max(len(lines) - MARKETS_MAX, 0):,}"
         rows = [row for line in lines[:MARKETS_MAX] for row in self._rows(line)]
         self._table.show([{**row, "order": -place} for place, row in enumerate(rows)])
@@ -110,6 +143,9 @@ class SettlementPage:
         book, marks = line.book, self._marks.get(line.number, {})
         state = line.image.status
         shown = f"\u2713 {state}" if state in DECIDED else f"\u2691 {state}"
+        conflict = self._conflicts.get(line.number)
+        if conflict is not None:
+            shown = f"\u26a1 {state}"
         return [
             {
                 "id": f"{line.number}-{number}",
@@ -119,6 +155,7 @@ class SettlementPage:
                 "state": shown if number == 0 else "",
                 "outcome": outcome,
                 "result": marks.get(number, ""),
+                "feeds": "" if conflict is None else feeds_text(conflict, number),
                 "stake": None if book is None or not book.stake_minor else book.stake_minor[number],
                 "profit": None if book is None else -book.liability_minor[number],
                 "bets": line.bets if number == 0 else None,
@@ -254,3 +291,29 @@ class SettlementPage:
         ):
             self._pending = None
             self._labels["preview"].text = f"{what} {line.fixture} {line.name}: proposed"
+
+
+def feeds_text(line: SettlementLine, outcome: int) -> str:
+    """Return what each feed states of an outcome of which two differ."""
+    if outcome not in line.differ:
+        return ""
+    said = []
+    for one in line.statements:
+        results = {stated.outcome: stated.result for stated in one.results}
+        if one.cancelled:
+            said.append(f"{one.feed} cancelled")
+        elif outcome in results:
+            said.append(f"{one.feed} {result_text(results[outcome])}")
+    return ", ".join(said)
+
+
+def result_text(result: OutcomeResult) -> str:
+    """Return an outcome's result in a word, with the part that is void or shared."""
+    if result.void_halves == 2:
+        return "\u2205 void"
+    text = "\u2713 wins" if result.won else "\u2715 loses"
+    if result.void_halves:
+        text += ", half void"
+    if result.dead_heat_num != result.dead_heat_den:
+        text += f" {result.dead_heat_num}/{result.dead_heat_den}"
+    return text

@@ -155,7 +155,8 @@ window.Overround = (() => {
     if (field.asked !== field.input.value.trim()) { wanted = true; return; }
     const hit = field.hits[field.at];
     close();
-    if (hit) emitEvent("go", hit[2]);
+    if (!hit) return;
+    if (hit[0] === ACTION) press(hit[2]); else emitEvent("go", hit[2]);
   };
   const find = (text) => emitEvent("find", text);
   const openPalette = () => {
@@ -164,9 +165,13 @@ window.Overround = (() => {
     find("");
   };
   // The answer to a search; Enter before it came goes where it leads.
+  const ACTION = "this page";
+  const actions = (text) => [...document.querySelectorAll(".keys .act")]
+    .map((one) => [ACTION, one.innerText.replace(/\s+/g, " ").trim(), one.dataset.key])
+    .filter(([_, name]) => text && text.toLowerCase().split(" ").every((word) => name.toLowerCase().includes(word)));
   const found = (text, hits) => {
     if (!field || text !== field.input.value.trim()) return;
-    Object.assign(field, { hits, at: 0, asked: text });
+    Object.assign(field, { hits: [...hits, ...actions(text)], at: 0, asked: text });
     draw();
     if (wanted) go();
   };

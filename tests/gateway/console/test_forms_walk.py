@@ -3,10 +3,37 @@
 from pathlib import Path
 
 from engine.common.lifecycle import Status
+from gateway.client import ControlSession
 from gateway.session.tokens import Role
 from tests.gateway.bookmaker import Bookmaker, bettor, head_trader
-from tests.gateway.console.browser import login_token, open_browser, open_console, visit
+from tests.gateway.console.browser import Visit, login_token, open_browser, open_console, visit
 from tests.gateway.console.test_walk import status, until
+
+
+async def stop_a_type(person: Visit, bookmaker: Bookmaker) -> None:
+    """Stop all markets of a type at one key, and take it back."""
+    page = person.page
+    await page.keyboard.press("t")
+    await until(lambda: status(bookmaker, 1) is Status.SUSPENDED)
+    assert status(bookmaker, 2) is Status.ACTIVE
+    await page.keyboard.press("u")
+    await until(lambda: status(bookmaker, 1) is Status.ACTIVE)
+
+
+async def keep_by_scope(person: Visit, control: ControlSession) -> None:
+    """Have the desk keep a margin for a type, see it and release it where all of them are."""
+    page = person.page
+    await person.filled("n", where="this type in the fixture", margin="6.5", skew="not at all")
+    assert (await control.margins()).margins[0].margin["book_milli"] == 1_065
+    await person.open("/kept")
+    await page.wait_for_selector("[col-id='kept']:has-text('margin 6.5%, odds ratio, no skew')")
+    await person.ready()
+    await page.keyboard.press("d")
+    await page.wait_for_selector(".ag-row", state="detached")
+    await page.keyboard.press("u")
+    await page.wait_for_selector("[col-id='of']:has-text('fixture cup-0, type 1x2')")
+    await person.filled("m", of__house="true", stake_minor_max="70")
+    assert (await control.kept_limits()).limits[0].limits.stake_minor_max == 7_000
 
 
 async def test_what_a_form_sets_is_seen_on_the_pages_that_it_concerns(
@@ -55,12 +82,8 @@ async def test_what_a_form_sets_is_seen_on_the_pages_that_it_concerns(
         assert (await control.book(2)).limits.payout_minor_max == 900_000
         assert (await control.book(2)).limits.stake_minor_max == 10_000
 
-        # All markets of a type at one key.
-        await page.keyboard.press("t")
-        await until(lambda: status(bookmaker, 1) is Status.SUSPENDED)
-        assert status(bookmaker, 2) is Status.ACTIVE
-        await page.keyboard.press("u")
-        await until(lambda: status(bookmaker, 1) is Status.ACTIVE)
+        await stop_a_type(person, bookmaker)
+        await keep_by_scope(person, control)
 
         # A factor makes an account's bets stand out, and the rule finds what they may cost.
         await person.open("/account/7")

@@ -300,6 +300,27 @@ async def block(page: Page, why: str) -> None:
                 await page.wait_for_selector(".fig:has-text('blocked')", timeout=WAIT_MS / 4)
 
 
+async def propose_and_approve(person: Visit, second: Visit) -> None:
+    """Propose what was previewed; its author cannot approve it, and a second person does."""
+    await person.page.keyboard.press("p")
+    await person.page.keyboard.type("the result was wrong")
+    await person.page.keyboard.press("Enter")
+    await person.page.wait_for_selector(".fig:has-text('proposed')")
+    await second.log_in(login_token(Role.SETTLER, sub="bea"), path="/approvals")
+    await person.open("/approvals")
+    for one in (person, second):
+        await one.page.wait_for_selector("[col-id='state']:has-text('open')")
+        await one.ready()
+        await one.page.keyboard.press("a")
+        await one.page.keyboard.type("seen the score")
+        await one.page.keyboard.press("Enter")
+        await one.page.wait_for_selector(".q-notification:has-text('approve 1')")
+    await second.page.wait_for_selector("[col-id='decided_by']:has-text('settler:bea')")
+    await second.open("/audit")
+    for what in ("propose", "decide"):
+        await second.page.wait_for_selector(f"[col-id='what']:has-text('{what}')")
+
+
 async def test_a_result_and_a_bet_are_previewed_before_anything_is_paid(
     bookmaker: Bookmaker, tmp_path: Path
 ) -> None:
@@ -330,6 +351,10 @@ async def test_a_result_and_a_bet_are_previewed_before_anything_is_paid(
         await page.keyboard.press("u")
         await page.wait_for_selector(".q-notification:has-text('does not stand any more')")
         assert status(bookmaker, 3) is Status.SETTLED
+        await page.keyboard.press("b")
+        await page.wait_for_selector(".fig:has-text('preview'):has-text('roll back cup-1')")
+        await propose_and_approve(person, await visit(browser, keeper))
+        await until(lambda: status(bookmaker, 3) is Status.SUSPENDED)
 
         # A bet by the ticker, its story, its correction; then its account.
         await person.open("/ticker")

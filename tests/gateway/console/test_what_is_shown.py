@@ -2,20 +2,32 @@
 
 from typing import get_args
 
+import msgspec
 import pytest
 
-from engine.common.commands import LimitsPatch
+from engine.common.commands import LimitsPatch, OutcomeResult
 from engine.common.ids import MarketNo
+from engine.common.stated_results import StatedOutcome, StatedResult
+from engine.pricing.margin import Method
+from engine.pricing.quoting import Margin
+from engine.pricing.skew import Skew
 from engine.watch.kinds import Kind
 from gateway.client import ConnectionLostError
-from gateway.console.guide import SECTIONS, sections
+from gateway.console.guide import heading_of, sections
 from gateway.console.lines import FixtureView, Line, OddsHistory
 from gateway.console.open_alerts import OpenAlerts
+from gateway.console.pages.creation import market_of, start_ms
 from gateway.console.pages.floor_rows import SOON_S, STATE_NAMES, state_text
 from gateway.console.pages.forms import FormError, fields_of, minor_of, read, text_of, values_of
+from gateway.console.pages.kept import margin_text
+from gateway.console.pages.margins import METHODS, SKEWS, margin_of
 from gateway.console.pages.rules import rule_of
+from gateway.console.pages.settlement import feeds_text
 from gateway.messages.fixtures import FixtureLine
+from gateway.messages.margins import KeptMargin
 from gateway.messages.market import Market
+from gateway.messages.scopes import MarketScope
+from gateway.messages.settlement_work import SettlementLine
 from gateway.messages.watching import AlertView
 
 START_MS = 1_800_000_000_000
@@ -123,7 +135,7 @@ async def test_without_an_answer_the_last_alerts_stand() -> None:
 
 def test_each_kind_of_rule_has_its_text() -> None:
     for kind in get_args(Kind):
-        parts = sections()[SECTIONS[kind.__struct_config__.tag]]
+        parts = sections()[heading_of(kind.__struct_config__.tag)]
         assert any(part.tag == "li" and part.text.startswith("Do: ") for part in parts)
         assert not any("**" in part.text or "](" in part.text for part in parts)
 
@@ -152,3 +164,90 @@ def test_an_amount_is_read_as_it_is_written(text: str, minor: int) -> None:
 def test_no_amount_is_made_of_another_text(text: str) -> None:
     with pytest.raises(FormError, match="stake max"):
         read(LimitsPatch, {"stake_minor_max": text})
+
+
+def test_the_margins_form_knows_the_methods_and_skews_of_pricing() -> None:
+    assert {margin_of({"margin": "5", "method": name})["margin"]["method"] for name in METHODS} == {
+        Method.ODDS_RATIO, Method.PROPORTIONAL, Method.ADDITIVE, Method.POWER, Method.SHIN
+    }  # fmt: skip
+    assert METHODS["odds ratio"] == Method.ODDS_RATIO
+    assert METHODS["shin"] == Method.SHIN
+    for kind in get_args(Skew):
+        tag = kind.__struct_config__.tag
+        assert set(SKEWS[tag]) == set(kind.__struct_fields__)
+        filled = {f"{tag}.{one['name']}": one.get("value", "5000") for one in fields_of(kind)}
+        said = margin_of({"skew": tag, **filled})["skew"]
+        assert msgspec.convert(said, Skew).__class__ is kind
+
+
+def test_a_margin_in_percent_is_a_book_sum() -> None:
+    said = margin_of({"margin": "5.5"})
+    assert said == {"margin": {"method": Method.ODDS_RATIO, "book_milli": 1_055}}
+    kept = KeptMargin(scope=MarketScope(house=True), **said)
+    assert margin_text(kept) == "margin 5.5%, odds ratio"
+    full = msgspec.json.decode(msgspec.json.encode(Margin(**said["margin"])))
+    assert margin_text(KeptMargin(scope=MarketScope(house=True), margin=full)) == (
+        "margin 5.5%, odds ratio"
+    )
+    assert margin_of({"skew": "not at all"}) == {"skew": None}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"margin": "<b>"},
+        {"margin": "-1"},
+        {"margin": "5", "method": "none"},
+        {"skew": "other"},
+        {"skew": "linear", "linear.shift_milli_max": "x"},
+    ],
+)
+def test_no_margin_is_made_of_another_text(values: dict[str, str]) -> None:
+    with pytest.raises(FormError):
+        margin_of(values)
+
+
+def test_a_market_by_hand_is_read_as_it_is_written() -> None:
+    market = market_of(
+        {"key": "cup/winner", "outcomes": "brazil, france", "odds": "2.10, 1.9", "open": "true"}
+    )
+    assert market.outcomes == ("brazil", "france")
+    assert market.odds_milli == (2_100, 1_900)
+    assert market.open
+    for odds in ("2.10", "2.10, x", ""):
+        with pytest.raises(FormError, match="odds"):
+            market_of({"key": "cup/winner", "outcomes": "brazil, france", "odds": odds})
+    with pytest.raises(FormError, match="key"):
+        market_of({"key": "", "outcomes": "a", "odds": "2"})
+
+
+def test_a_start_is_a_time_of_utc() -> None:
+    assert start_ms("2022-12-18 15:00") == 1_671_375_600_000
+    with pytest.raises(FormError, match="start"):
+        start_ms("tomorrow")
+
+
+def test_a_conflict_says_what_each_feed_states_of_the_outcomes_that_differ() -> None:
+    def states(feed: str, *results: OutcomeResult, cancelled: bool = False) -> StatedResult:
+        stated = [StatedOutcome(outcome=at, result=one) for at, one in enumerate(results)]
+        return StatedResult(feed=feed, results=tuple(stated), cancelled=cancelled)
+
+    won, lost = OutcomeResult(won=True), OutcomeResult(won=False)
+    half = OutcomeResult(won=True, void_halves=1)
+    line = SettlementLine(
+        market=MarketNo(1),
+        key="cup/1x2",
+        status="settled",
+        differ=(0,),
+        statements=(
+            states("uof", won, lost),
+            states("lsports", lost, lost),
+            states("exchange", half),
+            states("other", cancelled=True),
+        ),
+    )
+    assert feeds_text(line, 0) == (
+        "uof \u2713 wins, lsports \u2715 loses, exchange \u2713 wins, half void, other cancelled"
+    )
+    assert feeds_text(line, 1) == ""

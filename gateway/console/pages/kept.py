@@ -1,0 +1,183 @@
+"""What the desk keeps by scope: margins, skews and limits, from one market to the house.
+
+Owns the table, its forms and keys. Which of several scopes holds for a market is the desk's.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from nicegui import ui
+
+from engine.common.commands import LimitsPatch
+from gateway.client import GatewayError
+from gateway.console.pages.forms import FormError, fields_of, read, values_of
+from gateway.console.pages.frame import TEXT_MAX, Screen, Table
+from gateway.console.pages.margins import MARGIN, METHODS, keep_margin, scope_text
+from gateway.console.pages.parts import Text, figures, key_buttons
+from gateway.console.undos import Undo
+from gateway.messages.kept_limits import KeptLimits
+from gateway.messages.margins import KeptMargin
+from gateway.messages.scopes import MarketScope
+
+REFRESH_S: Final = 2.0
+COLUMNS: Final[tuple[dict[str, Any], ...]] = (
+    {"headerName": "What", "field": "what", "width": 100, "filter": True},
+    {"headerName": "Of", "field": "of", "flex": 2, "minWidth": 160, "cellClass": "strong",
+     "filter": True},
+    {"headerName": "Kept", "field": "kept", "flex": 4, "minWidth": 240, "tooltipField": "kept"},
+    {"headerName": "By", "field": "by", "width": 170, "filter": True},
+    {"headerName": "At (UTC)", "field": "at", "width": 190, "cellClass": "dim"},
+)  # fmt: skip
+MARGIN_DEFAULTS: Final[dict[str, Any]] = {
+    "method_by_type": {},
+    "book_milli_by_type": {},
+    "bands": [],
+    "bands_by_type": {},
+    "leg_milli": 30,
+    "rounding": 0,
+    "capped": True,
+}
+"""What is not worth a word; pricing is not loaded here, and a test compares them."""
+_SCOPE: Final = tuple(fields_of(MarketScope, prefix="of.", leave=("outcomes",)))
+_LIMITS: Final = tuple({**one, "value": ""} for one in fields_of(LimitsPatch))
+
+
+def kept_page(screen: Screen) -> None:
+    """Build the page."""
+    KeptPage(screen)
+
+
+class KeptPage:
+    """One screen of what is kept by scope."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._kept: dict[str, KeptMargin | KeptLimits] = {}
+        with ui.element("div").classes("strip"):
+            Text("h1", "Margins and limits")
+            self._labels = figures(("margins and skews", "limits", "state"))
+        key_buttons(
+            (("keep a margin or skew", "n", False), ("keep limits", "m", False),
+             ("release", "d", False), ("undo", "u", False))
+        )  # fmt: skip
+        with ui.element("div").classes("fill"):
+            self._table = Table(
+                screen,
+                "kept",
+                COLUMNS,
+                prompts={
+                    "n": {"title": "a margin or skew that the desk keeps",
+                          "fields": (*_SCOPE, *MARGIN)},
+                    "m": {"title": "limits that the desk keeps, for later markets too",
+                          "fields": (*_SCOPE, *_LIMITS)},
+                },
+                tooltipShowDelay=300,
+            )  # fmt: skip
+        screen.on_key = self._on_key
+        screen.on_form = self._on_form
+        ui.timer(REFRESH_S, self._refresh)
+
+    async def _refresh(self) -> None:
+        session = self._screen.user.session
+        try:
+            margins = await session.margins()
+            limits = await session.kept_limits()
+        except GatewayError as error:
+            self._labels["state"].text = str(error)[:TEXT_MAX]
+            return
+        self._labels["margins and skews"].text = f"{margins.total:,}"
+        self._labels["limits"].text = f"{limits.total:,}"
+        self._labels["state"].text = ""
+        kept: list[KeptMargin | KeptLimits] = [*margins.margins, *limits.limits]
+        self._kept = {_id(one): one for one in kept}
+        self._table.show([_row(name, one) for name, one in self._kept.items()])
+
+    async def _on_form(self, key: str, _row: str, values: dict[str, str]) -> bool:
+        screen, session = self._screen, self._screen.user.session
+        try:
+            scope = read(MarketScope, values, prefix="of.")
+            limits = read(LimitsPatch, values)
+        except FormError as error:
+            screen.say(str(error), bad=True)
+            return False
+        if key == "n":
+            done = await keep_margin(screen, scope, values)
+        elif not limits.names():
+            screen.say("no limit is given", bad=True)
+            done = False
+        else:
+            done = await screen.act(
+                f"limits of {scope_text(scope)}", lambda: session.keep_limits(scope, limits)
+            )
+        await self._refresh()
+        return done
+
+    async def _on_key(self, key: str, row: str, _text: str) -> None:
+        kept, session = self._kept.get(row), self._screen.user.session
+        if key != "d" or kept is None:
+            return
+        name = scope_text(kept.scope)
+        if isinstance(kept, KeptMargin):
+            await self._screen.act(
+                f"release the margin of {name}",
+                lambda: session.release_margin(kept.scope),
+                undo=Undo(
+                    f"undo: margin of {name}",
+                    lambda: session.keep_margin(kept.scope, margin=kept.margin, skew=kept.skew),
+                ),
+            )
+        else:
+            await self._screen.act(
+                f"release the limits of {name}",
+                lambda: session.release_limits(kept.scope),
+                undo=Undo(
+                    f"undo: limits of {name}",
+                    lambda: session.keep_limits(kept.scope, kept.limits),
+                ),
+            )
+        await self._refresh()
+
+
+def _id(kept: KeptMargin | KeptLimits) -> str:
+    what = "margin" if isinstance(kept, KeptMargin) else "limits"
+    return f"{what} of {scope_text(kept.scope)}"
+
+
+def _row(name: str, kept: KeptMargin | KeptLimits) -> dict[str, Any]:
+    if isinstance(kept, KeptLimits):
+        limits = values_of(kept.limits)
+        what = "limits"
+        text = ", ".join(
+            f"{limit.replace('_minor', '').replace('_', ' ')} {limits[limit]}"
+            for limit in kept.limits.names()
+        )
+    else:
+        what, text = "margin", margin_text(kept)
+    return {
+        "id": name,
+        "name": name,
+        "what": what,
+        "of": scope_text(kept.scope),
+        "kept": text,
+        "by": kept.by,
+        "at": kept.at,
+    }
+
+
+def margin_text(kept: KeptMargin) -> str:
+    """Return what is kept of margin and skew, for people."""
+    parts = []
+    if isinstance(kept.margin, dict):
+        rest = dict(kept.margin)
+        book = rest.pop("book_milli", None)
+        parts += [] if book is None else [f"margin {book / 10 - 100:g}%"]
+        method = rest.pop("method", None)
+        parts += [name for name, number in METHODS.items() if number == method]
+        parts += [
+            f"{name} {value}" for name, value in rest.items() if value != MARGIN_DEFAULTS.get(name)
+        ]
+    if isinstance(kept.skew, dict):
+        parts.append(f"skew {msgspec.json.encode(kept.skew).decode()}")
+    elif kept.skew is None:
+        parts.append("no skew")
+    return ", ".join(parts)
