@@ -1,12 +1,14 @@
 """Repricing in a shell: which of a fixture's markets get odds from a sport's model."""
 
 import pytest
+from msgspec.structs import replace
 
 from engine.common.commands import CreateMarket, OpenMarket, SetOdds
 from engine.market.market import MarketMachine
 from engine.pricing.quoting import Margin
-from engine.pricing.repricing import Reprice, Repricer, convert_pricing
-from tests.engine.market.builders import WIDE, do
+from engine.pricing.repricing import PricedApart, Reprice, Repricer, convert_pricing
+from engine.pricing.skew import LogOddsSkew
+from tests.engine.market.builders import WIDE, bet, do, place
 
 MARKETS = (
     ("r/win", ("Arkle", "Mill House", "Flyingbolt")),
@@ -83,3 +85,29 @@ def test_an_impossible_race_model_is_refused_at_decoding(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         convert_pricing("race", model, {})
+
+
+def test_markets_apart_are_priced_as_all_would_be_by_their_margin_and_skew() -> None:
+    hosting = machine()
+    bets = [bet(number, market=number, outcome=1, stake=5_000, odds=3_000) for number in (1, 2, 3)]
+    assert [reason for reason, *_ in place(hosting, *bets)] == [0, 0, 0]
+    model, state = convert_pricing("race", {"win": [0.5, 0.3, 0.2]}, {"withdrawn": []})
+    request = Reprice(by="desk", fixture="r", model=model, state=state, sport="race")
+    skew = LogOddsSkew(scale_minor=10_000)
+    tight, wide = Margin(book_milli=1_020), Margin(book_milli=1_150)
+
+    def priced(request: Reprice) -> dict[int, SetOdds]:
+        commands = Repricer().commands(request, hosting)
+        return {each.market_no: each for each in commands if isinstance(each, SetOdds)}
+
+    base = priced(replace(request, margin=tight))
+    skewed = priced(replace(request, margin=wide, skew=skew))
+    plain = priced(replace(request, margin=wide))
+    assert base[2] != skewed[2] != plain[2]
+    apart = (
+        PricedApart(market_nos=(2,), margin=wide, skew=skew),
+        PricedApart(market_nos=(3, 99), margin=wide),
+    )
+    mixed = priced(replace(request, margin=tight, apart=apart))
+    assert mixed == {1: base[1], 2: skewed[2], 3: plain[3]}
+    assert list(mixed) == [1, 2, 3], "in the order of the markets, as without"
