@@ -78,6 +78,7 @@ def with_verdicts(lines: Rows, flags: Any) -> Rows:
     refused, waits = lines["reason"] > 0, np.isin(lines["reason"], _WAITING)
     lines["state"] = np.where(refused, SlipState.REFUSED, SlipState.ACCEPTED)
     lines["state"][waits] = SlipState.PENDING
+    lines["stake_max_minor"][waits] = 0  # of these a decision has the time that is left
     lines["kind"] = np.where(flags & FLAG_LEG, SlipKind.LEG, SlipKind.SINGLE)
     odds_milli: Any = np.where(refused, lines["odds_seen_milli"], lines["odds_milli"])
     stake_minor: Any = lines["stake_minor"]

@@ -16,6 +16,7 @@ import msgspec
 from actors.back_off import BackOff
 from actors.desk_messages import LINES_IN_CALL_MAX, SearchTrail, TrailPage, encode
 from actors.peer import PeerError, PeerRefusedError
+from engine.common.acceptance import ReferralCommand
 from engine.common.events import Refused
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Nanos
@@ -31,7 +32,7 @@ from gateway.counters import Counters
 from gateway.messages.audit import AskAuditTrail, AuditLines, AuditTrailLine
 from gateway.messages.base import Error
 from gateway.messages.protocol import ServerMessage
-from gateway.messages.trader import Control, Controlled
+from gateway.messages.trader import Control, Controlled, TraderCommand
 from gateway.services.desk import DeskClient, not_done
 from gateway.services.utc_text import utc_text
 
@@ -226,10 +227,15 @@ def _what(request: Any) -> str:
 def _about(request: object) -> str:
     """Return what a request names: markets, fixtures, accounts and the like, the first ones."""
     if isinstance(request, Control):
-        numbers = dict.fromkeys(f"market {each.market_no}" for each in request.commands)
-        return ", ".join(list(numbers)[:_ABOUT_MAX])
+        commanded = dict.fromkeys(map(_of_command, request.commands))
+        return ", ".join(list(commanded)[:_ABOUT_MAX])
     named = ((name, getattr(request, name, None)) for name in _ABOUT)
     return ", ".join(f"{name} {value}" for name, value in named if value not in (None, "", 0))
+
+
+def _of_command(command: TraderCommand) -> str:
+    bet_id = f" bet {command.bet_id}" if isinstance(command, ReferralCommand) else ""
+    return f"market {command.market_no}{bet_id}"
 
 
 def _result(answer: ServerMessage) -> tuple[str, bool]:

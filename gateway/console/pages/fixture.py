@@ -19,7 +19,14 @@ from gateway.console.pages.creation import MARKET, create_market
 from gateway.console.pages.floor_rows import STATE_NAMES
 from gateway.console.pages.forms import field
 from gateway.console.pages.frame import REFRESH_S, TEXT_MAX, Screen, Table
-from gateway.console.pages.limits import LIMITS, limit_fields, set_limits
+from gateway.console.pages.limits import (
+    ACCEPTANCE,
+    LIMITS,
+    acceptance_fields,
+    limit_fields,
+    set_acceptance,
+    set_limits,
+)
 from gateway.console.pages.margins import MARGIN, keep_margin
 from gateway.console.pages.match import KEYS, PROMPT, Match
 from gateway.console.pages.parts import (
@@ -122,6 +129,7 @@ class FixturePage:
                     prompts={
                         "o": {"title": "odds", "row": True, "fill": "odds"},
                         "p": {"title": "odds that stand", "row": True, "fill": "odds"},
+                        "k": {"title": "delay and referral, of", "row": True, "fields": ACCEPTANCE},
                         "m": {"title": "limits, of", "row": True, "fields": LIMITS},
                         "n": {"title": "margin and skew, of", "row": True, "fields": _MARGIN},
                         "N": {"title": "a new market by hand", "fields": MARKET},
@@ -203,6 +211,8 @@ class FixturePage:
         if found is None:
             return False
         line = found[0]
+        if key == "k":
+            return await set_acceptance(self._screen, line, values)
         if key == "m":
             return await set_limits(self._screen, line, values)
         return key == "n" and await self._keep_margin(line, values)
@@ -388,6 +398,7 @@ BUTTONS: Final = (
     ("release", "l", False),
     ("inputs", "i", False),
     ("limits", "m", False),
+    ("delay", "k", False),
     ("margin", "n", False),
     ("new market", "N", False),
     ("undo", "u", False),
@@ -427,7 +438,7 @@ def outcome_rows(line: Line) -> list[dict[str, Any]]:
             liability = book.liability_minor[number]
             row["stake"] = book.stake_minor[number] if book.stake_minor else None
             row["profit"] = -liability
-            row |= limit_fields(book.limits)
+            row |= limit_fields(book.limits) | acceptance_fields(book.acceptance)
             row["used"] = round(1_000 * liability / limit) if limit and liability > 0 else None
         rows.append(row)
     return rows

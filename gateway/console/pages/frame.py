@@ -22,13 +22,16 @@ from gateway.console.pages.parts import Text
 from gateway.console.shared_rows import Row, change_of
 from gateway.console.undos import NotUndoneError, Undo, Undos
 from gateway.console.users import NotOfTheFloorError, User, Users, UsersFullError
+from gateway.console.waiting_bets import WaitingBets
 
 REFRESH_S: Final = 0.1
 """At most ten updates a second of a screen; only what has changed since the last is sent."""
 TEXT_MAX: Final = 200
 HITS_MAX: Final = 12
 TICKER: Final = "/ticker"
-"""The page of single bettors' bets, which is not of every role's menu."""
+REFERRALS: Final = "/referrals"
+_OF_BETTORS: Final = (TICKER, REFERRALS)
+"""Pages of single bettors' bets, which are not of every role's menu."""
 _DIGITS_MAX: Final = 19
 INK_DARK: Final = {"text": "#a9b7c4", "line": "#2b3947", "one": "#66b6ff", "two": "#ffc069"}
 INK_LIGHT: Final = {"text": "#45525e", "line": "#dde3e8", "one": "#0a5fb4", "two": "#a35200"}
@@ -71,6 +74,7 @@ class Screens:
         self.screens_max = screens_max
         self.open = 0
         self.alerts = OpenAlerts(lambda: model.session)
+        self.waiting = WaitingBets(lambda: model.session)
         self.floor = FloorRows(model, self.alerts)
 
 
@@ -81,6 +85,7 @@ class Screen:
         self.screens = screens
         self.model = screens.model
         self.alerts = screens.alerts
+        self.waiting = screens.waiting
         self.user = user
         self.layouts = screens.layouts
         self.layout = screens.layouts.of(user.sub)
@@ -293,7 +298,7 @@ async def show(screens: Screens) -> None:
         return
     screen = Screen(screens, user)
     _count(screens, user, client)
-    menu = [one for one in screens.menu if user.sees_bets or one[1] != TICKER]
+    menu = [one for one in screens.menu if user.sees_bets or one[1] not in _OF_BETTORS]
     _bar(screen, menu)
     palette = Palette(screen.model, [Hit("page", text, path) for text, path in menu])
     ui.on("find", lambda event: palette.find(event.args))

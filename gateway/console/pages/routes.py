@@ -13,9 +13,10 @@ from gateway.console.pages.audit import audit
 from gateway.console.pages.bet import bet_page
 from gateway.console.pages.fixture import fixture_page
 from gateway.console.pages.floor import floor
-from gateway.console.pages.frame import TICKER
+from gateway.console.pages.frame import REFERRALS, TICKER
 from gateway.console.pages.guide import guide_page
 from gateway.console.pages.kept import kept_page
+from gateway.console.pages.referrals import referrals
 from gateway.console.pages.risk import risk
 from gateway.console.pages.rules import rules_page
 from gateway.console.pages.settlement import settlement
@@ -26,6 +27,7 @@ ROUTES: Final[dict[str, Callable[..., Any]]] = {
     "/": floor,
     "/fixture/{fixture}": fixture_page,
     TICKER: ticker,
+    REFERRALS: referrals,
     "/account/{account}": account_page,
     "/bet/{bet}": bet_page,
     "/alerts": alerts,
@@ -43,6 +45,7 @@ ROUTES: Final[dict[str, Callable[..., Any]]] = {
 MENU: Final[tuple[tuple[str, str], ...]] = (
     ("Floor", "/"),
     ("Ticker", TICKER),
+    ("Referrals", REFERRALS),
     ("Alerts", "/alerts"),
     ("Rules", "/rules"),
     ("Margins", "/kept"),

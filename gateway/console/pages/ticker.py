@@ -11,11 +11,14 @@ from nicegui import ui
 
 from engine.common.account_changes import FACTOR_MILLI_ONE
 from engine.common.units import RATE_MICRO_ONE
-from gateway.console.pages.frame import REFRESH_S, Screen, Table
+from gateway.console.pages import referrals
+from gateway.console.pages.frame import REFERRALS, REFRESH_S, Screen, Table
 from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, money_text
 from gateway.messages.bet_lines import BetLine
 
 SHOWN_MAX: Final = 400
+REFERRED_MAX: Final = 5
+"""Bets that wait for a trader, those due first, shown above; a page of their own has all."""
 LARGE_MINOR: Final = 50_000
 """Stake in base currency from which a bet is flagged as large, unless the screen has another."""
 LATE_S: Final = 5.0
@@ -48,6 +51,7 @@ _TICKER_KEYS: Final = (
     ("only account", "n", False),
     ("refused only", "r", False),
     ("pause", "p", False),
+    ("referrals", "w", False),
     ("all", "x", False),
 )
 
@@ -75,6 +79,10 @@ class TickerPage:
             Text("h1", "Ticker")
             self._labels = figures(("shown", "accepted", "refused", "stake", "missed", "filter"))
         key_buttons(_TICKER_KEYS)
+        self._referred_box = ui.element("div").classes("lane")
+        with self._referred_box:
+            self._referred = Table(screen, "lane", referrals.COLUMNS, main=False)
+        self._referred_box.set_visibility(False)
         with ui.element("div").classes("fill"):
             self._table = Table(
                 screen,
@@ -88,6 +96,19 @@ class TickerPage:
         screen.on_key = self._on_key
         ui.timer(REFRESH_S, self._refresh)
         ui.timer(1.0, lambda: screen.alerts.refresh(time.monotonic()))
+        ui.timer(referrals.REFRESH_S, self._refresh_referred)
+
+    async def _refresh_referred(self) -> None:
+        """Show the bets that wait for a trader, if there are any, those due first."""
+        bets, now_s = self._screen.waiting, time.monotonic()
+        await bets.refresh(now_s)
+        self._referred_box.set_visibility(bool(bets.lines))
+        self._referred.show(
+            [
+                referrals.referral_row(self._screen, line, left_s=bets.left_s(line, now_s))
+                for line in bets.lines[:REFERRED_MAX]
+            ]
+        )
 
     def _refresh(self) -> None:
         model = self._screen.model
@@ -105,7 +126,7 @@ class TickerPage:
         texts = {
             "shown": f"{len(rows):,}",
             "accepted": f"{len(accepted):,}",
-            "refused": f"{len(rows) - len(accepted):,}",
+            "refused": f"{sum(row['refused'] for row in rows):,}",
             "stake": money_text(sum(row["base"] for row in accepted)),
             "missed": f"{model.bets_missed:,}",
             "filter": self._filter_text(),
@@ -117,7 +138,7 @@ class TickerPage:
         return (
             base_minor(line, line.stake_minor) >= self._stake_minor
             and self._account in (None, line.account)
-            and not (self._refused and line.state == "accepted")
+            and not (self._refused and line.state != "rejected")
         )
 
     def _filter_text(self) -> str:
@@ -143,6 +164,8 @@ class TickerPage:
         elif key == "p":
             self._paused = not self._paused
             self._labels["filter"].text = self._filter_text()
+        elif key == "w":
+            ui.navigate.to(REFERRALS)
         elif key == "x":
             self._stake_minor, self._account, self._refused = 0, None, False
         else:
@@ -188,9 +211,11 @@ def bet_row(screen: Screen, line: BetLine, *, number: int) -> dict[str, Any]:
         fixture, what = market.fixture, f"{market.name} {outcome}"
         if line.kind == "leg":
             what = f"leg: {what}"
-    state = f"\u2713 {line.state}" if good else f"\u2715 {line.state}"
+    sign = "\u2713" if good else "\u29d6" if line.state == "pending" else "\u2715"
+    state = f"{sign} {line.state}"
     if line.result != "none":
         state = f"\u2713 {line.result}"
+    most = f"most {line.stake_max_minor / 100:,.2f}" if line.state == "rejected" else ""
     return {
         "id": f"{number}-{line.bet_id}-{line.account}-{line.market}",
         "order": number,
@@ -198,6 +223,7 @@ def bet_row(screen: Screen, line: BetLine, *, number: int) -> dict[str, Any]:
         "flags": " ".join(flags_of(screen, line)),
         "state": state,
         "good": good,
+        "refused": line.state == "rejected",
         "account": line.account,
         "fixture": fixture,
         "what": what,
@@ -205,7 +231,7 @@ def bet_row(screen: Screen, line: BetLine, *, number: int) -> dict[str, Any]:
         "stake": line.stake_minor,
         "base": base_minor(line, line.stake_minor),
         "pays": line.paid_minor if line.result != "none" else line.payout_minor,
-        "why": line.message or (f"most {line.stake_max_minor / 100:,.2f}" if not good else ""),
+        "why": line.message or most,
         "bet": str(line.bet_id or line.ref),
     }
 
