@@ -55,11 +55,10 @@ class MarketReads(Shell[DurableMarkets]):
         return [] if self._serving() is None else self._machine().outbox_shards()
 
     def _present(self, market_nos: list[MarketNo] | None) -> list[MarketNo]:
-        here = self._machine().market_nos()
+        machine = self._machine()
         if market_nos is None:
-            return here
-        wanted = dict.fromkeys(market_nos)
-        return [no for no in here if no in wanted]
+            return machine.market_nos()
+        return [no for no in dict.fromkeys(market_nos) if machine.has_market(no)]
 
     # --- bets ------------------------------------------------------------------------------------
     def highest_bet_ids(self) -> dict[ShardNo, BetId]:

@@ -369,6 +369,10 @@ class MarketMachine(RecordedBets):
         """Return the numbers of all markets, in the order of their creation."""
         return list(self._slot_of)
 
+    def has_market(self, market_no: MarketNo) -> bool:
+        """Return whether there is such a market."""
+        return market_no in self._slot_of
+
     def price_image(self, market_no: MarketNo) -> PriceImage:
         """Return a market as a bettor sees it; KeyError when there is no such market."""
         slot = self._slot_of[market_no]
@@ -385,13 +389,12 @@ class MarketMachine(RecordedBets):
     def book_image(self, market_no: MarketNo) -> BookImage:
         """Return a market as a trader sees it; KeyError when there is no such market."""
         slot = self._slot_of[market_no]
-        windows = self._resolutions.windows_of(slot)
         return book_image(
             self._book,
             slot,
             key=self._keys[slot],
             names=self._names[slot],
-            windows=windows,
+            windows=self._resolutions.windows_of(slot),
             fixture_worst_minor=self._grids.worst_minor(slot),
             acceptance=self._waiting.of(slot),
             rules=self._rules,
@@ -411,10 +414,7 @@ class MarketMachine(RecordedBets):
         return self._book.has_flag(self._slot_of[market_no], MARKET_RESULTS)
 
     def decided_outcomes(self, market_no: MarketNo) -> tuple[int, ...]:
-        """Return the outcomes that have a result while others of their market have none.
-
-        KeyError when there is no such market.
-        """
+        """Return the outcomes with a result while others have none; KeyError: no such market."""
         return tuple(self._resolutions.decided(self._slot_of[market_no]))
 
     def overridden_outcomes(self, market_no: MarketNo) -> tuple[int, ...]:

@@ -29,7 +29,6 @@ from gateway.console.house_stop import HouseStop
 from gateway.console.lines import OPEN, OVER, POINTS_MAX, FixtureView, Line, OddsHistory
 from gateway.console.rounds import Rounds
 from gateway.messages.bet_lines import BetLine
-from gateway.messages.books import BOOKS_MAX
 from gateway.messages.fixtures import FixtureLine
 from gateway.messages.market import Market
 from gateway.messages.trader import Book
@@ -39,11 +38,16 @@ logger = logging.getLogger("overround.console")
 
 BOOKS_S: Final = 0.2
 """Seconds between two requests for the books that a screen shows."""
-SWEEP_PART: Final = BOOKS_MAX
-"""Books of the sweep in one round: 1,280 a second, so that 40,000 markets take half a minute."""
-CALM_S: Final = 2.0
-"""Seconds between two rounds while every book is held and no decided bet was missed: what the sweep
-then finds is only what no change of odds and no bet tells, as new limits."""
+ASKED_MAX: Final = 32
+"""Books of one request: a market's shell takes no bet while it makes its part of an answer."""
+SWEEP_PART: Final = 64
+FIRST_S: Final = 0.05
+"""Seconds between two rounds of the sweep until every book is held: 40,000 take half a minute."""
+SWEEP_S: Final = 0.2
+"""The same once they are, after decided bets were missed: two minutes."""
+CALM_S: Final = 0.5
+"""The same while none was: what the sweep then finds is only what no change of odds and no bet
+tells, as new limits."""
 BETS_MAX: Final = 5_000
 """Bets of the ticker that are kept; past it the oldest go."""
 HOUSE_S: Final = 1.0
@@ -183,10 +187,16 @@ class Model:
         line = self.lines.get(image.market)
         if line is None:
             line = self._new_line(image)
-        line.image = image
+        before, line.image = line.image, image
         now_s = time.time()
         line.odds_history.add(now_s, image.odds_milli, points_max=self._points_max(line))
-        self._rounds.changed((image.market,))
+        # Odds alone change no book; what a trader has done to them is on a shown fixture's page.
+        if (
+            line.book is None
+            or line.fixture in self.watched
+            or (before.status, before.active) != (image.status, image.active)
+        ):
+            self._rounds.changed((image.market,))
         self._note(line, now_s)
 
     def _points_max(self, line: Line) -> int:
@@ -424,18 +434,18 @@ class Model:
         missed = -1
         while True:
             lines = [one for one in self.lines.values() if is_live(one)]
-            calm = missed == self.bets_missed and all(one.book is not None for one in lines)
-            missed = self.bets_missed
+            first = any(one.book is None for one in lines)
+            calm, missed = missed == self.bets_missed, self.bets_missed
             for start in range(0, max(len(lines), 1), SWEEP_PART):
                 await self._ask_books(lines[start : start + SWEEP_PART])
-                await asyncio.sleep(CALM_S if calm and missed == self.bets_missed else BOOKS_S)
+                await asyncio.sleep(FIRST_S if first else CALM_S if calm else SWEEP_S)
 
     async def _ask_books(self, lines: Sequence[Line]) -> list[MarketNo]:
         """Ask for books, as many in a request as it may name; return those not answered."""
         numbers = [line.number for line in lines]
-        for start in range(0, len(numbers), BOOKS_MAX):
+        for start in range(0, len(numbers), ASKED_MAX):
             try:
-                answer = await self.session.books(numbers[start : start + BOOKS_MAX])
+                answer = await self.session.books(numbers[start : start + ASKED_MAX])
             except RefusedError:
                 return numbers[start:]  # the gateway is busy
             except ConnectionLostError:

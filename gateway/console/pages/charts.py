@@ -15,6 +15,11 @@ from gateway.console.pages.parts import Text, money_text
 from gateway.messages.exposure import Exposure
 
 _GRID: Final = {"left": 56, "right": 14, "top": 22, "bottom": 22}
+BUSY_S: Final = 2.0
+"""Seconds between two questions for the profit by score while bets come in: an answer takes the
+book of every market of the fixture, 7 ms of a shell in which it takes no bet."""
+SCORES_S: Final = 10.0
+"""The same while none does."""
 STILL_S: Final = 10.0
 """Seconds after which a chart of odds that stand still is drawn again, up to now."""
 
@@ -27,6 +32,8 @@ class Charts:
         self._view = view
         self._market = 0 if view.main is None else view.main.number
         self._asking = False
+        self._asked_s = 0.0
+        self._books: tuple[int, ...] = ()
         self._points: tuple[int, float] = (-1, 0.0)
         self._drawn: tuple[int, int, float] = (0, -1, 0.0)
         self._scores: tuple[object, ...] = ()
@@ -51,12 +58,15 @@ class Charts:
         """Ask for the exposure, and draw what has changed."""
         self._draw_profit()
         self._draw_odds()
-        if self._asking:
+        view, now_s = self._view, time.monotonic()
+        books = (view.bets, view.turnover_minor, view.running, view.status_count("suspended"))
+        if self._asking or now_s - self._asked_s < (SCORES_S if books == self._books else BUSY_S):
             return
+        self._books, self._asked_s = books, now_s
         self._asking = True
         exposures = self._screen.model.exposures
         try:
-            self._draw_score(await exposures.of(self._view.id, time.monotonic()))
+            self._draw_score(await exposures.of(view.id, now_s))
         except GatewayError as error:
             self._score_title.text = f"profit by final score: {error}"[:80]
         finally:

@@ -10,7 +10,7 @@ from engine.common.units import Minor
 from gateway.console.exposures import EVERY_S, Exposures
 from gateway.console.lines import POINTS_MAX
 from gateway.console.model import UNSEEN_POINTS_MAX, Model
-from gateway.console.rounds import CHANGED_MAX, ROUND_MAX, Rounds
+from gateway.console.rounds import CALM_MAX, CHANGED_MAX, ROUND_MAX, UNSEEN_MAX, Rounds
 from gateway.messages.exposure import Exposure
 from gateway.messages.market import Market
 from gateway.messages.trader import Book
@@ -23,14 +23,14 @@ LIMIT = Minor(1)
 def test_shown_markets_take_turns_beside_those_that_change_all_the_time() -> None:
     rounds, asked = Rounds(), Counter[MarketNo]()
     busy = [MarketNo(number) for number in range(5_001, 5_801)]
-    for _ in range(42):
+    for _ in range(100):
         rounds.changed((SHOWN[1_499], *busy))
         books = rounds.next(SHOWN)
         assert len(set(books)) == len(books) <= ROUND_MAX
         asked.update(books)
     assert min(asked[number] for number in SHOWN) >= 2
     assert max(asked[number] for number in SHOWN if number != 1_500) <= 3
-    assert min(asked[number] for number in busy) >= 42 // 3
+    assert min(asked[number] for number in busy) >= 100 // 13
 
 
 def test_the_first_to_change_is_asked_first_and_once() -> None:
@@ -38,9 +38,19 @@ def test_the_first_to_change_is_asked_first_and_once() -> None:
     rounds.changed(SHOWN)
     rounds.changed(SHOWN[:1])
     assert rounds.next(())[:3] == SHOWN[:3]
-    assert rounds.next(())[0] == SHOWN[CHANGED_MAX]
+    assert rounds.next(())[0] == SHOWN[UNSEEN_MAX]
+    shown = Rounds()
+    shown.changed(SHOWN)
+    assert shown.next(SHOWN[:2])[:3] == SHOWN[:3]
+    assert shown.next(SHOWN)[:2] == SHOWN[UNSEEN_MAX + 2 : UNSEEN_MAX + 4]
     assert Rounds().next(()) == []
     assert Rounds().next(SHOWN[:2]) == SHOWN[:2]
+    calm = Rounds()
+    calm.changed(SHOWN[-2:])
+    assert calm.next(SHOWN, calm=True) == [*SHOWN[-2:], *SHOWN[:CALM_MAX]]
+    busy = Rounds()
+    busy.changed(SHOWN)
+    assert busy.next(SHOWN)[:CHANGED_MAX] == SHOWN[:CHANGED_MAX]
 
 
 def test_bets_of_all_time_are_not_the_last_minute_s() -> None:
