@@ -4,6 +4,7 @@ Owns the commands and their bounds. A bet that waits is decided in the market's 
 market machine.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -46,6 +47,16 @@ class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     delay_ms: _DelayField = 0
     referral_ms: _ReferralField = 0
     referral_minor_from: _FromField = Minor(0)
+
+
+def strictest_acceptance(given: Sequence[Acceptance]) -> Acceptance:
+    """Return the longest delay and referral of some, and the smallest stake that any refers."""
+    least = [each.referral_minor_from for each in given if each.referral_minor_from]
+    return Acceptance(
+        delay_ms=max(each.delay_ms for each in given),
+        referral_ms=max(each.referral_ms for each in given),
+        referral_minor_from=min(least, default=Minor(0)),
+    )
 
 
 class AcceptancePatch(

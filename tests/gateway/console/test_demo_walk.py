@@ -7,6 +7,8 @@ import pytest
 from tests.gateway.console.browser import Visit, open_browser
 from tests.gateway.console.demo_run import open_demo
 
+REFERRED_FROM = "20"
+"""Stakes that wait for the person, in base currency."""
 HOME, DRAW = '[row-index="0"]', '[row-index="1"]'
 
 
@@ -14,6 +16,22 @@ async def odds_of(person: Visit, row: str) -> float:
     """Return the odds in a row of the final's first market, as they are shown."""
     text = await person.page.inner_text(f".ag-center-cols-container {row} .odds b")
     return float(text.replace(",", ""))
+
+
+async def decide_what_waits(person: Visit) -> None:
+    """Have large bets wait for this person, who declines one and cuts another."""
+    page = person.page
+    await person.filled("k", referral_ms="30000", referral_minor_from=REFERRED_FROM)
+    await person.open("/referrals")
+    await page.wait_for_selector(".ag-row[row-index='1']", timeout=60_000)
+    await person.ready()
+    await page.keyboard.press("d")
+    await page.keyboard.type("too much on one side")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".q-notification:has-text('decline bet')")
+    await person.ready()
+    await person.filled("o", stake_minor="1", seconds="10")
+    await page.wait_for_selector(".q-notification:has-text('offer on bet')")
 
 
 @pytest.mark.cluster
@@ -59,6 +77,8 @@ async def test_a_trader_follows_the_final_and_finds_it_all_in_the_audit(tmp_path
         )
         assert await odds_of(person, DRAW) == stands
 
+        await decide_what_waits(person)
+
         # Why a bet was refused.
         await person.open("/ticker")
         await page.wait_for_selector(".ag-cell-focus")
@@ -68,7 +88,7 @@ async def test_a_trader_follows_the_final_and_finds_it_all_in_the_audit(tmp_path
 
         # All of it is in the audit, with this person's name.
         await person.open("/audit")
-        for what in ("suspend_all", "resume_all", "override"):
+        for what in ("suspend_all", "resume_all", "override", "decline_referral", "offer_referral"):
             await page.keyboard.press("t")
             await page.keyboard.type(what)
             await page.keyboard.press("Enter")

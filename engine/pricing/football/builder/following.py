@@ -12,8 +12,9 @@ their fixture) and never applies a command.
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
+from engine.common.acceptance import AcceptancePatch, SetAcceptance, strictest_acceptance
 from engine.common.commands import (
     CancelBets,
     FeedStep,
@@ -31,10 +32,12 @@ from engine.common.commands import (
     SettleMarket,
 )
 from engine.common.events import (
+    AcceptanceSet,
     BetsCancelled,
     CancelRolledBack,
     FeedApplied,
     LimitsSet,
+    MarketCreated,
     MarketEvent,
     MarketSettled,
     OddsSet,
@@ -183,7 +186,10 @@ class BuilderMarkets:
                 legs = [standing(machine, leg).result for leg in builder.legs]
                 if _result(legs, builder.void, stands) != stands:
                     self._ruled.add(number)
-        return self._commands(machine, self._builders, at_ns, limits=True, windows=True)
+        return [
+            *self._commands(machine, self._builders, at_ns, limits=True, windows=True),
+            *self._acceptance_commands(machine, self._builders),
+        ]
 
     def commands(
         self, machine: MarketMachine, events: Sequence[MarketEvent], at_ns: Nanos
@@ -195,7 +201,7 @@ class BuilderMarkets:
         """
         touched: dict[MarketNo, None] = {}
         priced = markets_with_odds(events)
-        limits = False
+        limits = acceptance = False
         cancelled: list[BetsCancelled | CancelRolledBack] = []
         for event in events:
             if isinstance(event, Refused) or not hasattr(event, "market_no"):
@@ -207,6 +213,7 @@ class BuilderMarkets:
             touched |= dict.fromkeys(self._on.get(number, ()))
             for step in event.events if isinstance(event, FeedApplied) else (event,):
                 limits = limits or isinstance(step, LimitsSet)
+                acceptance = acceptance or isinstance(step, AcceptanceSet | MarketCreated)
                 if isinstance(step, BetsCancelled | CancelRolledBack):
                     cancelled.append(step)
         if not touched:
@@ -216,6 +223,7 @@ class BuilderMarkets:
             *self._window_commands(machine, cancelled, at_ns),
             *self._withdrawals(machine, legs_alone, at_ns),
             *self._commands(machine, touched, at_ns, limits=limits, windows=False),
+            *self._acceptance_commands(machine, touched if acceptance else ()),
         ]
 
     def _note_trader(self, event: MarketEvent) -> None:
@@ -331,6 +339,25 @@ class BuilderMarkets:
         if given.stake_minor_min > over.get("stake_minor_max", given.stake_minor_max):
             over["stake_minor_min"] = over["stake_minor_max"]
         return [SetLimits(market_no=number, limits=LimitsPatch(**over))]
+
+    def _acceptance_commands(
+        self, machine: MarketMachine, numbers: Iterable[MarketNo]
+    ) -> list[MarketCommand]:
+        """Return what delays and refers builders as their strictest leg is; nothing is loosened.
+
+        Else a bet that waits on its own market would be taken at once in a builder.
+        """
+        commands: list[MarketCommand] = []
+        for number in numbers:
+            if machine.price_delta(number).status not in _OPEN:
+                continue
+            legs = [machine.book_image(leg).acceptance for leg, _ in self._builders[number].legs]
+            given = machine.book_image(number).acceptance
+            strictest = strictest_acceptance([given, *legs])
+            if strictest != given:
+                patch = AcceptancePatch(**asdict(strictest))
+                commands.append(SetAcceptance(market_no=number, acceptance=patch, why=SOURCE))
+        return commands
 
     def phase_commands(
         self, machine: MarketMachine, fixture: str, rules: PhaseLimits, *, live: bool

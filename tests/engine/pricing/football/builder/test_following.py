@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.common.acceptance import AcceptancePatch, SetAcceptance
 from engine.common.commands import (
     CancelBets,
     CancelMarket,
@@ -20,7 +21,7 @@ from engine.common.commands import (
     SettleMarket,
     SuspendMarket,
 )
-from engine.common.events import FeedApplied, Refused
+from engine.common.events import AcceptanceSet, FeedApplied, Refused
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.outcome_marks import (
@@ -79,6 +80,8 @@ class Followed:
         event = self.machine.apply(command, self.at_ns)
         for each in self.builders.commands(self.machine, [event], self.at_ns):
             applied = self.machine.apply(each, self.at_ns)
+            if isinstance(applied, AcceptanceSet):
+                continue
             assert isinstance(applied, FeedApplied), applied
             refused = [step.reason for step in applied.events if isinstance(step, Refused)]
             assert set(refused) <= {Reason.WINDOW_KNOWN}, applied
@@ -94,6 +97,28 @@ class Followed:
 
 def fed(number: int, *steps: FeedStep, at: int) -> FeedUpdate:
     return FeedUpdate(market_no=MarketNo(number), source="uof", position=at, steps=steps)
+
+
+def test_a_builder_waits_as_its_strictest_leg_does_and_nothing_loosens_it() -> None:
+    """Else a bet that waits on its own market would be taken at once in a builder."""
+    it = Followed()
+
+    def set_figures(number: int, **figures: int) -> None:
+        patch = AcceptancePatch(**figures)  # type: ignore[arg-type]
+        assert not it.do(SetAcceptance(market_no=MarketNo(number), acceptance=patch))
+
+    def figures_of(number: int) -> tuple[int, int, int]:
+        found = it.machine.book_image(MarketNo(number)).acceptance
+        return found.delay_ms, found.referral_ms, found.referral_minor_from
+
+    set_figures(3, delay_ms=2_000, referral_ms=60_000, referral_minor_from=900)
+    set_figures(1, delay_ms=5_000, referral_ms=10_000, referral_minor_from=1_000)
+    assert figures_of(4) == (5_000, 10_000, 1_000)
+    assert figures_of(5) == (5_000, 60_000, 900)
+    set_figures(1, delay_ms=0)
+    set_figures(4, delay_ms=7_000)
+    assert figures_of(4) == (7_000, 10_000, 1_000)
+    assert figures_of(5) == (5_000, 60_000, 900)
 
 
 def test_a_feeds_message_to_a_leg_stops_and_starts_its_builders() -> None:
