@@ -65,7 +65,14 @@ window.Overround = (() => {
 
   // A field over the page. It opens in the browser itself, so that no key typed after it is a command.
   let field = null;
-  const close = () => { field?.box.remove(); field = null; };
+  const close = () => {
+    if (!field) return;
+    field.box.remove();
+    field = null;
+    // The field had the browser's focus: arrows are the table's again.
+    const grid = api(main), cell = grid?.getFocusedCell();
+    if (cell) grid.setFocusedCell(cell.rowIndex, cell.column);
+  };
   const make = (tag, name, parent) => {
     const made = document.createElement(tag);
     made.className = name;
@@ -197,6 +204,8 @@ window.Overround = (() => {
   const applyNow = (grid, id, change) => {
     const whole = (row) => ({ ...grid.getRowNode(row.id)?.data, ...row });
     grid.applyTransaction({ ...change, update: change.update?.map(whole) });
+    // A row that has gone takes its focus with it, so that keys are of one that is shown.
+    if (id === main && grid.getFocusedCell()?.rowIndex >= grid.getDisplayedRowCount()) grid.clearFocusedCell();
     if (id === main && change.add) setTimeout(() => focusFirst(grid), 50);
   };
   const applyEarly = (id, tries) => {
