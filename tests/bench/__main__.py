@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench.connections import many_connections
+from tests.bench.console import traders_console
 from tests.bench.core import durable_core, kernel_alone
 from tests.bench.exchange_parse import exchange_parse
 from tests.bench.fairness import fairness
@@ -34,6 +35,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "slip-path": slips_over_the_wire,
     "legs": legs_settled,
     "watched": watched_bets,
+    "console": traders_console,
     "connections": many_connections,
     "fairness": fairness,
     "frames": parse_frames,
