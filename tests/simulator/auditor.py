@@ -31,11 +31,13 @@ from tests.faults.faulty_disk import FaultyDisk
 from tests.simulator.account_model import ShardModel
 from tests.simulator.clients import Received
 from tests.simulator.journals import BrokenOrderError, all_files, records_of
-from tests.simulator.market_model import AcceptedBet, MarketModel, ShellModel
+from tests.simulator.market_model import ShellModel
+from tests.simulator.one_market import AcceptedBet, MarketModel
 from tests.simulator.settings import FOLDER, currency_of
 from tests.simulator.slip_audit import SlipAudit, content_booked, content_sent
 from tests.simulator.slip_model import SlipModel
 from tests.simulator.story import PlaceSlip
+from tests.simulator.wait_audit import WaitAudit
 from tests.simulator.world import World
 
 _RESULT_CANCELLED = 6
@@ -70,6 +72,8 @@ class Audit:
         self._check_bets()
         self._check_money()
         self._check_answers()
+        record = self._world.clients.record
+        WaitAudit(self._models.values(), self._shells, record, self._fault).run()
         self._check_order()
         self._check_replays()
         return self.faults

@@ -10,21 +10,31 @@ import msgspec
 
 from actors.messages import encode
 from gateway.messages.base import Error
-from gateway.messages.bettor import AskBalance, AskStatus, BalanceAnswer, Bet, Place, SlipAnswer
+from gateway.messages.bettor import (
+    AskBalance,
+    AskStatus,
+    BalanceAnswer,
+    Bet,
+    BetWaits,
+    Place,
+    SlipAnswer,
+)
 from gateway.messages.protocol import ServerMessage
+from gateway.messages.referrals import AskReferrals, Referred
 from gateway.messages.slips import BetLines, Leg, SlipBet
 from gateway.messages.slips import PlaceSlip as PlaceSlipMessage
 from gateway.messages.trader import Control, Controlled
 from gateway.session.tokens import Role, TokenKey
 from tests.simulator.event_loop import SimulatedLoop
 from tests.simulator.processes import BASE_NS
+from tests.simulator.referrals import bets_on_offer, decision_on
 from tests.simulator.sockets import (
     VirtualTransport,
     client_frame,
     handshake,
     server_payloads,
 )
-from tests.simulator.story import Command, PlaceBet, PlaceSlip
+from tests.simulator.story import Command, DecideReferral, PlaceBet, PlaceSlip
 
 SECRET = b"the secret of a simulated bookmaker, long enough"
 KEY = TokenKey(SECRET)
@@ -72,6 +82,15 @@ class Commanded(NamedTuple):
     event: Any
 
 
+class Waited(NamedTuple):
+    """What a client was told of a bet or a slip that waits."""
+
+    account: int
+    ref: str
+    bet_id: int
+    reason: int
+
+
 class Record:
     """What all clients sent and received, in the order of time."""
 
@@ -79,6 +98,7 @@ class Record:
         self.sent: list[Sent] = []
         self.received: list[Received] = []
         self.commanded: list[Commanded] = []
+        self.waited: list[Waited] = []
         self.balances: list[tuple[float, int, BalanceAnswer]] = []
         self.errors: dict[int, int] = {}
 
@@ -95,6 +115,7 @@ class Connection:
         self._record = record
         self._greeted = False
         self._bets: dict[str, list[float]] = {}
+        self._singles: dict[str, PlaceBet] = {}
         self._asked: dict[int, tuple[float, Any]] = {}
         self._number = 0
         self._unsent: list[bytes] = []
@@ -109,6 +130,7 @@ class Connection:
         if isinstance(bet, PlaceSlip):
             self._send(_slip(bet))
             return
+        self._singles[bet.ref] = bet
         self._send(
             Place(
                 ref=bet.ref,
@@ -125,6 +147,10 @@ class Connection:
 
     def ask_balance(self) -> None:
         self._send(AskBalance(id=self._ask("")))
+
+    def decide(self, step: DecideReferral) -> None:
+        """Ask for the bets that wait for a trader; the answer's bet is then decided."""
+        self._send(AskReferrals(id=self._ask(step)))
 
     def command(self, step: Command) -> None:
         self._send(Control(id=self._ask(step.command), commands=(step.command,)))
@@ -167,11 +193,10 @@ class Connection:
         now_s = self._loop.time()
         record = self._record
         if isinstance(message, Bet):
-            sendings = self._bets[message.ref]
             record.received.append(
                 Received(
                     now_s,
-                    sendings.pop(0) if len(sendings) > 1 else sendings[0],
+                    self._sent_s(message.ref),
                     "bet",
                     self.account,
                     message.ref,
@@ -182,13 +207,15 @@ class Connection:
                     message.final or message.state == "accepted",
                 )
             )
+            for bet in bets_on_offer(self._singles.get(message.ref), message):
+                self.place(bet)
+        elif isinstance(message, BetWaits | Referred):
+            self._take_wait(message)
         elif isinstance(message, SlipBet):
-            sendings = self._bets[message.ref]
-            sent_s = sendings.pop(0) if len(sendings) > 1 else sendings[0]
             record.received.append(
                 Received(
                     now_s,
-                    sent_s,
+                    self._sent_s(message.ref),
                     "bet",
                     self.account,
                     message.ref,
@@ -231,6 +258,22 @@ class Connection:
                 record.received.append(
                     Received(now_s, sent_s, "status", self.account, ref, "none", 0, 0, message.code)
                 )
+
+    def _sent_s(self, ref: str) -> float:
+        """Return when what an answer on a bet belongs to was sent."""
+        sendings = self._bets[ref]
+        return sendings.pop(0) if len(sendings) > 1 else sendings[0]
+
+    def _take_wait(self, message: BetWaits | Referred) -> None:
+        """Note that a bet waits, or decide one of those that wait for a trader."""
+        if isinstance(message, BetWaits):
+            notice = Waited(self.account, message.ref, message.bet_id, message.reason)
+            self._record.waited.append(notice)
+            return
+        _, step = self._asked.pop(message.id)
+        command = decision_on(step, message)
+        if command is not None:
+            self.command(Command(at_ms=step.at_ms, command=command, gateway=step.gateway))
 
 
 def _slip(step: PlaceSlip) -> PlaceSlipMessage:

@@ -58,18 +58,9 @@ _BETS_A_MS = (0.04, 0.1, 0.2, 0.4, 1.0)
 _FAULT_SHARES = (0.0, 0.02, 0.05, 0.05, 0.12, 0.12)
 """Faults in steps, likewise."""
 _FAULT_KINDS = (
-    "disturb",
-    "disturb",
-    "disturb",
-    "kill",
-    "kill in write",
-    "freeze",
-    "fill",
-    "fill",
-    "fail",
-    "clock",
-    "straggler",
-)
+    "disturb", "disturb", "disturb", "kill", "kill in write", "freeze", "fill", "fill",
+    "fail", "clock", "straggler",
+)  # fmt: skip
 """Kinds of faults; a story has a random part of them, so that one kind cannot hide another."""
 _AGAIN_SHARES = (0.1, 0.3, 0.5)
 """How often a bet is sent once more."""
@@ -115,6 +106,7 @@ class Generator:
         fault_share: float | None = None,
         pace: float | None = None,
         slip_share: float | None = None,
+        waits: bool | None = None,
     ) -> None:
         self._rng = random.Random(seed)
         self._layout = layout
@@ -127,7 +119,7 @@ class Generator:
         self._placed: list[PlaceBet | PlaceSlip] = []
         self._slips = SlipSteps(self._rng, layout, self._odds)
         self._early = EarlySteps(seed, layout)
-        self._beside = StepsBeside(seed, layout)
+        self._beside = StepsBeside(seed, layout, waits=waits)
         rng = self._rng
         self._bets_a_ms = rng.choice(_BETS_A_MS if pace is None else (pace,))
         shares = _FAULT_SHARES if fault_share is None else (fault_share,)
@@ -453,6 +445,7 @@ def make_story(
     fault_share: float | None = None,
     pace: float | None = None,
     slip_share: float | None = None,
+    waits: bool | None = None,
 ) -> Story:
     """Return the story of a seed.
 
@@ -472,6 +465,8 @@ def make_story(
         Steps a millisecond; without it the seed chooses.
     slip_share : float, optional
         Slips of several legs in bets; without it the seed chooses.
+    waits : bool, optional
+        Whether markets delay and refer bets; without it the seed chooses.
     """
     if layout is None:
         rng = random.Random(seed ^ 0x1A70)
@@ -494,5 +489,6 @@ def make_story(
         fault_share=fault_share,
         pace=pace,
         slip_share=slip_share,
+        waits=waits,
     )
     return generator.make()

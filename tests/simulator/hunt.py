@@ -71,6 +71,8 @@ class Hunt(NamedTuple):
     seeds_max: int = 30
     slip_share: float = 0.0
     """Slips of several legs in bets."""
+    waits: bool = False
+    """Whether markets delay and refer bets."""
     written: Callable[[int], Story] | None = None
     """Makes the story of a seed instead of the generator."""
 
@@ -85,5 +87,6 @@ class Hunt(NamedTuple):
             fault_share=0.12,
             pace=self.pace,
             slip_share=self.slip_share,
+            waits=self.waits,
         )
         return replace(story, layout=replace(story.layout, road=False))

@@ -5,16 +5,15 @@ bets then, at which odds, and within which limits. Shares no code with the engin
 takes the records' layouts, commands and events only.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil
 from typing import Any
 
-from msgspec import UNSET
-
-from engine.common.commands import CreateMarket, SetOdds
-from engine.common.corrections import CorrectionCommand, CorrectOdds, RestoreBets
+from engine.common.acceptance import ReferralCommand
+from engine.common.commands import CreateMarket
 from engine.common.events import (
+    AcceptanceSet,
     BetsCancelled,
     BetsRestored,
     BetsVoided,
@@ -38,15 +37,27 @@ from engine.common.events import (
     OutcomesSettled,
     OutcomesSuspended,
     PlayBegun,
+    Refused,
     SettlementRolledBack,
     StatusSet,
 )
-from engine.common.rows import FLAG_LEG, FLAG_RELEASED
+from engine.common.rows import FLAG_FENCE, FLAG_LEG, FLAG_RELEASED
 from persistence.frames import Record
 from persistence.records import Kind, decode_bets, decode_charges, decode_market_control
 from tests.simulator.fixture_model import fixture_of, worst_minor
+from tests.simulator.one_market import (
+    ACTIVE,
+    CANCELLED,
+    CLOSED,
+    HANDED_OVER,
+    ONE,
+    SETTLED,
+    SUSPENDED,
+    AcceptedBet,
+    MarketModel,
+)
+from tests.simulator.waiting_model import DELAYED, REFERRED, WaitingModel
 
-ACTIVE, INACTIVE, SUSPENDED, HANDED_OVER, SETTLED, CANCELLED, CLOSED = (1, 0, -1, -2, -3, -4, -5)
 _STATUS_AFTER = {
     MarketOpened: ACTIVE,
     MarketResumed: ACTIVE,
@@ -59,190 +70,8 @@ _STATUS_AFTER = {
 _CHARGE_FIELDS = ("bet_id", "stake_minor", "charge_no", "flags")
 _FENCED = 904
 _FIXTURE_LIABILITY = 705
-_ONE = 1_000_000
-
-
-@dataclass
-class AcceptedBet:
-    """A bet that a market accepted, and its place in the shell's history."""
-
-    bet_id: int
-    seq: int
-    number: int
-    at_ns: int
-    account: int
-    market: int
-    outcome: int
-    stake: int
-    odds: int
-    odds_seen: int
-    rate: int
-    """Millionths of base currency for one unit of the stake's currency."""
-    is_leg: bool = False
-    """Whether it is a leg of a slip: its stake is then what the slip charges by now."""
-    charge_no: int = 0
-    released: bool = False
-    factor: int = 0
-    """Thousandths of the limits of one bet by which it was decided, 0 for all of them."""
-    early_lead: int = 0
-    """The largest lead of its side that was told while it stood and was not refunded."""
-    pre_match: bool = False
-    """Whether it was accepted before play had begun, by what was known at its first lead."""
-
-
-@dataclass
-class MarketModel:
-    """One market as its journal tells it."""
-
-    number: int
-    key: str
-    odds: list[int]
-    limits: Any
-    status: int = INACTIVE
-    active: list[bool] = field(default_factory=list)
-    bets: list[AcceptedBet] = field(default_factory=list)
-    windows: dict[tuple[Any, Any, int], int] = field(default_factory=dict)
-    """Cancelled windows: their times and outcome, and the number of decisions before."""
-    results: dict[int, Any] = field(default_factory=dict)
-    corrections: dict[int, dict[int, int]] = field(default_factory=dict)
-    """By number: the odds at which a correction settles bets, by their ids; 0: void."""
-    play_ns: int | None = None
-    held: set[int] = field(default_factory=set)
-    standing: dict[int, int] = field(default_factory=dict)
-    """Odds that a trader's override gave; `odds` and `active` are those that were given last."""
-
-    def note_mark(self, event: Any) -> None:
-        """Apply an event of a trader's marks on outcomes."""
-        if isinstance(event, OutcomesSuspended):
-            self.held |= set(event.outcomes)
-        elif isinstance(event, OutcomesResumed):
-            self.held -= set(event.outcomes)
-        elif isinstance(event, OddsOverridden):
-            self.standing |= {quote.outcome: quote.odds_milli for quote in event.quotes}
-        else:
-            for quote in event.quotes:
-                self.standing.pop(quote.outcome, None)
-
-    def quote(self, command: SetOdds) -> None:
-        """Apply odds as they were given; an outcome that has a result is not offered."""
-        for quote in command.quotes:
-            self.odds[quote.outcome] = quote.odds_milli
-            self.active[quote.outcome] = quote.active and quote.outcome not in self.results
-
-    def refunded(self, bet: AcceptedBet) -> bool:
-        if self.status == CANCELLED or self.correction(bet) == 0:
-            return True
-        return any(
-            bet.number < count
-            and (from_ns is None or bet.at_ns >= from_ns)
-            and (until_ns is None or bet.at_ns < until_ns)
-            and bet.outcome == outcome
-            for (from_ns, until_ns, outcome), count in self.windows.items()
-        )
-
-    def correction(self, bet: AcceptedBet) -> int | None:
-        """Return the odds of the last correction of a bet that stands, 0 if that voids it."""
-        stand = [each[bet.bet_id] for each in self.corrections.values() if bet.bet_id in each]
-        return stand[-1] if stand else None
-
-    def odds_of(self, bet: AcceptedBet) -> int:
-        """Return the odds at which a bet is settled if it wins."""
-        return self.correction(bet) or bet.odds
-
-    def correct(self, command: CorrectionCommand, event: Any) -> int:
-        """Apply a correction, or take one back; return how many bets it concerns."""
-        if isinstance(command, RestoreBets):
-            return len(self.corrections.pop(command.correction_no, {}))
-        choice, quotes = command.bets, dict.fromkeys(range(len(self.odds)), 0)
-        if isinstance(command, CorrectOdds):
-            quotes = {each.outcome: each.odds_milli for each in command.quotes}
-        before_ns = choice.accepted_before_ns
-        corrected: dict[int, int] = {}
-        for bet in self.bets:
-            if isinstance(before_ns, int) and bet.at_ns >= before_ns:
-                break
-            odds, stands = quotes.get(bet.outcome), self.correction(bet)
-            if (
-                odds is not None
-                and odds != (bet.odds if stands is None else stands)
-                and not bet.released
-                and choice.account_no in (UNSET, bet.account)
-                and (not choice.outcomes or bet.outcome in choice.outcomes)
-                and bet.at_ns >= (choice.from_ns or 0)
-                and (choice.until_ns is None or bet.at_ns < choice.until_ns)
-            ):
-                corrected[bet.bet_id] = odds
-        self.corrections[event.settlement_no] = corrected
-        return len(corrected)
-
-    def named(self, event: Any) -> frozenset[int]:
-        """Return the outcomes that an event concerns."""
-        return frozenset(event.outcomes or range(len(self.odds)))
-
-    def cancel_bets(self, event: Any, number: int) -> None:
-        """Cancel the bets of an event's window, also those accepted since it was cancelled last."""
-        if isinstance(event.accepted_before_ns, int):
-            late = [bet.number for bet in self.bets if bet.at_ns >= event.accepted_before_ns]
-            number = min([number, *late])
-        for outcome in self.named(event):
-            window = (event.from_ns, event.until_ns, outcome)
-            self.windows[window] = max(number, self.windows.get(window, 0))
-
-    def roll_back_cancel(self, event: Any, number: int) -> None:
-        """Take outcomes out of the cancellations of an event's times, the market's included."""
-        if (event.from_ns, event.until_ns) == (None, None) and self.status == CANCELLED:
-            for outcome in range(len(self.odds)):
-                self.windows[None, None, outcome] = number
-        for outcome in self.named(event):
-            self.windows.pop((event.from_ns, event.until_ns, outcome), None)
-
-    def mark(self, event: EarlyPaid) -> int:
-        """Mark the legs on a side that leads; return how many have a new or a larger mark."""
-        marked = [
-            bet
-            for bet in self.bets
-            if bet.is_leg
-            and bet.outcome == event.outcome
-            and bet.at_ns < event.until_ns
-            and bet.early_lead < event.lead
-            and not bet.released
-            and not self.refunded(bet)
-        ]
-        for bet in marked:
-            if not bet.early_lead:
-                bet.pre_match = bet.at_ns < (self.play_ns or 0)
-            bet.early_lead = event.lead
-        return len(marked)
-
-    def payback(self, bet: AcceptedBet) -> int | None:
-        """Return what a bet gets back by now; None while it is open."""
-        back = self.back(bet)
-        return None if back is None else floor(bet.stake * back)
-
-    def back(self, bet: AcceptedBet) -> Fraction | None:
-        """Return what one unit of a bet's stake gets back by now; None while it is open."""
-        if self.refunded(bet):
-            return Fraction(1)
-        result = self.results.get(bet.outcome)
-        if result is None:
-            return None
-        void = Fraction(result.void_halves, 2)
-        share = Fraction(result.dead_heat_num, result.dead_heat_den)
-        won = int(result.won and result.void_halves < 2)
-        return (1 - void) * won * Fraction(self.odds_of(bet), 1_000) * share + void
-
-    def liabilities(self) -> list[Fraction]:
-        """Return what the house loses by each outcome in base currency.
-
-        A payout is what the bettor gets, rounded down in the bettor's own currency; it is then
-        worth an exact amount of base currency, as its stake is.
-        """
-        taken, payouts = 0, [0] * len(self.odds)
-        for bet in self.bets:
-            if not self.refunded(bet):
-                taken += bet.stake * bet.rate
-                payouts[bet.outcome] += bet.stake * self.odds_of(bet) // 1_000 * bet.rate
-        return [Fraction(payout - taken, _ONE) for payout in payouts]
+_GUARDS = (305, 306, 307, 308)
+"""Refusals of a feed's odds that suspend its market, since its last odds may be wrong too."""
 
 
 class ShellModel:
@@ -257,6 +86,7 @@ class ShellModel:
         self.suspended_seq: dict[str, int] = {}
         """The record of each suspension, by the reason that its trader gave."""
         self.faults: list[str] = []
+        self.waiting = WaitingModel(self._fault)
         self._content: dict[int, tuple[int, ...]] = {}
         self._number = 0
 
@@ -279,6 +109,8 @@ class ShellModel:
                         active=[command.offered] * len(command.odds_milli),
                     )
                 self._read_event(event, record, command)
+                if isinstance(command, ReferralCommand):
+                    self._decide_referral(command, event, record)
                 if isinstance(event, BetsVoided | OddsCorrected | BetsRestored):
                     self._read_correction(command, event)
 
@@ -306,21 +138,10 @@ class ShellModel:
             if reason in (0, known[0]) and (reason, odds) != known[:2]:
                 self._fault(f"bet {bet_id} was decided twice: {known[:2]}, then {(reason, odds)}")
             return
-        self.decisions[bet_id] = (reason, odds, record.seq)
-        self._content[bet_id] = content
-        self._number += 1
-        if flags & 1 and reason != _FENCED:
-            self._fault(f"bet {bet_id} is fenced and got the decision {reason}")
-        if reason not in (0, _FIXTURE_LIABILITY):
-            return
-        market = self.markets.get(market_no)
-        if market is None:
-            self._fault(f"bet {bet_id} was decided on market {market_no}, which there is not")
-            return
         bet = AcceptedBet(
             bet_id,
             record.seq,
-            self._number - 1,
+            self._number,
             record.at_ns,
             account,
             market_no,
@@ -332,13 +153,99 @@ class ShellModel:
             bool(flags & FLAG_LEG),
             factor=factor,
         )
-        self._check_fixture(market, bet, refused=bool(reason))
+        waits = self.waiting.bets.get(bet_id)
+        if waits is not None:
+            if self.waiting.ends(waits, bet, policy, record.at_ns, reason):
+                self._decided(bet, reason, policy, content)
+            return
+        market = self.markets.get(market_no)
+        if market is not None and not flags & FLAG_FENCE:
+            offered = self.waiting.takes_offer(bet, record.at_ns)
+            stands = market.status == ACTIVE and market.offers(outcome)
+            self.waiting.judge_new(bet, reason, offered=offered, stands=stands)
+            if reason in (DELAYED, REFERRED):
+                self._begin_to_wait(market, bet, policy, reason)
+                return
+        if flags & FLAG_FENCE and reason != _FENCED:
+            self._fault(f"bet {bet_id} is fenced and got the decision {reason}")
+        self._decided(bet, reason, policy, content)
+
+    def _decided(self, bet: AcceptedBet, reason: int, policy: int, content: Any) -> None:
+        """Note the decision on a bet, and judge it."""
+        self.decisions[bet.bet_id] = (reason, bet.odds, bet.seq)
+        self._content[bet.bet_id] = content
+        self._number += 1
+        if reason not in (0, _FIXTURE_LIABILITY):
+            return
+        market = self.markets.get(bet.market)
+        if market is None:
+            self._fault(f"bet {bet.bet_id} was decided on market {bet.market}, which is not")
+            return
+        permitted = bet.bet_id in self.waiting.permitted
+        if not permitted:
+            self._check_fixture(market, bet, refused=bool(reason))
         if reason:
             return
         self._check_acceptance(market, bet, policy)
         market.bets.append(bet)
-        self.accepted[bet_id] = bet
-        self._check_limits(market, bet)
+        self.accepted[bet.bet_id] = bet
+        if not permitted:
+            self._check_limits(market, bet)
+
+    def _begin_to_wait(
+        self, market: MarketModel, bet: AcceptedBet, policy: int, reason: int
+    ) -> None:
+        """Judge a bet that waits from now on as if it were accepted, but for a trader's limits."""
+        permitted = bet.bet_id in self.waiting.permitted
+        self.waiting.add(bet, policy, reason, bet.at_ns)
+        now = replace(bet, odds=bet.odds_seen if permitted else market.odds_now(bet.outcome))
+        self._check_acceptance(market, now, policy)
+        if permitted:
+            return
+        market.bets.append(now)
+        if reason == DELAYED:
+            self._check_limits(market, now)
+        elif not self.waiting.is_large(bet) and not self._near_a_limit(market, now):
+            self._fault(f"bet {bet.bet_id} of record {bet.seq} waits for a trader, and fits")
+        market.bets.pop()
+        if reason == DELAYED:
+            self._check_fixture(market, now, refused=False)
+
+    def _near_a_limit(self, market: MarketModel, bet: AcceptedBet) -> bool:
+        """Return whether a bet in the book may break a limit; each bet may be rounded by a unit."""
+        slack, limits = len(market.bets) + 1, market.limits
+        factor = Fraction(bet.factor or 1_000, 1_000)
+        stake = Fraction(bet.stake * bet.rate, ONE)
+        payout = Fraction(bet.stake * bet.odds // 1_000 * bet.rate, ONE)
+        liabilities = market.liabilities()
+        fixture, most = fixture_of(market.key), limits.fixture_liability_minor_max
+        return (
+            stake + 1 > limits.stake_minor_max * factor
+            or payout + 2 > limits.payout_minor_max * factor
+            or liabilities[bet.outcome] + slack > limits.outcome_liability_minor_max
+            or max(liabilities) + slack > limits.market_liability_minor_max
+            or 0
+            < most
+            < worst_minor(each for each in self.markets.values() if fixture_of(each.key) == fixture)
+        )
+
+    def _decide_referral(self, command: ReferralCommand, event: Any, record: Record) -> None:
+        """Apply a trader's decision on a bet that waits for one."""
+        if isinstance(event, Refused):
+            self.waiting.refused(command, int(event.reason), record.at_ns)
+            return
+        waits = self.waiting.decide(command, event, record.at_ns)
+        if waits is None:
+            return
+        bet = replace(
+            waits.bet,
+            seq=record.seq,
+            at_ns=record.at_ns,
+            number=self._number,
+            odds=event.odds_milli,
+        )
+        content = (bet.stake, bet.account, bet.market, bet.odds_seen, bet.outcome)
+        self._decided(bet, int(event.reason), waits.policy, content)
 
     def _charge(self, bet_id: int, stake: int, charge_no: int, flags: int) -> None:
         """Apply a charge: the stake that a slip lets run on its leg from now on."""
@@ -361,7 +268,8 @@ class ShellModel:
             self._fault(f"{what} on an outcome that was not offered")
         if bet.outcome in market.held:
             self._fault(f"{what} on an outcome that a trader held")
-        odds = market.standing.get(bet.outcome, market.odds[bet.outcome])
+        permitted = bet.bet_id in self.waiting.permitted
+        odds = bet.odds_seen if permitted else market.odds_now(bet.outcome)
         if bet.odds != odds:
             self._fault(f"{what} at {bet.odds} instead of {odds}")
         if bet.odds != bet.odds_seen and (
@@ -374,11 +282,11 @@ class ShellModel:
     def _check_limits(self, market: MarketModel, bet: AcceptedBet) -> None:
         limits = market.limits
         what = f"bet {bet.bet_id} of record {bet.seq} passes a limit of market {bet.market}"
-        stake = Fraction(bet.stake * bet.rate, _ONE)
+        stake = Fraction(bet.stake * bet.rate, ONE)
         factor = Fraction(bet.factor or 1_000, 1_000)
         if not limits.stake_minor_min <= ceil(stake) or stake > limits.stake_minor_max * factor:
             self._fault(f"{what}: stake {stake}")
-        payout = Fraction(bet.stake * bet.odds // 1_000 * bet.rate, _ONE)
+        payout = Fraction(bet.stake * bet.odds // 1_000 * bet.rate, ONE)
         if payout > limits.payout_minor_max * factor:
             self._fault(f"{what}: payout {payout}")
         liabilities = market.liabilities()
@@ -411,6 +319,8 @@ class ShellModel:
         if isinstance(event, FeedApplied):
             for each, step in zip(event.events, command.steps, strict=True):
                 self._read_event(each, record, step)
+                if isinstance(each, Refused) and int(each.reason) in _GUARDS:
+                    self._stop_at_last_odds(self.markets[event.market_no])
             return
         market = self.markets.get(getattr(event, "market_no", -1))
         if market is None:
@@ -431,6 +341,8 @@ class ShellModel:
             market.note_mark(event)
         elif isinstance(event, LimitsSet):
             market.limits = event.limits
+        elif isinstance(event, AcceptanceSet):
+            self.waiting.set_figures(command, event)
         elif isinstance(event, MarketSettled):
             market.results = dict(enumerate(event.results))
         elif isinstance(event, OutcomesSettled):
@@ -446,6 +358,13 @@ class ShellModel:
         if isinstance(event, OutcomesSettled) and event.status != SETTLED:
             for outcome in event.outcomes:
                 market.active[outcome] = False
+        self.waiting.stop(market)
+
+    def _stop_at_last_odds(self, market: MarketModel) -> None:
+        """Suspend a market whose feed gave odds that were refused."""
+        if market.status == ACTIVE:
+            market.status = SUSPENDED
+        self.waiting.stop(market)
 
     def _read_early(self, event: PlayBegun | EarlyPaid, market: MarketModel) -> None:
         what = f"market {event.market_no}"

@@ -30,6 +30,16 @@ class Clock:
     def __init__(self, loop: SimulatedLoop) -> None:
         self._loop = loop
         self.moved_ns = 0
+        self._moved_most_ns = 0
+
+    def move(self, by_ns: int) -> None:
+        """Have the clock jump."""
+        self.moved_ns += by_ns
+        self._moved_most_ns = max(self._moved_most_ns, self.moved_ns)
+
+    def catch_up(self) -> None:
+        """Set the clock so that no record is later than it: until then no record's time goes on."""
+        self.moved_ns = self._moved_most_ns
 
     def __call__(self) -> int:
         return BASE_NS + int(self._loop.time() * 1e9) + self.moved_ns

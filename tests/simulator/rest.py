@@ -34,6 +34,8 @@ def _shell_waits(name: str, shell: Any) -> str:
     if shell.why:
         return f"does not serve: {shell.why}"
     if name.startswith("market"):
+        if len(shell._durable.machine._waiting):
+            return "has bets that wait"
         return "has settlements to send" if shell.outbox_shards() else ""
     if len(shell.pending(*_ALL)):
         return "has pending bets"

@@ -14,8 +14,8 @@ from engine.common.units import STAKE_MINOR_MAX
 from simulations.expected_offers import added_minor
 from simulations.expected_slips import charges_minor, owed_minor
 from tests.simulator.account_model import ShardModel
-from tests.simulator.market_model import AcceptedBet, MarketModel
 from tests.simulator.offers import offered
+from tests.simulator.one_market import AcceptedBet, MarketModel
 from tests.simulator.slip_model import (
     ACCEPTED,
     PENDING,

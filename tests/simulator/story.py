@@ -101,6 +101,21 @@ class Command(Step, frozen=True, tag=True):
     gateway: int = 0
 
 
+class DecideReferral(Step, frozen=True, tag=True):
+    """A trader asks what waits for one and decides one of those bets.
+
+    `pick` chooses the bet, by its place in the list; `stake_milli` and `odds_milli` are what an
+    offer is, in thousandths of what the bettor asked for.
+    """
+
+    how: str
+    pick: int
+    stake_milli: int = 1_000
+    odds_milli: int = 1_000
+    window_ms: int = 30_000
+    gateway: int = 0
+
+
 class FeedMessage(Step, frozen=True, tag=True):
     """A feed's message to a market, sent until the shell has answered it."""
 
@@ -182,7 +197,7 @@ class MoveClock(Step, frozen=True, tag=True):
 
 OPERATIONS = (
     PlaceBet, PlaceSlip, AskSlip, AskMoney, DropClient, Command, FeedMessage, MoveMoney,
-    ChangeAccount, ChangeHouse,
+    ChangeAccount, ChangeHouse, DecideReferral,
 )  # fmt: skip
 """What clients, traders and feeds do; every other step is a fault."""
 AnyStep = (
@@ -192,6 +207,7 @@ AnyStep = (
     | AskMoney
     | DropClient
     | Command
+    | DecideReferral
     | FeedMessage
     | MoveMoney
     | ChangeAccount
@@ -300,6 +316,12 @@ def sentence(step: AnyStep) -> str:
             text = f"account {step.account} loses its connection to gateway-{step.gateway}"
         case Command():
             text = f"a trader, through gateway-{step.gateway}: {_command(step.command)}"
+        case DecideReferral():
+            text = (
+                f"a trader, through gateway-{step.gateway}, would {step.how} bet {step.pick} of "
+                f"those that wait: {step.stake_milli} and {step.odds_milli} thousandths of stake "
+                f"and odds, for {step.window_ms} ms"
+            )
         case FeedMessage():
             steps = ", ".join(map(_command, step.update.steps))
             text = f"a feed, position {step.update.position}: {steps}"

@@ -9,7 +9,7 @@ from tests.simulator.runner import run_story
 from tests.simulator.story import Story
 from tests.simulator.world import World
 
-SEEDS = 64
+SEEDS = 48
 SEEDS_IN_TEST = 8
 OPERATIONS = 250
 

@@ -52,10 +52,11 @@ def test_faults_are_of_one_kind_whatever_their_numbers() -> None:
 def _commands() -> dict[str, type]:
     from msgspec import UNSET
 
-    from engine.common import commands, corrections, early, outcome_marks
+    from engine.common import acceptance, commands, corrections, early, outcome_marks
     from engine.common.lifecycle import Status
 
     return {
+        **vars(acceptance),
         **vars(outcome_marks),
         **vars(commands),
         **vars(corrections),

@@ -67,6 +67,7 @@ from tests.simulator.story import (
     ChangeAccount,
     ChangeHouse,
     Command,
+    DecideReferral,
     DisturbCalls,
     DropClient,
     FailDisk,
@@ -327,11 +328,11 @@ class World:
             case DropClient():
                 ports = self.ports[f"gateway-{step.gateway}"]
                 self.clients.drop(step.account, step.gateway, ports["bets"])
-            case Command():
+            case Command() | DecideReferral():
                 ports = self.ports[f"gateway-{step.gateway}"]
                 trader = self.clients.trader(step.gateway, ports["control"])
                 if trader is not None:
-                    trader.command(step)
+                    (trader.command if isinstance(step, Command) else trader.decide)(step)
             case FeedMessage():
                 self.tasks.append(self.loop.create_task(self._feed(step)))
             case MoveMoney() | ChangeAccount() | ChangeHouse():
@@ -380,7 +381,7 @@ class World:
             case FailDisk() if disk is not None:
                 disk.fail(step.kind)
             case MoveClock() if step.part in self.launcher.clocks:
-                self.launcher.clocks[step.part].moved_ns += step.by_ms * 1_000_000
+                self.launcher.clocks[step.part].move(step.by_ms * 1_000_000)
 
     def _stop_process(self, process: SimulatedProcess, step: Kill | Freeze) -> None:
         if isinstance(step, Freeze):
@@ -424,6 +425,8 @@ class World:
         self.network.heal()
         for disk in (*self.launcher.disks.values(), self._directory_disk):
             disk.heal()
+        for clock in self.launcher.clocks.values():
+            clock.catch_up()
         for process in (*self.launcher.processes.values(), *self.parts.values()):
             process.thaw()
 

@@ -6,7 +6,11 @@ little: whatever order the world then finds, the situation stays.
 
 import random
 
+from engine.common.acceptance import AcceptancePatch, SetAcceptance
+from tests.simulator.referrals import parts_taken
 from tests.simulator.story import (
+    Command,
+    DecideReferral,
     DisturbCalls,
     FillDisk,
     Freeze,
@@ -133,6 +137,32 @@ def many_slips_of_the_same_selections(seed: int) -> Story:
                 bets=(SlipStake(100, (0, 1), (size,)),),
             )
         )
+    return Story(layout=layout, steps=tuple(steps))
+
+
+def offers_taken_again(seed: int) -> Story:
+    """Have a trader offer other odds for large bets, to bettors that take each offer twice."""
+    rng = random.Random(seed)
+    layout = Layout(markets=1, shards=1)
+    refs = [f"o{number}" for number in range(200)]
+    twice = [ref for ref in refs if parts_taken(ref) == (1_000, 1_000)][:_TIMES]
+    rule = SetAcceptance(market_no=1, acceptance=AcceptancePatch(referral_ms=2_000))
+    steps: list[Command | DecideReferral | PlaceBet] = [Command(at_ms=0.0, command=rule)]
+    for number, ref in enumerate(twice, start=1):
+        at_ms = number * 300.0 + rng.uniform(0.0, 10.0)
+        bet = PlaceBet(
+            at_ms=at_ms,
+            account=1 + number % layout.accounts,
+            ref=ref,
+            market=1,
+            outcome=0,
+            stake=layout.stake_max + 1,
+            odds=layout.odds[0],
+        )
+        offer = DecideReferral(
+            at_ms=at_ms + 150.0, how="offer", pick=0, stake_milli=300, odds_milli=900
+        )
+        steps += [bet, offer]
     return Story(layout=layout, steps=tuple(steps))
 
 

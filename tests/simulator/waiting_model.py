@@ -1,0 +1,194 @@
+"""Which bets wait at a shell's markets, as its journal says, and how each may end.
+
+Owns plain rules of delays, referrals and traders' offers, written anew. It takes the records'
+layouts, commands and events only; what a bet's limits are is the market model's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import UNSET
+
+from engine.common.acceptance import AcceptReferral, DeclineReferral, SetAcceptance
+
+DELAYED, REFERRED, DECLINED, EXPIRED, OFFERED, UNKNOWN = (801, 802, 803, 804, 805, 806)
+_ID_REUSED = 609
+_OUTCOME_INACTIVE = 408
+_OVER_LIMIT = (302, 501, 701, 704, 705)
+_OF_STATUS = {0: 402, -1: 403, -2: 403, -3: 405, -4: 406, -5: 404}
+"""The reason that a bet gets in each status that takes none."""
+_PASSES = (402, 403, _OUTCOME_INACTIVE)
+"""Stops that a bet outlives while a trader looks at it."""
+_FIGURES = ("delay_ms", "referral_ms", "referral_minor_from")
+_MS = 1_000_000
+_ONE = 1_000_000
+
+
+@dataclass
+class WaitingBet:
+    """A bet that waits: itself as if it were accepted, and how."""
+
+    bet: Any
+    policy: int
+    reason: int
+    due_ns: int
+    permitted: bool
+    stopped: int = 0
+    """The refusal that a stop gave it."""
+
+
+@dataclass
+class Offer:
+    """What a trader offered an account on an outcome, once."""
+
+    stake: int
+    odds: int
+    until_ns: int
+
+
+class WaitingModel:
+    """The bets that wait at one shell, and the offers that may be taken there."""
+
+    def __init__(self, fault: Callable[[str], None]) -> None:
+        self.bets: dict[int, WaitingBet] = {}
+        self.waited: dict[int, int] = {}
+        """For what each bet waited that ever did."""
+        self.permitted: set[int] = set()
+        """Bets that no limit bound: accepted by a trader, or takers of an offer."""
+        self._figures: dict[int, dict[str, int]] = {}
+        self._offers: dict[tuple[int, int, int], Offer] = {}
+        self._fault = fault
+
+    # --- bets ------------------------------------------------------------------------------------
+
+    def ends(self, waits: WaitingBet, again: Any, policy: int, at_ns: int, reason: int) -> bool:
+        """Judge the answer on a bet that waits and is asked for again; return whether it ended."""
+        what = f"bet {waits.bet.bet_id}, which waits for {waits.reason},"
+        if _content(waits.bet, waits.policy) != _content(again, policy):
+            if reason != _ID_REUSED:
+                self._fault(f"{what} came with other content and got {reason}")
+            return False
+        if waits.stopped:
+            if reason != waits.stopped:
+                self._fault(f"{what} was stopped by {waits.stopped} and got {reason}")
+        elif at_ns < waits.due_ns:
+            if reason != waits.reason:
+                self._fault(f"{what} got {reason} {waits.due_ns - at_ns} ns before its time")
+            return reason not in (DELAYED, REFERRED)
+        elif waits.reason == REFERRED:
+            if reason != EXPIRED:
+                self._fault(f"{what} was decided by nobody and got {reason}")
+        elif reason in (DELAYED, REFERRED):
+            self._fault(f"{what} waits on after its time, with {reason}")
+            return False
+        del self.bets[waits.bet.bet_id]
+        return True
+
+    def takes_offer(self, bet: Any, at_ns: int) -> bool:
+        """Return whether a new bet takes what a trader offered."""
+        offer = self._offers.get((bet.account, bet.market, bet.outcome))
+        if bet.is_leg or offer is None or at_ns > offer.until_ns:
+            return False
+        return bool(bet.odds_seen == offer.odds and bet.stake <= offer.stake)
+
+    def judge_new(self, bet: Any, reason: int, *, offered: bool, stands: bool) -> None:
+        """Judge whether a new bet waits as it should; `stands`: its market and outcome take bets.
+
+        `offered` says that it takes an offer, which holds once.
+        """
+        figures = self._figures.get(bet.market, dict.fromkeys(_FIGURES, 0))
+        delay, referral, large = (figures[name] for name in _FIGURES)
+        looked_at = referral > 0 and not bet.is_leg and not offered
+        is_large = looked_at and 0 < large <= bet.stake * bet.rate // _ONE
+        what = f"bet {bet.bet_id} of record {bet.seq}"
+        if reason == 0 and (delay or is_large):
+            self._fault(f"{what} was accepted at once, where bets wait by {figures}")
+        if reason == DELAYED and (delay == 0 or is_large):
+            self._fault(f"{what} is delayed, where bets wait by {figures}")
+        if reason == REFERRED and not looked_at:
+            self._fault(f"{what} waits for a trader, where bets wait by {figures}")
+        if reason in _OVER_LIMIT and looked_at:
+            self._fault(f"{what} was refused ({reason}), and was a trader's to decide")
+        if offered and stands and reason not in (0, DELAYED):
+            self._fault(f"{what} takes a trader's offer and was refused ({reason})")
+        if offered and reason in (0, DELAYED):
+            del self._offers[bet.account, bet.market, bet.outcome]
+            self.permitted.add(bet.bet_id)
+
+    def is_large(self, bet: Any) -> bool:
+        """Return whether a trader wants to see a bet of this stake, whatever the limits say."""
+        large = self._figures[bet.market]["referral_minor_from"]
+        return bool(0 < large <= bet.stake * bet.rate // _ONE)
+
+    def add(self, bet: Any, policy: int, reason: int, at_ns: int) -> None:
+        """Note that a new bet waits."""
+        name = "delay_ms" if reason == DELAYED else "referral_ms"
+        wait_ns = self._figures.get(bet.market, {}).get(name, 0) * _MS
+        permitted = bet.bet_id in self.permitted
+        self.bets[bet.bet_id] = WaitingBet(bet, policy, reason, at_ns + wait_ns, permitted)
+        self.waited[bet.bet_id] = reason
+
+    def stop(self, market: Any) -> None:
+        """Note what a market's state does to its bets that wait."""
+        for waits in self.bets.values():
+            bet = waits.bet
+            if bet.market != market.number or waits.stopped:
+                continue
+            reason = _OF_STATUS.get(market.status, 0)
+            if not reason and not market.offers(bet.outcome):
+                reason = _OUTCOME_INACTIVE
+            if waits.reason != REFERRED or reason not in _PASSES:
+                waits.stopped = reason
+
+    # --- commands --------------------------------------------------------------------------------
+
+    def set_figures(self, command: SetAcceptance, event: Any) -> None:
+        """Apply a change of how a market takes bets."""
+        figures = self._figures.setdefault(event.market_no, dict.fromkeys(_FIGURES, 0))
+        for name in _FIGURES:
+            given = getattr(command.acceptance, name)
+            figures[name] = figures[name] if given is UNSET else given
+            if getattr(event.acceptance, name) != figures[name]:
+                self._fault(f"market {event.market_no}: {event.acceptance} after {command}")
+
+    def decide(self, command: Any, event: Any, at_ns: int) -> WaitingBet | None:
+        """Apply a trader's decision; return the bet if it waited for one."""
+        waits = self.bets.get(command.bet_id)
+        what = f"bet {command.bet_id}, of which a trader decided,"
+        if waits is None or not self._is_open(waits, command, at_ns):
+            self._fault(f"{what} did not wait for one: {waits}")
+            return None
+        del self.bets[command.bet_id]
+        bet = waits.bet
+        if isinstance(command, AcceptReferral):
+            due: tuple[int, int, int] = (0, bet.stake, bet.odds_seen)
+            self.permitted.add(bet.bet_id)
+        elif isinstance(command, DeclineReferral):
+            due = (DECLINED, bet.stake, event.odds_milli)
+        else:
+            due = (OFFERED, command.stake_minor, command.odds_milli)
+            if command.stake_minor > bet.stake:
+                self._fault(f"{what} of {bet.stake} was offered {command.stake_minor}")
+            self._offers[bet.account, bet.market, bet.outcome] = Offer(
+                command.stake_minor, command.odds_milli, at_ns + command.window_ms * _MS
+            )
+        stated = (int(event.reason), event.stake_minor, event.odds_milli)
+        if stated != due:
+            self._fault(f"{what} got {stated} by {command}, not {due}")
+        return waits
+
+    def refused(self, command: Any, reason: int, at_ns: int) -> None:
+        """Judge the refusal of a trader's decision."""
+        waits = self.bets.get(command.bet_id)
+        if reason == UNKNOWN and waits is not None and self._is_open(waits, command, at_ns):
+            self._fault(f"bet {command.bet_id} waits, and a trader was told that it does not")
+
+    @staticmethod
+    def _is_open(waits: WaitingBet, command: Any, at_ns: int) -> bool:
+        here = waits.bet.market == command.market_no
+        return here and waits.reason == REFERRED and not waits.stopped and at_ns < waits.due_ns
+
+
+def _content(bet: Any, policy: int) -> tuple[int, ...]:
+    return (bet.account, bet.market, bet.outcome, bet.stake, bet.odds_seen, bet.rate, policy)
