@@ -41,6 +41,8 @@ from engine.market.lookup import recall, repeat
 from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.waiting import Permit, WaitingBets, same_bet
 
+_ARRIVING: Final = FLAG_FENCE | FLAG_LEG
+"""The flags of a row from outside; others are the market's own."""
 _OVER_LIMIT: Final = frozenset(
     {
         Reason.STAKE_OVER_LIMIT,
@@ -91,10 +93,11 @@ class Placing:
         """Decide bets in order (see `MarketMachine.place`)."""
         rows = np.ascontiguousarray(rows)
         concerned = self._waiting.concern(rows)
+        if concerned is not None or rows["flags"].max(initial=0) > _ARRIVING:
+            rows = rows.copy()
+            rows["flags"] &= _ARRIVING
         if concerned is None:
             return self._decide(rows, at_ns)
-        rows = rows.copy()
-        rows["flags"] &= FLAG_FENCE | FLAG_LEG
         decisions: Rows = np.empty(len(rows), DECISION)
         starts = [0, *(np.flatnonzero(np.diff(concerned)) + 1).tolist(), len(rows)]
         for start, stop in pairwise(starts):

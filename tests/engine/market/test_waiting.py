@@ -315,6 +315,8 @@ def test_an_offer_waits_out_the_markets_delay() -> None:
 def test_no_row_that_arrives_is_past_the_limits_by_its_flags() -> None:
     machine = waiting_machine(delay_ms=0, referral_ms=60_000, limits=SMALL)
     assert answers(machine, bet(1, stake=5_000, flags=FLAG_PERMITTED)) == [(REFERRED, 60_000)]
+    plain, over = open_machine(limits=SMALL), bet(1, stake=5_000, flags=FLAG_PERMITTED)
+    assert answers(plain, over) == [(Reason.STAKE_OVER_LIMIT, 1_000)]
 
 
 def test_an_offer_of_more_than_was_asked_for_names_the_field() -> None:
