@@ -4,12 +4,14 @@ Runs as a process of its own. A screen loads a page, opens the page's socket, an
 it receives every three seconds; it executes no script. A probe is a trader's command that gives a
 market odds which no other market has: a screen shows it when a message with these odds arrives, and
 a plain control session beside the screens when it has them. Reads JSON lines from standard input,
-a `Plan` first and then for how many seconds to probe, and prints a JSON line for each.
+a `Plan` first and then for how many seconds to probe, and prints a JSON line for each. It has the
+lowest priority, since screens are drawn on people's own machines.
 """
 
 import asyncio
 import itertools
 import json
+import os
 import re
 import sys
 import time
@@ -206,4 +208,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    os.nice(19)
     uvloop.run(main())

@@ -43,6 +43,8 @@ KeyHandler = Callable[[str, str, str], Awaitable[None]]
 FormHandler = Callable[[str, str, dict[str, str]], Awaitable[bool]]
 """Takes a form's key, the row and the fields that were filled in; says whether it was done."""
 FIELDS_MAX: Final = 40
+CONNECTED_S: Final = 60.0
+"""Seconds that a browser has to open a page's socket; a busy one takes its time."""
 
 
 class Hit(NamedTuple):
@@ -286,6 +288,11 @@ async def show(screens: Screens) -> None:
     ui.add_head_html('<link rel="stylesheet" href="/static/console.css">')
     ui.add_head_html('<script src="/static/console.js"></script>')
     token = token_of(client.request.headers.raw)
+    # The rest follows over the socket: a gateway that answers slowly must not fail the page.
+    try:
+        await client.connected(timeout=CONNECTED_S)
+    except TimeoutError:
+        return  # whoever asked for the page has left
     if screens.open >= screens.screens_max:
         ui.label(f"console.screens_max: {screens.screens_max} pages are open").classes("note")
         return
