@@ -4,9 +4,6 @@ import os
 import sys
 import tempfile
 
-# Bets go first: what people look at may be late by the time that a bet takes.
-os.nice(10)
-
 # NiceGUI's own store is not used: nothing of a user is written by it, and nothing to this folder.
 os.environ.setdefault("NICEGUI_STORAGE_PATH", os.path.join(tempfile.gettempdir(), "overround"))
 

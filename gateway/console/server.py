@@ -5,6 +5,7 @@ Owns the order of start and stop. Pages are built in `pages`; the model follows 
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,8 @@ from gateway.console.users import NotOfTheFloorError, Users, UsersFullError
 from gateway.session.tokens import TOKEN_CHARS_MAX
 
 STATIC: Final = Path(__file__).with_name("static")
+_NICENESS: Final = 10
+"""Bets go first: what people look at may be late by the time that a bet takes."""
 _FORM_BYTES_MAX: Final = 8_192
 _IDLE_CHECK_S: Final = 10.0
 _COOKIE_S: Final = 7 * 86_400
@@ -187,5 +190,6 @@ def main() -> int:
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         sys.stderr.write(f"overround console: briefing: {error}\n")
         return 2
+    os.nice(_NICENESS)
     Console(briefing).run()
     return 0
