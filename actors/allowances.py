@@ -7,6 +7,7 @@ engine.desk.moved_money's.
 from collections.abc import Sequence
 
 from actors.messages import Allowance
+from engine.common.acceptance import StopWaiting
 from engine.common.commands import AckOutbox, MarketCommand
 from engine.common.events import MarketEvent, Refused
 from engine.common.units import Nanos
@@ -45,7 +46,7 @@ class AllowedCommands:
         for command, minor in self._all:
             refused = None
             if minor:
-                assert not isinstance(command, AckOutbox), "it moves no money"
+                assert not isinstance(command, AckOutbox | StopWaiting), "it moves no money"
                 refused = moved.fault(
                     self._person,
                     command.market_no,
@@ -69,7 +70,7 @@ class AllowedCommands:
         for (command, minor), refused in zip(self._all, self._refused, strict=True):
             event = next(rest) if refused is None else refused
             if minor and not isinstance(event, Refused):
-                assert not isinstance(command, AckOutbox), "it moves no money"
+                assert not isinstance(command, AckOutbox | StopWaiting), "it moves no money"
                 self._moved.note(self._person, command.market_no, minor, at_ns=self._at_ns)
             events.append(event)
         return events

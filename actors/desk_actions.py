@@ -235,12 +235,19 @@ class _Action:
     def _take(self, market_nos: list[MarketNo], raw: bytes) -> None:
         """Take a shell's answer: one event for each command, in their order."""
         if not raw:
+            self._forget(market_nos)
             return
         for no, event in zip(market_nos, decode_market_events(raw), strict=True):
             if isinstance(event, Refused):
                 if event.reason in UNRECORDED:
+                    self._forget([no])
                     continue
                 self._refused += 1
             else:
                 self._done += 1
             del self._left[no]
+
+    def _forget(self, market_nos: Sequence[MarketNo]) -> None:
+        """Have what raises a market's delay or referral made anew: a trader may raise it too."""
+        if self._rule.action in (Action.RAISE_DELAY, Action.REFER):
+            self._left.update(dict.fromkeys(market_nos))

@@ -33,6 +33,7 @@ from actors.routes import Routes
 from engine.common.fixtures import Fixture, FixtureState
 from engine.common.ids import AccountNo, MalformedIdError, MarketNo, parse_market_key
 from engine.common.lifecycle import Status
+from engine.common.reasons import WAITING
 from engine.common.rows import BET, DECISION, FLAG_KNOWN
 from engine.common.stated_results import MarketStatements, differing
 from engine.common.units import Minor, Nanos, OddsMilli, base_minor
@@ -77,6 +78,7 @@ ALERTS_A_SECOND_MAX: Final = 32
 _CHECK_S: Final = 1.0
 _ASK_S: Final = 2.0
 
+_WAITING: Final = np.array(sorted(WAITING), np.uint16)
 logger = logging.getLogger("overround.desk")
 _decode_books: Final = msgspec.msgpack.Decoder(list[BookImage]).decode
 _decode_statements: Final = msgspec.msgpack.Decoder(list[MarketStatements]).decode
@@ -220,7 +222,7 @@ class DeskWatch:
             return
         rows = np.frombuffer(bets, BET)
         verdicts = np.frombuffer(decisions, DECISION)
-        fresh = verdicts["flags"] & FLAG_KNOWN == 0
+        fresh = (verdicts["flags"] & FLAG_KNOWN == 0) & ~np.isin(verdicts["reason"], _WAITING)
         rows, verdicts = rows[fresh], verdicts[fresh]
         self.bets_seen += len(rows)
         columns = (

@@ -34,12 +34,20 @@ from actors.settings import MarketShellSettings
 from actors.shell import rows_of
 from actors.unrecorded_bets import UnrecordedBets
 from engine.common.commands import MarketCommand
-from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
+from engine.common.events import (
+    LimitsSet,
+    MarketCreated,
+    MarketEvent,
+    OutboxAcked,
+    ReferralDecided,
+    Refused,
+    WaitingStopped,
+)
 from engine.common.ids import MarketNo
 from engine.common.odds_guard import OddsGuard
 from engine.common.previews import PreviewCommand
 from engine.common.reasons import Reason
-from engine.common.rows import BET, CHARGE, Rows
+from engine.common.rows import BET, CHARGE, FLAG_KNOWN, Rows
 from engine.common.units import NS_PER_MS, Nanos
 from engine.desk.moved_money import MovedMoney
 from engine.kernels import SHELL_MODULES, load_kernels
@@ -116,6 +124,8 @@ class MarketShell(MarketReads):
             )
 
         self._derived: DerivedMarkets | None = None
+        self._announced = False
+        """Whether gateways were announced, which they are to a shell that may serve them."""
         super().__init__(
             name=name,
             open_durable=open_durable,
@@ -141,7 +151,8 @@ class MarketShell(MarketReads):
         durable = self._serving()
         if durable is not None:
             self._machine().reserve(bets=self._settings.bets_ahead)
-            self._place_due(durable)
+            if self._announced:  # before, nobody has looked whether its journal is whole
+                self._place_due(durable)
         return super().tick()
 
     def set_gateways(self, peers: Sequence[Peer]) -> None:
@@ -151,6 +162,7 @@ class MarketShell(MarketReads):
         it would miss what changed in between.
         """
         super().set_gateways(peers)
+        self._announced = True
         for peer in peers:
             self._on_gap(peer)
             self._feed_results.notify(peer)
@@ -190,13 +202,35 @@ class MarketShell(MarketReads):
 
     def _place(self, durable: DurableMarkets, bets: Rows, at_ns: Nanos) -> Rows:
         """Decide bets that wait and are due, and then others, as one record; show all of them."""
-        due = self._machine().due(at_ns)
+        machine = self._machine()
+        waits = machine.still_waiting(bets, at_ns)
+        if waits is not None:  # asked for again before its time: nothing changes, and no record
+            decisions = machine.repeat(bets, otherwise=Reason.BET_UNKNOWN, at_ns=at_ns)
+            if not waits.all():
+                decisions[~waits] = self._place(durable, bets[~waits], at_ns)
+            return decisions
+        due = machine.due(at_ns)
         placed = np.concatenate((due, bets)) if len(due) else bets
         decisions = durable.place(placed, at_ns)
-        if self._bet_watch and len(placed):
-            rows = placed.tobytes(), decisions.tobytes()
-            self._bet_watch.send(self._gateways, len(placed), "on_bets", at_ns, *rows)
+        self._show(placed, decisions, at_ns)
         return decisions[len(due) :]
+
+    def _show(self, bets: Rows, decisions: Rows, at_ns: Nanos) -> None:
+        """Send those that watch bets what was decided now; what is repeated they know."""
+        if not self._bet_watch:
+            return
+        fresh = decisions["flags"] & FLAG_KNOWN == 0
+        if not fresh.all():
+            bets, decisions = bets[fresh], decisions[fresh]
+        if len(bets):
+            rows = bets.tobytes(), decisions.tobytes()
+            self._bet_watch.send(self._gateways, len(bets), "on_bets", at_ns, *rows)
+
+    def _show_referrals(self, events: Iterable[MarketEvent], at_ns: Nanos) -> None:
+        """Show the bets that a trader has decided, as those that the market decides."""
+        decided = [event.bet_id for event in events if isinstance(event, ReferralDecided)]
+        if decided and self._bet_watch:
+            self._show(*self._machine().as_decided(np.array(decided, np.uint64)), at_ns)
 
     def _place_due(self, durable: DurableMarkets) -> None:
         """Decide the bets that wait and whose time has come, or that a stop has refused."""
@@ -357,10 +391,11 @@ class MarketShell(MarketReads):
         if self._derived is not None:
             commands = tuple(self._derived.dated(commands, self._machine(), at_ns))
         bounded = [with_bounds(command, position_max, guard_of) for command in commands]
-        self._place_due(durable)
         with self._fail_stop:
             events = durable.control(by, bounded, at_ns)
+        # Only now: a bet whose time came while the command waited is not decided as before a stop.
         self._place_due(durable)
+        self._show_referrals(events, at_ns)
         self._publish(events)
         self._feed_results.note(by, commands, events, self._gateways)
         if self._derived is not None:
@@ -433,7 +468,9 @@ class MarketShell(MarketReads):
         touched = dict.fromkeys(
             event.market_no
             for event in events
-            if not isinstance(event, Refused | OutboxAcked | MarketCreated | LimitsSet)
+            if not isinstance(
+                event, Refused | OutboxAcked | WaitingStopped | MarketCreated | LimitsSet
+            )
         )
         deltas = [machine.price_delta(no) for no in touched]
         published = self._published_version

@@ -195,7 +195,9 @@ class Durable(ABC, Generic[M, C, E]):
         assert self._machine is not None
         if self._journal.begun and not self._begun:
             self._begun = True
-            self._machine.begin_epoch(epoch=self._journal.epoch, rules=RULES)
+            self._machine.begin_epoch(
+                epoch=self._journal.epoch, rules=RULES, at_ns=self._journal.opened_ns
+            )
 
     def _quarantine(self, error: JournalDamagedError, *, start: Start) -> None:
         self.state = DurableState.QUARANTINED

@@ -181,6 +181,11 @@ class Journal:
         return self._epoch
 
     @property
+    def opened_ns(self) -> Nanos:
+        """When this writer started, as its EPOCH record says."""
+        return self._at_ns
+
+    @property
     def begun(self) -> bool:
         """Whether this writer's EPOCH record is written; a full disk delays it."""
         return self._epoch_mark is None

@@ -141,7 +141,9 @@ class Replay(ABC, Generic[M]):
                 if not self.machine.rules <= mark.rules <= RULES:
                     bounds = f"{self.machine.rules} to {RULES}"
                     raise MismatchError(f"written by rules {mark.rules}, not {bounds}")
-                self.machine.begin_epoch(epoch=record.epoch, rules=mark.rules)
+                self.machine.begin_epoch(
+                    epoch=record.epoch, rules=mark.rules, at_ns=Nanos(record.at_ns)
+                )
             else:
                 self.apply(record)
         except (MismatchError, PayloadError) as error:

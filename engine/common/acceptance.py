@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from engine.common.ids import MARKET_NO_MAX, BetId, MarketNo
+from engine.common.ids import ACCOUNT_NO_MAX, MARKET_NO_MAX, AccountNo, BetId, MarketNo
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX, Minor, OddsMilli
 
 DELAY_MS_MAX: Final = 30_000
@@ -18,8 +18,9 @@ REFERRAL_MS_MAX: Final = 600_000
 """The longest time that a bet waits for a trader."""
 OFFER_MS_MAX: Final = 300_000
 """The longest time that a trader's offer may be taken."""
-BETS_WAITING_MAX: Final = 65_536
-"""Bets that wait in one shell; CAPACITY refuses another without a record."""
+BETS_WAITING_MAX: Final = 16_384
+"""Bets that wait in one shell; CAPACITY refuses another for good. A stop notes all of a market at
+once, which takes some 10 microseconds a bet."""
 PERMITS_MAX: Final = 4_096
 """Offers of traders that may be taken in one shell; CAPACITY refuses another decision that makes
 one."""
@@ -129,6 +130,17 @@ class OfferReferral(_AcceptanceCommand, frozen=True, tag="offer_referral", omit_
     stake_minor: Annotated[Minor, Meta(ge=1, le=STAKE_MINOR_MAX)]
     odds_milli: Annotated[OddsMilli, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
     window_ms: Annotated[int, Meta(ge=1_000, le=OFFER_MS_MAX)] = 30_000
+    why: _WhyField = ""
+
+
+class StopWaiting(_AcceptanceCommand, frozen=True, tag="stop_waiting", omit_defaults=True):
+    """Refuse every bet that waits in a shell, or those of one account: the house takes none.
+
+    It is for bets that were reserved before the stop of the house or the block of their account,
+    which account shards do not refuse any more.
+    """
+
+    account_no: Annotated[AccountNo, Meta(ge=0, le=ACCOUNT_NO_MAX)] | UnsetType = UNSET
     why: _WhyField = ""
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from engine.common.acceptance import AcceptanceCommand
+from engine.common.acceptance import AcceptanceCommand, StopWaiting
 from engine.common.account_changes import AccountCommand
 from engine.common.corrections import CorrectionCommand
 from engine.common.early import EarlyCommand
@@ -439,7 +439,7 @@ CommandOfMarket = (
 )
 """A command to a market that exists."""
 
-MarketCommand = CreateMarket | AckOutbox | CommandOfMarket
+MarketCommand = CreateMarket | AckOutbox | StopWaiting | CommandOfMarket
 
 
 class SetRate(_Command, frozen=True, tag="set_rate"):

@@ -108,6 +108,12 @@ class ReferralDecided(_MarketEvent, frozen=True, tag="referral_decided"):
     why: str = ""
 
 
+class WaitingStopped(_Event, frozen=True, tag="waiting_stopped"):
+    """So many bets that waited in the shell end with a refusal."""
+
+    bets: int
+
+
 class MarketSuspended(_MarketEvent, frozen=True, tag="market_suspended"):
     """No bet with a later sequence number is accepted until the market resumes."""
 
@@ -409,6 +415,7 @@ MarketEvent = (
     | BetsRestored
     | AcceptanceSet
     | ReferralDecided
+    | WaitingStopped
     | FeedApplied
     | FeedRefused
     | SourceReset

@@ -114,7 +114,13 @@ class LedgerMachine(SlipReads):
         """Version of the rules that decide from now on."""
         return self._tables.rules
 
-    def begin_epoch(self, *, epoch: int, rules: int) -> None:
+    def begin_epoch(
+        self,
+        *,
+        epoch: int,
+        rules: int,
+        at_ns: Nanos | None = None,  # noqa: ARG002 - markets use it
+    ) -> None:
         """Begin the epoch of a new writer, whose rules may be newer; they are never older.
 
         From rules 2 on each epoch has a range of bet ids of its own, above those of all earlier

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.common.ids import SHARD_BITS, BetId, ShardNo
 from engine.common.reasons import Reason
-from engine.common.rows import DECISION, I64s, Rows, U64s
+from engine.common.rows import BET, DECISION, I64s, Rows, U64s
 from engine.market.book import Book
 from engine.market.lookup_nb import highest_bet_ids_nb, places_nb, recall_nb
 from engine.market.place_nb import repeat_nb
@@ -80,6 +80,15 @@ class RecordedBets:
         """Repeat the decisions on bets and change nothing (see the function `recall`)."""
         return recall(self._book, bet_ids)
 
-    def highest_bet_ids(self) -> dict[ShardNo, BetId]:
-        """Return the highest bet id decided here, by account shard."""
-        return highest_bet_ids(self._book)
+    def as_decided(self, bet_ids: U64s) -> tuple[Rows, Rows]:
+        """Return recorded bets as they came, and their decisions: BET and DECISION rows."""
+        records = self.bets()[self.bet_places(bet_ids)]
+        bets: Rows = np.zeros(len(records), BET)
+        for name in BET.names or ():
+            if name in (records.dtype.names or ()) and name != "pad":
+                bets[name] = records[name]
+        bets["odds_milli"] = records["odds_seen_milli"]
+        decisions: Rows = np.zeros(len(records), DECISION)
+        for name in ("bet_id", "stake_max_minor", "odds_milli", "reason"):
+            decisions[name] = records[name]
+        return bets, decisions

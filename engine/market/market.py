@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.common.acceptance import AcceptanceCommand
+from engine.common.acceptance import AcceptanceCommand, StopWaiting
 from engine.common.commands import (
     AckOutbox,
     CommandOfMarket,
@@ -47,7 +47,7 @@ from engine.common.lifecycle import Status
 from engine.common.outcome_marks import OutcomeCommand
 from engine.common.previews import PreviewAnswer, PreviewCommand
 from engine.common.reasons import Reason
-from engine.common.rows import BET, I32s, Rows, U64s
+from engine.common.rows import I32s, Rows, U64s
 from engine.common.rules import RULES
 from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
@@ -77,7 +77,7 @@ from engine.market.odds_guards import created_fault
 from engine.market.offer import set_limits, set_odds, set_phase_limits, write_offer
 from engine.market.outbox import Outbox, ack_outbox
 from engine.market.outcome_marks import apply_mark
-from engine.market.placing import Placing
+from engine.market.placing import PlacesBets, Placing
 from engine.market.preview import preview
 from engine.market.status_transitions import (
     StatusTransitions,
@@ -88,7 +88,7 @@ from engine.market.views import book_image, given_delta, price_delta, price_imag
 from engine.market.waiting import WaitingBets
 
 
-class MarketMachine(RecordedBets):
+class MarketMachine(PlacesBets, RecordedBets):
     """Markets, their bets, and the settlements that account shards have not acknowledged.
 
     Parameters
@@ -130,16 +130,26 @@ class MarketMachine(RecordedBets):
         """Version of the rules that decide from now on."""
         return self._rules
 
-    def begin_epoch(self, *, epoch: int, rules: int) -> None:  # noqa: ARG002 - ledgers use it
+    def begin_epoch(
+        self,
+        *,
+        epoch: int,  # noqa: ARG002 - ledgers use it
+        rules: int,
+        at_ns: Nanos | None = None,
+    ) -> None:
         """Begin the epoch of a new writer, whose rules may be newer; they are never older.
 
-        Newer rules count the figures of every market again.
+        Newer rules count the figures of every market again. Delayed bets wait anew from the time of
+        its start: a stop that came while there was no writer must still find them. None where the
+        epoch is that of a snapshot.
         """
         assert self._rules <= rules <= RULES
         self._rules = rules
         self._resolutions.set_rules(rules)
         self._placing.rules = rules
         self._grids.count_again()
+        if at_ns is not None:
+            self._waiting.wait_anew(at_ns)
 
     def _new_placing(self) -> Placing:
         return Placing(
@@ -152,47 +162,6 @@ class MarketMachine(RecordedBets):
         )
 
     # --- bets -------------------------------------------------------------------------------------
-
-    def place(self, rows: Rows, at_ns: Nanos) -> Rows:
-        """Decide bets in order, on any of the markets; a repeated bet id gets the same answer.
-
-        A bet may wait (DELAYED, REFERRED; see engine.common.acceptance). It is decided by the first
-        call that names it at or after its time, so the owner places the bets of `due` before any
-        others and before any command.
-
-        A known bet id with other content is refused with BET_ID_REUSED: two bets have one id, which
-        happens only when an account shard has lost records. The first bet stands.
-
-        Parameters
-        ----------
-        rows : Rows
-            BET rows.
-        at_ns : Nanos
-            Time of arrival, written into the record of each new bet.
-
-        Returns
-        -------
-        Rows
-            DECISION rows in the same order.
-        """
-        assert rows.dtype == BET, f"BET rows, not {rows.dtype}"
-        return self._placing.place(rows, at_ns)
-
-    def repeat(self, rows: Rows, *, otherwise: Reason, at_ns: Nanos) -> Rows:
-        """Repeat what was answered on bets and change nothing.
-
-        DECISION rows in order: with FLAG_KNOWN where the bet is recorded with this content or
-        waits, a refusal with the reason `otherwise` for any other.
-        """
-        return self._placing.repeat(rows, otherwise=otherwise, at_ns=at_ns)
-
-    def due(self, at_ns: Nanos) -> Rows:
-        """Return BET rows of bets that wait and are to be decided at a time, in their order."""
-        return self._waiting.due(at_ns)
-
-    def referrals(self, at_ns: Nanos) -> Rows:
-        """Return the bets that wait for a trader, as REFERRAL rows, first due in front."""
-        return self._waiting.referrals(at_ns)
 
     def reserve(self, *, bets: int) -> None:
         """Make room for more bets ahead of time, so that no batch waits while arrays grow."""
@@ -240,6 +209,8 @@ class MarketMachine(RecordedBets):
             return self._create(command, at_ns)
         if isinstance(command, AckOutbox):
             return ack_outbox(command, self._outbox)
+        if isinstance(command, StopWaiting):
+            return self._placing.stop_waiting(command)
         slot = self._slot_of.get(command.market_no)
         if slot is None:
             return market_unknown(command.market_no)

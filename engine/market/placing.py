@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from msgspec import UNSET
 
 from engine.common.acceptance import (
     BETS_WAITING_MAX,
@@ -17,9 +18,10 @@ from engine.common.acceptance import (
     AcceptReferral,
     DeclineReferral,
     SetAcceptance,
+    StopWaiting,
 )
-from engine.common.events import AcceptanceSet, ReferralDecided, Refused
-from engine.common.ids import MarketNo
+from engine.common.events import AcceptanceSet, ReferralDecided, Refused, WaitingStopped
+from engine.common.ids import BetId, MarketNo, ShardNo
 from engine.common.lifecycle import BET_REFUSAL
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import (
@@ -29,6 +31,7 @@ from engine.common.rows import (
     FLAG_KNOWN,
     FLAG_LEG,
     FLAG_PERMITTED,
+    Bools,
     I32s,
     Rows,
 )
@@ -37,7 +40,7 @@ from engine.market.book import Book
 from engine.market.command_checks import after_close_fault
 from engine.market.fixture_grid import FixtureGrids
 from engine.market.judge_nb import judge_all_nb
-from engine.market.lookup import recall, repeat
+from engine.market.lookup import highest_bet_ids, recall, repeat
 from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.waiting import Permit, WaitingBets, same_bet
 
@@ -221,24 +224,28 @@ class Placing:
         if permit is not None:
             row["flags"] |= FLAG_PERMITTED
             verdict = self._judge(row)
-            if verdict["reason"][0] == Reason.ACCEPTED:
+        reason, odds_milli = int(verdict["reason"][0]), int(verdict["odds_milli"][0])
+        over, large = reason in _OVER_LIMIT, reason == 0 and _is_large(row, acceptance)
+        if permit is None and (over or large) and acceptance.referral_ms:
+            # Of no leg is a trader asked, nor of odds better than those of now, which he would
+            # give. A large stake of these is refused, or a slip of one leg would escape him.
+            if not flags & FLAG_LEG and int(row["odds_milli"][0]) <= odds_milli:
+                waits, wait_ms, why = Reason.REFERRED, acceptance.referral_ms, reason
+            elif over:
+                return self._decide(row, at_ns)
+            else:
+                stake, limit = _largest_unasked(row, acceptance), Reason.STAKE_OVER_LIMIT
+                return self._refuse(row, at_ns, limit, odds_milli=odds_milli, stake_minor=stake)
+        elif reason == 0 and acceptance.delay_ms:
+            waits, wait_ms, why = Reason.DELAYED, acceptance.delay_ms, 0
+        else:
+            if permit is not None and reason == 0:
                 waiting.take_permit(permit)
-        reason = int(verdict["reason"][0])
-        waits, why = Reason.DELAYED, 0
-        if reason in _OVER_LIMIT and permit is None:
-            waits, why = Reason.REFERRED, reason
-        elif reason != Reason.ACCEPTED:
-            return self._decide(row, at_ns)
-        elif permit is None and _is_large(row, acceptance):
-            waits = Reason.REFERRED
-        leg = flags & FLAG_LEG != 0
-        wait_ms = acceptance.delay_ms if waits is Reason.DELAYED else acceptance.referral_ms
-        if wait_ms == 0 or (leg and waits is Reason.REFERRED):
-            waits, wait_ms = Reason.DELAYED, acceptance.delay_ms if why == 0 else 0
-        if wait_ms == 0:
             return self._decide(row, at_ns)
         if len(waiting) >= BETS_WAITING_MAX:
-            return _without_record(row, Reason.CAPACITY)
+            return self._refuse(row, at_ns, Reason.CAPACITY, odds_milli=odds_milli)
+        if permit is not None:
+            waiting.take_permit(permit)
         bet = waiting.add(row, slot, at_ns=at_ns, wait_ms=wait_ms, reason=waits, why=why)
         return _waits(bet, at_ns, flags=0)
 
@@ -282,6 +289,14 @@ class Placing:
         """Note what a command did to the bets that wait at its market."""
         if len(self._waiting):
             self._waiting.note_stops(slot, BET_REFUSAL[self._book.status(slot)])
+
+    def stop_waiting(self, command: StopWaiting) -> WaitingStopped:
+        """Note a stop of the house, or the block of an account."""
+        if command.account_no is UNSET:
+            ended = self._waiting.stop(Reason.HOUSE_STOPPED, None)
+        else:
+            ended = self._waiting.stop(Reason.ACCOUNT_BLOCKED, command.account_no)
+        return WaitingStopped(bets=ended)
 
     def apply(
         self, command: AcceptanceCommand, slot: int, at_ns: Nanos
@@ -366,6 +381,12 @@ def _is_large(row: Rows, acceptance: Acceptance) -> bool:
     return 0 < least <= base and acceptance.referral_ms > 0
 
 
+def _largest_unasked(row: Rows, acceptance: Acceptance) -> int:
+    """Return the largest stake of which no trader is asked, in the account's currency."""
+    base_minor = acceptance.referral_minor_from - 1
+    return base_minor * RATE_MICRO_ONE // int(row["rate_micro"][0])
+
+
 def _is_referred(bet: Rows, market_no: MarketNo, at_ns: Nanos) -> bool:
     """Return whether a bet waits for a trader's decision on this market, and still does."""
     if bet["reason"][0] != Reason.REFERRED or bet["market_no"][0] != market_no:
@@ -388,3 +409,65 @@ def _without_record(row: Rows, reason: Reason) -> Rows:
     decision["bet_id"], decision["odds_milli"] = row["bet_id"], row["odds_milli"]
     decision["reason"] = reason
     return decision
+
+
+class PlacesBets:
+    """What a market machine answers of bets that come, and of those that wait."""
+
+    _placing: Placing
+    _waiting: WaitingBets
+    _book: Book
+
+    def place(self, rows: Rows, at_ns: Nanos) -> Rows:
+        """Decide bets in order, on any of the markets; a repeated bet id gets the same answer.
+
+        A bet may wait (DELAYED, REFERRED; see engine.common.acceptance). It is decided by the first
+        call that names it at or after its time: the owner places the bets of `due` before others.
+
+        A known bet id with other content is refused with BET_ID_REUSED: two bets have one id, which
+        happens only when an account shard has lost records. The first bet stands.
+
+        Parameters
+        ----------
+        rows : Rows
+            BET rows.
+        at_ns : Nanos
+            Time of arrival, written into the record of each new bet.
+
+        Returns
+        -------
+        Rows
+            DECISION rows in the same order.
+        """
+        assert rows.dtype == BET, f"BET rows, not {rows.dtype}"
+        return self._placing.place(rows, at_ns)
+
+    def repeat(self, rows: Rows, *, otherwise: Reason, at_ns: Nanos) -> Rows:
+        """Repeat what was answered on bets and change nothing.
+
+        DECISION rows in order: with FLAG_KNOWN where the bet is recorded with this content or
+        waits, a refusal with the reason `otherwise` for any other.
+        """
+        return self._placing.repeat(rows, otherwise=otherwise, at_ns=at_ns)
+
+    def still_waiting(self, rows: Rows, at_ns: Nanos) -> Bools | None:
+        """Return which BET rows are of bets that wait and are not due; None where none is.
+
+        `place` would repeat their answers and change nothing.
+        """
+        return self._waiting.still(rows, at_ns)
+
+    def due(self, at_ns: Nanos) -> Rows:
+        """Return BET rows of bets that wait and are to be decided at a time, in their order."""
+        return self._waiting.due(at_ns)
+
+    def referrals(self, at_ns: Nanos) -> Rows:
+        """Return the bets that wait for a trader, as REFERRAL rows, first due in front."""
+        return self._waiting.referrals(at_ns)
+
+    def highest_bet_ids(self) -> dict[ShardNo, BetId]:
+        """Return the highest id of a bet that is decided or waits here, by account shard."""
+        highest = highest_bet_ids(self._book)
+        for shard, bet_id in self._waiting.highest_bet_ids().items():
+            highest[shard] = max(bet_id, highest.get(shard, bet_id))
+        return highest

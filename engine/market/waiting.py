@@ -16,7 +16,7 @@ from engine.common.acceptance import (
     REFERRAL_MS_MAX,
     Acceptance,
 )
-from engine.common.ids import ACCOUNT_NO_MAX, MARKET_NO_MAX
+from engine.common.ids import ACCOUNT_NO_MAX, MARKET_NO_MAX, SHARD_BITS, BetId, ShardNo
 from engine.common.reasons import WAITING, Reason
 from engine.common.row_layout import row_dtype
 from engine.common.rows import BET, FLAG_FENCE, Bools, Rows, U32s
@@ -65,6 +65,8 @@ REFERRAL: Final = row_dtype(
 """A bet that waits for a trader, as the floor is shown it: `now_milli` are its outcome's odds now,
 `left_ms` how long it still waits."""
 
+DUE_MAX: Final = 1_024
+"""Bets that are handed out to be decided by one call: some 60 ms of their shell."""
 _RULE_FIELDS: Final = ("market_no", "delay_ms", "referral_ms", "referral_minor_from")
 _PERMIT_FIELDS: Final = (
     "account_no", "market_no", "outcome", "stake_minor", "odds_milli", "until_ns",
@@ -108,6 +110,8 @@ class WaitingBets:
         self._of_slot: dict[int, dict[int, None]] = {}
         self._due: SortedSet = SortedSet()
         """Due time and bet id; a time of 0 for a bet that was stopped."""
+        self._noted: dict[int, tuple[Reason, list[bool]]] = {}
+        """What was noted last of the markets on which bets wait; no part of the state."""
         self._watched: U32s | None = None
 
     def __len__(self) -> int:
@@ -159,7 +163,8 @@ class WaitingBets:
         self._bets[bet_id] = bet
         if slot not in self._of_slot:
             self._of_slot[slot] = {}
-            self._watched = None
+            if slot not in self.rules:
+                self._watched = None
         self._of_slot[slot][bet_id] = None
         self._due.add(_due_of(bet))
 
@@ -171,7 +176,9 @@ class WaitingBets:
         del own[bet_id]
         if not own:
             del self._of_slot[slot]
-            self._watched = None
+            self._noted.pop(slot, None)
+            if slot not in self.rules:
+                self._watched = None
 
     def note_stops(self, slot: int, refusal: Reason) -> None:
         """Note what a market's bets would get now by its status and by what it offers.
@@ -184,6 +191,9 @@ class WaitingBets:
         if own is None:
             return
         offered = self._book.offered(slot)
+        if self._noted.get(slot) == (refusal, offered):
+            return  # what has come since was judged by the same
+        self._noted[slot] = refusal, offered
         for bet_id in own:
             bet = self._bets[bet_id]
             if bet["stopped"][0]:
@@ -194,15 +204,62 @@ class WaitingBets:
             if bet["reason"][0] == Reason.REFERRED and reason in _A_WHILE:
                 continue
             if reason is not Reason.ACCEPTED:
+                self._note_stop(bet, reason)
+
+    def stop(self, reason: Reason, account_no: int | None) -> int:
+        """Note that no bet is taken now, or none of an account; return how many waiting ones end.
+
+        A bet that is stopped already keeps its reason.
+        """
+        ended = 0
+        for bet in self._bets.values():
+            if not bet["stopped"][0] and account_no in (None, bet["account_no"][0]):
+                self._note_stop(bet, reason)
+                ended += 1
+        return ended
+
+    def _note_stop(self, bet: Rows, reason: Reason) -> None:
+        self._due.remove(_due_of(bet))
+        bet["stopped"] = reason
+        self._due.add(_due_of(bet))
+
+    def wait_anew(self, at_ns: Nanos) -> None:
+        """Let each delayed bet wait for its whole delay again from a time on."""
+        for bet in self._bets.values():
+            if bet["stopped"][0] or bet["reason"][0] != Reason.DELAYED:
+                continue
+            due_ns = at_ns + int(bet["due_ns"][0] - bet["at_ns"][0])
+            if due_ns > bet["due_ns"][0]:
                 self._due.remove(_due_of(bet))
-                bet["stopped"] = reason
+                bet["due_ns"], bet["at_ns"] = due_ns, at_ns
                 self._due.add(_due_of(bet))
 
+    def still(self, rows: Rows, at_ns: Nanos) -> Bools | None:
+        """Return which BET rows are of bets that wait and are not due; None where none is."""
+        if not self._bets:
+            return None
+        found = np.zeros(len(rows), np.bool_)
+        for at, bet_id in enumerate(rows["bet_id"].tolist()):
+            bet = self._bets.get(bet_id)
+            if bet is not None and not bet["stopped"][0] and at_ns < bet["due_ns"][0]:
+                found[at] = same_bet(rows[at : at + 1], bet)
+        return found if found.any() else None
+
+    def highest_bet_ids(self) -> dict[ShardNo, BetId]:
+        """Return the highest id of a bet that waits, by account shard."""
+        highest: dict[ShardNo, BetId] = {}
+        for bet_id in sorted(self._bets):
+            highest[ShardNo(bet_id >> SHARD_BITS)] = BetId(bet_id)
+        return highest
+
     def due(self, at_ns: Nanos) -> Rows:
-        """Return BET rows of the bets that are to be decided at a time, in their order."""
-        bets = []
+        """Return BET rows of bets that are to be decided at a time, in their order.
+
+        At most `DUE_MAX`, so that no call takes long: the next one has those behind them.
+        """
+        bets: list[Rows] = []
         for due_ns, bet_id in self._due:
-            if due_ns > at_ns:
+            if due_ns > at_ns or len(bets) == DUE_MAX:
                 break
             bets.append(self._bets[bet_id])
         rows: Rows = np.zeros(len(bets), BET)
@@ -282,6 +339,7 @@ class WaitingBets:
         waiting = WaitingBets(book)
         numbers = book.markets["market_no"][: book.markets_len].tolist()
         slots = {number: slot for slot, number in enumerate(numbers)}
+        last = -1
         for item in reader.items("acceptance"):
             each = _reader(item, _RULE_FIELDS, "acceptance")
             acceptance = Acceptance(
@@ -292,9 +350,9 @@ class WaitingBets:
                 ),
             )
             slot = _slot(each, slots)
-            if slot <= max(waiting.rules, default=-1) or acceptance == Acceptance():
+            if slot <= last or acceptance == AT_ONCE:
                 raise each.fail("market_no", "out of order, or taken at once")
-            waiting.rules[slot] = acceptance
+            waiting.rules[slot], last = acceptance, slot
         last = 0
         for bet in reader.rows("waiting", WAITING_BET, high=BETS_WAITING_MAX):
             slot = slots.get(int(bet["market_no"]), -1)

@@ -443,7 +443,8 @@ class BetPath:
                 continue
             ticket.answered = True
             self.in_flight -= 1
-            stats.observe(now_s - ticket.received_s)
+            if not ticket.waits:  # a wait is no latency
+                stats.observe(now_s - ticket.received_s)
             if answer.state == "unknown":
                 stats.unknown += 1
             else:
@@ -457,7 +458,8 @@ class BetPath:
         self.in_flight -= len(slip.legs)
         self._legs_in_flight -= len(slip.legs)
         self._slips_in_flight -= 1
-        self.stats.observe(self._loop.time() - slip.received_s)
+        if not slip.waits:
+            self.stats.observe(self._loop.time() - slip.received_s)
         self.stats.count(answer.state, answer.reason)
         slip.session.on_slip_answer(slip, answer)
         slip.let_go()

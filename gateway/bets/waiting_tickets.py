@@ -19,7 +19,9 @@ from gateway.call_queue import TIMER_EARLY_S
 
 _ASK_LATER_S: Final = 0.002
 """Seconds by which a bet is asked for after its time has come."""
-_ASK_AGAIN_S: Final = 0.5
+_ASK_LATE_S: Final = 0.05
+"""Seconds after which a bet is asked for again whose shell could not decide it, or not yet."""
+_ASK_AGAIN_S: Final = 1.0
 """Seconds between two questions for a bet, of which a trader may decide before its time has come,
 and which a stop may have refused."""
 
@@ -76,7 +78,7 @@ class WaitingTickets:
             until_ms = time.time_ns() // NS_PER_MS + wait_ms
             bet.session.on_bet_waits(bet.ref, BetWait(bet.bet_id, reason, wait_ms, until_ms))
         self.waiting += 1
-        wait_s = min(wait_ms / 1_000 + _ASK_LATER_S, _ASK_AGAIN_S)
+        wait_s = min(wait_ms / 1_000 + _ASK_LATER_S if wait_ms else _ASK_LATE_S, _ASK_AGAIN_S)
         self._put(self._loop.time() + wait_s, ticket, asked=False)
 
     def close(self) -> None:
@@ -85,8 +87,9 @@ class WaitingTickets:
         if self._timer is not None:
             self._timer.cancel()
         for _, _, ticket, _ in due:
-            if not ticket.answered:
-                self._give_up(ticket.slip if isinstance(ticket, LegTicket) else ticket)
+            bet = ticket.slip if isinstance(ticket, LegTicket) else ticket
+            if not bet.answered:
+                self._give_up(bet)
 
     def _put(self, due_s: float, ticket: _Waiting, *, asked: bool) -> None:
         ticket.wait_no = next(self._numbers)
@@ -105,11 +108,14 @@ class WaitingTickets:
         while self._due and self._due[0][0] <= now_s:
             _, number, ticket, asked = heappop(self._due)
             self.waiting -= not asked
-            if ticket.answered or ticket.wait_no != number:
+            if ticket.wait_no != number:
                 continue
+            bet = ticket.slip if isinstance(ticket, LegTicket) else ticket
             if asked:
-                self._give_up(ticket.slip if isinstance(ticket, LegTicket) else ticket)
-            else:
+                # Of a slip whose legs are decided the account may be silent, or another market.
+                if not bet.answered:
+                    self._give_up(bet)
+            elif not ticket.answered:
                 self._put(now_s + self._deadline_s, ticket, asked=True)
                 self._ask(ticket)
         self._set_timer()

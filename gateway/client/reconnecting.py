@@ -22,6 +22,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from math import inf
 from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeVar
 
 from msgspec import Struct
@@ -372,7 +373,7 @@ class ReconnectingClient(Generic[S]):
             self._waiting -= 1
 
     async def answer(
-        self, session: S, request: Awaitable[A], *, waits_s: Callable[[], float] = lambda: 0.0
+        self, session: S, request: Awaitable[A], *, waits_s: Callable[[], float] = lambda: -inf
     ) -> A:
         """Return the answer to a request; give up a session that leaves it without one.
 
@@ -391,8 +392,7 @@ class ReconnectingClient(Generic[S]):
                 await asyncio.wait({answer}, timeout=left_s)
                 if answer.done():
                     return answer.result()
-                waiting_s = waits_s()
-                left_s = waiting_s + silent_s if waiting_s > 0 else 0.0
+                left_s = waits_s() + silent_s
         except ConnectionLostError as error:
             session.abort()  # it may be closing still
             raise error from None

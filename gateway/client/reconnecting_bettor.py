@@ -77,7 +77,7 @@ class _Resolution(Generic[A]):
     def _waits_s(self, session: BettorSession) -> float:
         """Return for how long the bet still waits at its market, and allow for that time."""
         waits_s = session.waits_s(self._ref)
-        if waits_s > 0 and self.limit is not None:
+        if waits_s > -self.within_s and self.limit is not None:
             self.limit.reschedule(asyncio.get_running_loop().time() + waits_s + self.within_s)
         return waits_s
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from math import inf
 from typing import Any, Final, Literal, TypeVar, cast
 
 from websockets.asyncio.client import ClientConnection
@@ -321,8 +322,12 @@ class Session:
                 future.set_result(message)
 
     def waits_s(self, ref: str) -> float:
-        """Return for how many seconds at most a bet still waits at its market, 0 for none."""
-        return max(0.0, self._waits_until_s.get(ref, 0.0) - self._loop.time())
+        """Return for how many seconds a bet still waits at its market; less than 0 since its end.
+
+        Minus infinity where it has not waited.
+        """
+        until_s = self._waits_until_s.get(ref)
+        return -inf if until_s is None else until_s - self._loop.time()
 
     def _on_bet(self, bet: Bet) -> None:
         self._waits_until_s.pop(bet.ref, None)

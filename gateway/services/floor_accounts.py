@@ -10,6 +10,7 @@ import msgspec
 from actors.messages import AccountQuery, AccountTotalsQuery, AccountViewQuery, encode
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
+from engine.common.acceptance import StopWaiting
 from engine.common.account_changes import BlockAccount, SetAccountFactor
 from engine.common.account_views import AccountTotals, AccountView
 from engine.common.events import AccountBlocked, AccountFactorSet, Refused
@@ -31,6 +32,7 @@ from gateway.messages.base import Error
 from gateway.messages.protocol import ServerMessage
 from gateway.services.ledger_control import NO_ANSWER, error_of, ledger_command
 from gateway.services.slip_views import free_bet
+from gateway.services.waiting_stop import stop_waiting
 from gateway.settings import GatewaySettings
 
 TOTALS_PAGES_MAX: Final = 64
@@ -137,6 +139,11 @@ class FloorAccounts:
         event = await ledger_command(self._routes, shell, by, command, timeout_s=self._timeout_s)
         match event:
             case AccountBlocked():
+                if event.blocked:  # what the account let pass before, and waits at its market
+                    command_of_markets = StopWaiting(account_no=number, why=why)
+                    await stop_waiting(
+                        self._routes, by, command_of_markets, timeout_s=self._timeout_s
+                    )
                 return BlockPut(id=request.id, account=number, blocked=event.blocked)
             case AccountFactorSet():
                 return FactorPut(id=request.id, account=number, factor_milli=event.factor_milli)

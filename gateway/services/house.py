@@ -10,6 +10,8 @@ from typing import NamedTuple
 from actors.messages import HouseQuery, decode_house_stop, encode
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes, account_shell_name
+from engine.common.acceptance import StopWaiting
+from engine.common.commands import WHY_CHARS_MAX
 from engine.common.events import HouseStarted, HouseStopped
 from engine.common.house import HouseCommand, HouseStop, StartHouse, StopHouse
 from engine.common.ids import ShardNo
@@ -17,6 +19,7 @@ from engine.common.units import Nanos
 from gateway.messages.house import AskHouse, House, HouseRequest, StopTheHouse
 from gateway.messages.protocol import ServerMessage
 from gateway.services.ledger_control import ledger_command
+from gateway.services.waiting_stop import stop_waiting
 from gateway.settings import GatewaySettings
 
 
@@ -48,14 +51,18 @@ class HouseService:
         if isinstance(request, AskHouse):
             calls = [self._ask(name) for name in names]
         else:
-            command: HouseCommand = StartHouse()
+            order: HouseCommand = StartHouse()
             if isinstance(request, StopTheHouse):
-                command = StopHouse(by=by, why=request.why)
-            calls = [self._command(name, by, command) for name in names]
+                order = StopHouse(by=by, why=request.why)
+            calls = [self._command(name, by, order) for name in names]
         shards = await asyncio.gather(*calls)
         stops = [shard.stop for shard in shards if shard.stop is not None]
         first = min(stops, key=lambda stop: stop.at_ns, default=None)
-        missing = (name for name, shard in zip(names, shards, strict=True) if not shard.known)
+        missing = [name for name, shard in zip(names, shards, strict=True) if not shard.known]
+        if isinstance(request, StopTheHouse):
+            # After the accounts, which let nothing pass any more that could still begin to wait.
+            command = StopWaiting(why=request.why[:WHY_CHARS_MAX])
+            missing += await stop_waiting(self._routes, by, command, timeout_s=self._timeout_s)
         return House(
             id=request.id,
             stopped=len(stops),

@@ -181,6 +181,8 @@ def referral_row(screen: Screen, line: ReferralLine, *, left_s: float) -> dict[s
     soon = "\u26a0 " if left_s < SOON_S else ""
     wins_minor = payout_minor(line.stake_minor, line.odds_milli) - line.stake_minor
     why = MESSAGES[Reason(line.why)] if line.why else "the stake is large"
+    if line.now_milli < line.odds_milli:
+        why = f"\u25bc shorter now; {why}"
     return {
         "id": str(line.bet_id),
         "name": f"{fixture} {what}",

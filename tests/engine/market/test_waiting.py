@@ -1,13 +1,10 @@
 """Bets that wait: out a market's delay, or for a trader; and what traders offer instead."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from engine.common.acceptance import (
     AcceptancePatch,
@@ -15,6 +12,7 @@ from engine.common.acceptance import (
     DeclineReferral,
     OfferReferral,
     SetAcceptance,
+    StopWaiting,
 )
 from engine.common.commands import (
     CancelMarket,
@@ -28,11 +26,11 @@ from engine.common.commands import (
     SetOdds,
     SuspendMarket,
 )
-from engine.common.events import AcceptanceSet, ReferralDecided, Refused
+from engine.common.events import AcceptanceSet, ReferralDecided, Refused, WaitingStopped
 from engine.common.ids import bet_id
 from engine.common.outcome_marks import ResumeOutcomes, SuspendOutcomes
 from engine.common.reasons import Reason
-from engine.common.rows import BET, FLAG_FENCE, FLAG_KNOWN, FLAG_LEG, FLAG_PERMITTED, Policy, Rows
+from engine.common.rows import BET, FLAG_FENCE, FLAG_KNOWN, FLAG_LEG, FLAG_PERMITTED, Policy
 from engine.common.units import NS_PER_MS
 from engine.market.market import MarketMachine
 from tests.engine.market.builders import AT_NS, WIDE, Bet, bet, bet_rows, do, open_machine
@@ -204,13 +202,42 @@ def test_a_full_disk_answers_a_bet_that_waits_as_before() -> None:
 
 
 def test_a_leg_waits_out_the_delay_and_for_no_trader() -> None:
-    machine = waiting_machine(
-        delay_ms=2_000, referral_ms=60_000, referral_minor_from=1, limits=SMALL
-    )
+    machine = waiting_machine(delay_ms=2_000, referral_ms=60_000, limits=SMALL)
     assert answers(machine, bet(1, flags=FLAG_LEG), bet(2, stake=1_001, flags=FLAG_LEG)) == [
         (DELAYED, 2_000),
         (Reason.STAKE_OVER_LIMIT, 1_000),
     ]
+
+
+def test_a_new_writer_lets_delayed_bets_wait_anew_and_referrals_not() -> None:
+    """A stop that came while there was no writer must still find them."""
+    machine = waiting_machine(delay_ms=5_000, referral_ms=9_000, limits=SMALL)
+    answers(machine, bet(1), bet(2, stake=5_000))
+    loaded = MarketMachine.load(machine.dump())
+    loaded.begin_epoch(epoch=2, rules=machine.rules)
+    assert loaded.state_hash() == machine.state_hash()
+    loaded.begin_epoch(epoch=2, rules=machine.rules, at_ns=AT_NS + 6_000 * NS_PER_MS)
+    assert released(loaded, ms=9_000) == [(2, Reason.REFERRAL_EXPIRED)]
+    assert released(loaded, ms=10_999) == []
+    do(loaded, SuspendMarket(market_no=1))
+    assert released(loaded, ms=10_999) == [(1, Reason.MARKET_SUSPENDED)]
+
+
+def test_a_stop_of_the_house_or_of_an_account_ends_what_waits() -> None:
+    machine = waiting_machine(delay_ms=5_000, referral_ms=60_000, limits=SMALL, markets=2)
+    do(machine, acceptance(market=2, delay_ms=5_000))
+    answers(machine, bet(1), bet(2, stake=5_000, account=8), bet(3, market=2))
+    assert event(machine, StopWaiting(account_no=8)) == WaitingStopped(bets=1)
+    assert released(machine, ms=1) == [(2, Reason.ACCOUNT_BLOCKED)]
+    assert event(machine, StopWaiting(why="breach")) == WaitingStopped(bets=2)
+    assert event(machine, StopWaiting()) == WaitingStopped(bets=0)
+    assert released(machine, ms=1) == [(1, Reason.HOUSE_STOPPED), (3, Reason.HOUSE_STOPPED)]
+
+
+def test_an_account_that_lost_its_end_is_noticed_by_a_bet_that_waits() -> None:
+    machine = waiting_machine(delay_ms=5_000)
+    answers(machine, bet(7, shard=3))
+    assert machine.highest_bet_ids() == {3: bet_id(shard=3, serial=7)}
 
 
 # --- referral -------------------------------------------------------------------------------------
@@ -247,6 +274,26 @@ def test_a_large_stake_waits_for_a_trader_within_the_limits_too() -> None:
     machine = waiting_machine(referral_ms=60_000, referral_minor_from=500)
     found = answers(machine, bet(1, stake=499), bet(2, stake=500), bet(3, stake=999, rate=500_000))
     assert [reason for reason, _ in found] == [Reason.ACCEPTED, REFERRED, Reason.ACCEPTED]
+
+
+def test_no_trader_is_asked_for_better_odds_than_there_are() -> None:
+    """Whoever takes any odds states what he likes; a bet that is taken whole is taken at these."""
+    machine = waiting_machine(
+        referral_ms=60_000, referral_minor_from=500, delay_ms=5_000, limits=SMALL
+    )
+    invented = {"odds": 900_000, "policy": Policy.ANY}
+    found = answers(
+        machine, bet(1, stake=5_000, **invented), bet(2, stake=900, **invented), bet(3, **invented)
+    )
+    assert found == [
+        (Reason.STAKE_OVER_LIMIT, 1_000), (Reason.STAKE_OVER_LIMIT, 499), (DELAYED, 5_000),
+    ]  # fmt: skip
+
+
+def test_a_slip_of_one_leg_does_not_escape_the_trader() -> None:
+    machine = waiting_machine(referral_ms=60_000, referral_minor_from=500)
+    found = answers(machine, bet(1, stake=500, flags=FLAG_LEG), bet(2, stake=499, flags=FLAG_LEG))
+    assert found == [(Reason.STAKE_OVER_LIMIT, 499), (Reason.ACCEPTED, 0)]
 
 
 def test_what_no_trader_decides_is_refused() -> None:
@@ -334,136 +381,6 @@ def test_the_patch_changes_the_figures_that_it_names() -> None:
     assert answers(machine, bet(1)) == [(Reason.ACCEPTED, 0)]
     event(machine, acceptance(referral_ms=0))
     assert answers(machine, bet(2)) == [(Reason.ACCEPTED, 0)]
-
-
-# --- against the rules in plain Python ------------------------------------------------------------
-
-ODDS = (2_500, 3_200, 2_900)
-STAKE_MAX = 1_000
-
-
-@dataclass
-class Twin:
-    """One market with a limit on the stake alone: what waits, and how each bet ends."""
-
-    delay: int = 0
-    referral: int = 0
-    large: int = 0
-    suspended: bool = False
-    waits: dict[int, tuple[Bet, int, str]] = field(default_factory=dict)
-    stopped: set[int] = field(default_factory=set)
-    ended: dict[int, tuple[Bet, Reason]] = field(default_factory=dict)
-
-    def place(self, one: Bet, now: int) -> Reason:
-        number, stake = one[0], one[1]
-        if number in self.waits:
-            kept, due, kind = self.waits[number]
-            if kept != one:
-                return Reason.BET_ID_REUSED
-            if number not in self.stopped and now < due:
-                return DELAYED if kind == "delay" else REFERRED
-            del self.waits[number]
-            if number in self.stopped:
-                return self.end(one, Reason.MARKET_SUSPENDED)
-            if kind == "referral":
-                return self.end(one, Reason.REFERRAL_EXPIRED)
-            return self.end(one, self.check(one))
-        if number in self.ended:
-            kept, reason = self.ended[number]
-            return reason if kept == one else Reason.BET_ID_REUSED
-        reason = self.check(one)
-        over = reason is Reason.STAKE_OVER_LIMIT
-        if self.referral and (over or (not reason and 0 < self.large <= stake)):
-            self.waits[number] = (one, now + self.referral, "referral")
-            return REFERRED
-        if self.delay and not reason:
-            self.waits[number] = (one, now + self.delay, "delay")
-            return DELAYED
-        return self.end(one, reason)
-
-    def check(self, one: Bet) -> Reason:
-        if self.suspended:
-            return Reason.MARKET_SUSPENDED
-        return Reason.STAKE_OVER_LIMIT if one[1] > STAKE_MAX else Reason.ACCEPTED
-
-    def end(self, one: Bet, reason: Reason) -> Reason:
-        self.ended[one[0]] = (one, reason)
-        return reason
-
-    def suspend(self) -> None:
-        self.suspended = True
-        self.stopped |= {number for number, (_, _, kind) in self.waits.items() if kind == "delay"}
-
-
-SERIAL, STAKE = st.integers(1, 12), st.sampled_from([1, 400, 1_000, 1_001, 5_000])
-STEPS = st.one_of(
-    st.tuples(st.just("place"), st.lists(st.tuples(SERIAL, STAKE), min_size=1, max_size=4)),
-    st.tuples(st.just("delay"), st.sampled_from([0, 2_000, 5_000])),
-    st.tuples(st.just("referral"), st.sampled_from([0, 3_000, 9_000])),
-    st.tuples(st.just("large"), st.sampled_from([0, 400, 1_000])),
-    st.tuples(st.sampled_from(["suspend", "resume", "release", "load"]), st.none()),
-    st.tuples(st.sampled_from(["accept", "decline"]), SERIAL),
-)
-
-
-def placed(machine: MarketMachine, rows: Rows, twin: Twin, bets: list[Bet], now: int) -> None:
-    decisions = machine.place(rows, AT_NS + now * NS_PER_MS)
-    assert decisions["reason"].tolist() == [twin.place(one, now) for one in bets]
-
-
-@settings(max_examples=150)
-@given(st.lists(st.tuples(STEPS, st.integers(0, 4_000)), max_size=25))
-def test_bets_wait_as_the_plain_rules_say(steps: list[tuple[tuple[str, Any], int]]) -> None:
-    machine, twin, now = open_machine(odds=ODDS, limits=SMALL), Twin(), 0
-    for (what, value), passed in steps:
-        now += passed
-        if what == "place":
-            bets = [bet(serial, stake=stake) for serial, stake in value]
-            placed(machine, bet_rows(bets), twin, bets, now)
-        elif what == "release":
-            rows = machine.due(AT_NS + now * NS_PER_MS)
-            ready = {n: (0 if n in twin.stopped else d) for n, (_, d, _) in twin.waits.items()}
-            order = sorted((due, number) for number, due in ready.items() if due <= now)
-            assert rows["bet_id"].tolist() == [number for _, number in order]
-            placed(machine, rows, twin, [twin.waits[number][0] for _, number in order], now)
-        elif what in ("delay", "referral", "large"):
-            setattr(twin, what, value)
-            name = {"delay": "delay_ms", "referral": "referral_ms"}.get(what, "referral_minor_from")
-            do(machine, acceptance(**{name: value}))
-        elif what == "suspend":
-            machine.apply(SuspendMarket(market_no=1), AT_NS)
-            twin.suspend()
-        elif what == "resume":
-            machine.apply(ResumeMarket(market_no=1), AT_NS)
-            twin.suspended = False
-        elif what == "load":
-            loaded = MarketMachine.load(machine.dump())
-            assert loaded.state_hash() == machine.state_hash()
-            machine = loaded
-        else:
-            decide(machine, twin, what, value, now)
-        machine.check()
-    assert machine.bets_len == len(twin.ended)
-    waits = machine.due(AT_NS + 10**6 * NS_PER_MS)
-    assert sorted(waits["bet_id"].tolist()) == sorted(twin.waits)
-
-
-def decide(machine: MarketMachine, twin: Twin, what: str, serial: int, now: int) -> None:
-    number = bet_id(shard=0, serial=serial)
-    kind = AcceptReferral if what == "accept" else DeclineReferral
-    found = machine.apply(kind(market_no=1, bet_id=number), AT_NS + now * NS_PER_MS)
-    one, due, waits = twin.waits.get(number, (bet(serial), 0, ""))
-    if waits != "referral" or due <= now:
-        assert isinstance(found, Refused)
-        assert found.reason is Reason.REFERRAL_UNKNOWN
-    elif what == "accept" and twin.suspended:
-        assert isinstance(found, Refused)
-        assert found.reason is Reason.MARKET_SUSPENDED
-    else:
-        del twin.waits[number]
-        reason = Reason.ACCEPTED if what == "accept" else Reason.REFERRAL_DECLINED
-        assert isinstance(found, ReferralDecided)
-        assert found.reason is twin.end(one, reason)
 
 
 def test_a_dump_that_contradicts_itself_is_refused() -> None:

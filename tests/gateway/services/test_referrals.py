@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from actors.routes import account_shell_name
 from engine.common.acceptance import AcceptancePatch
 from engine.common.commands import LimitsPatch
 from engine.common.events import ReferralDecided, Refused
+from engine.common.ids import ShardNo
 from engine.common.reasons import Reason
 from gateway.client import (
     BettorSession,
@@ -21,7 +23,14 @@ from gateway.client import (
 from gateway.messages.bettor import Bet, BetWaits
 from gateway.messages.scopes import MarketScope
 from gateway.messages.slips import Leg, SlipBet
-from tests.gateway.bookmaker import BALANCE_MINOR, Bookmaker, bettor, open_bookmaker, trader
+from tests.gateway.bookmaker import (
+    BALANCE_MINOR,
+    Bookmaker,
+    bettor,
+    head_trader,
+    open_bookmaker,
+    trader,
+)
 from tests.gateway.price_gateway import token, until
 
 ODDS = 2_500
@@ -204,6 +213,65 @@ async def test_a_client_that_reconnects_waits_as_long_as_the_bet_does(
 
 async def seen(control: ControlSession) -> bool:
     return (await control.referrals()).waiting == 1
+
+
+async def test_a_stop_of_the_house_ends_what_waits(bookmaker: Bookmaker) -> None:
+    async with head_trader(bookmaker) as control, bettor(bookmaker) as session:
+        waits = Waits(session)
+        await control.set_acceptance(1, AcceptancePatch(delay_ms=30_000))
+        placed = place(session, "a")
+        await waits.first()
+        assert (await control.stop_house(why="breach")).missing == ()
+        assert Reason((await placed).reason) is Reason.HOUSE_STOPPED
+        assert await available(session) == BALANCE_MINOR
+
+
+async def test_the_block_of_an_account_ends_what_waits_of_it(bookmaker: Bookmaker) -> None:
+    async with head_trader(bookmaker) as control, bettor(bookmaker) as session:
+        waits = Waits(session)
+        await control.set_acceptance(1, AcceptancePatch(delay_ms=30_000))
+        placed = place(session, "a")
+        await waits.first()
+        await control.block_account(7, why="under review")
+        assert Reason((await placed).reason) is Reason.ACCOUNT_BLOCKED
+
+
+async def test_a_bet_that_a_trader_takes_is_shown_to_those_who_watch(
+    bookmaker: Bookmaker,
+) -> None:
+    async with trader(bookmaker) as control, bettor(bookmaker) as session:
+        await control.watch_bets()
+        waits = Waits(session)
+        await control.set_acceptance(
+            1, AcceptancePatch(referral_ms=LONG_MS, referral_minor_from=2_000)
+        )
+        placed = place(session, "a", stake=2_000)
+        wait = await waits.first()
+        await control.accept_referral(1, wait.bet_id)
+        assert (await placed).state == "accepted"
+        states: list[str] = []
+        async for seen in control.bets_seen():
+            states += [line.state for line in seen.bets if line.bet_id == wait.bet_id]
+            if "accepted" in states:
+                break
+        assert states == ["pending", "accepted"]
+
+
+async def test_a_slip_whose_account_is_silent_is_unknown_after_a_wait(tmp_path: Path) -> None:
+    """A stop ends the wait of its leg, and then nobody says how the slip ends."""
+    async with (
+        open_bookmaker(tmp_path, bet_deadline_ms=300) as bookmaker,
+        trader(bookmaker) as control,
+        bettor(bookmaker) as session,
+    ):
+        waits = Waits(session)
+        await control.set_acceptance(1, AcceptancePatch(delay_ms=30_000))
+        legs = [Leg(market=number, outcome=0, odds_milli=ODDS) for number in (1, 3)]
+        placed = session.place_slip_nowait(ref="s", legs=legs, bets=[accumulator(500)])
+        await waits.first()
+        bookmaker.kill_shell(account_shell_name(ShardNo(1)))
+        await control.suspend(1)
+        assert (await placed).state == "unknown"
 
 
 async def test_the_figures_have_bounds_that_are_named(bookmaker: Bookmaker) -> None:
