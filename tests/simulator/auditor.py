@@ -73,7 +73,8 @@ class Audit:
         self._check_money()
         self._check_answers()
         record = self._world.clients.record
-        WaitAudit(self._models.values(), self._shells, record, self._fault).run()
+        stops = self._world.house.stops
+        WaitAudit(self._models.values(), self._shells, record, stops, self._fault).run()
         self._check_order()
         self._check_replays()
         return self.faults

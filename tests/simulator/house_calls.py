@@ -1,15 +1,25 @@
 """What the house does in a story without a gateway: money, changes of accounts, its own stop.
 
-Owns these calls: each is made again until its shard applies or refuses it.
+Owns these calls: each is made again until its shell applies or refuses it.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any
 
-from actors.messages import LedgerControl, decode_ledger_events, encode
+from actors.messages import (
+    LedgerControl,
+    MarketControl,
+    decode_ledger_events,
+    decode_market_events,
+    encode,
+)
+from engine.common.acceptance import StopWaiting
+from engine.common.account_changes import BlockAccount
 from engine.common.commands import Deposit, Withdraw
 from engine.common.events import Refused
+from engine.common.house import StopHouse
 from engine.common.reasons import Reason
 from tests.simulator.story import ChangeAccount, ChangeHouse, MoveMoney
 
@@ -17,12 +27,32 @@ HouseStep = MoveMoney | ChangeAccount | ChangeHouse
 
 
 class HouseCalls:
-    """The house's calls to account shards; `ask` sends one to the shard of an account."""
+    """The house's calls to account shards and market shells.
 
-    def __init__(self, ask: Callable[[int, bytes], Awaitable[Any]], *, shards: int) -> None:
+    Parameters
+    ----------
+    ask : callable
+        Sends a call to the shard of an account.
+    ask_markets : callable
+        Sends a call to every market shell, and returns the answers.
+    shards : int
+        Account shards.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[int, bytes], Awaitable[Any]],
+        ask_markets: Callable[[bytes], Awaitable[list[bytes]]],
+        *,
+        shards: int,
+    ) -> None:
         self.deposits: list[tuple[int, str, int, bool]] = []
         """Transfers that were answered: account, ref, amount, whether applied."""
+        self.stops: list[str] = []
+        """Stops of the house and blocks that every market shell has answered: their reasons."""
+        self._numbers = count(1)
         self._ask = ask
+        self._ask_markets = ask_markets
         self._shards = shards
         self._changing = asyncio.Lock()
 
@@ -33,10 +63,26 @@ class HouseCalls:
                 await self._move_money(step)
             case ChangeAccount():
                 await self._command(step.change.account_no, step.change)
+                if isinstance(step.change, BlockAccount) and step.change.blocked:
+                    await self._stop_waiting(account_no=step.change.account_no)
             case ChangeHouse():
                 async with self._changing:  # no stop comes after its end
                     for shard in range(self._shards):
                         await self._command(shard, step.change)
+                    if isinstance(step.change, StopHouse):
+                        await self._stop_waiting()
+
+    async def _stop_waiting(self, **account: int) -> None:
+        """End what waits in the market shells, as a gateway does once the accounts know."""
+        why = f"stop {next(self._numbers)}"
+        command = StopWaiting(why=why, **account)
+        payload = encode(MarketControl(by="test", commands=(command,)))
+        while True:
+            answers = await self._ask_markets(payload)
+            if not any(_not_now(event) for raw in answers for event in decode_market_events(raw)):
+                break
+            await asyncio.sleep(0.1)
+        self.stops.append(why)
 
     async def _move_money(self, step: MoveMoney) -> None:
         make = Deposit if step.amount > 0 else Withdraw

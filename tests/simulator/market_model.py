@@ -40,6 +40,7 @@ from engine.common.events import (
     Refused,
     SettlementRolledBack,
     StatusSet,
+    WaitingStopped,
 )
 from engine.common.rows import FLAG_FENCE, FLAG_LEG, FLAG_RELEASED
 from persistence.frames import Record
@@ -68,6 +69,7 @@ _STATUS_AFTER = {
     MarketCancelled: CANCELLED,
 }
 _CHARGE_FIELDS = ("bet_id", "stake_minor", "charge_no", "flags")
+_STAKE_OVER_LIMIT = 302
 _FENCED = 904
 _FIXTURE_LIABILITY = 705
 _GUARDS = (305, 306, 307, 308)
@@ -93,6 +95,8 @@ class ShellModel:
     def read(self, record: Record) -> None:
         if record.kind == Kind.BETS:
             self._read_bets(record)
+        elif record.kind == Kind.EPOCH:
+            self.waiting.wait_anew(record.at_ns)
         elif record.kind == Kind.CHARGES:
             rows = decode_charges(record.payload)
             for row in zip(*(rows[name].tolist() for name in _CHARGE_FIELDS), strict=True):
@@ -121,7 +125,8 @@ class ShellModel:
         names = ("bet_id", "stake_minor", "account_no", "market_no", "odds_milli", "outcome")
         more = ("policy", "flags", "rate_micro", "factor_milli")
         columns = [rows[name].tolist() for name in (*names, *more)]
-        verdicts = [decisions[name].tolist() for name in ("odds_milli", "reason", "flags")]
+        names = ("odds_milli", "reason", "stake_max_minor")
+        verdicts = [decisions[name].tolist() for name in names]
         for row, verdict in zip(
             zip(*columns, strict=True), zip(*verdicts, strict=True), strict=True
         ):
@@ -129,7 +134,7 @@ class ShellModel:
 
     def _read_bet(self, record: Record, row: Any, verdict: Any) -> None:
         bet_id, stake, account, market_no, odds_seen, outcome, policy, flags, rate, factor = row
-        odds, reason, _ = verdict
+        odds, reason, stake_max = verdict
         content = (stake, account, market_no, odds_seen, outcome)
         known = self.decisions.get(bet_id)
         if known is not None:
@@ -162,7 +167,10 @@ class ShellModel:
         if market is not None and not flags & FLAG_FENCE:
             offered = self.waiting.takes_offer(bet, record.at_ns)
             stands = market.status == ACTIVE and market.offers(outcome)
-            self.waiting.judge_new(bet, reason, offered=offered, stands=stands)
+            odds_now = market.odds_now(outcome)
+            self.waiting.judge_new(bet, reason, odds_now=odds_now, offered=offered, stands=stands)
+            if reason == _STAKE_OVER_LIMIT:
+                self._check_unasked(market, bet, stake_max)
             if reason in (DELAYED, REFERRED):
                 self._begin_to_wait(market, bet, policy, reason)
                 return
@@ -210,6 +218,14 @@ class ShellModel:
         market.bets.pop()
         if reason == DELAYED:
             self._check_fixture(market, now, refused=False)
+
+    def _check_unasked(self, market: MarketModel, bet: AcceptedBet, stake_max: int) -> None:
+        """Check which stake is named to a large bet of which no trader is asked, and that fits."""
+        due = self.waiting.largest_unasked(bet)
+        market.bets.append(bet)
+        if due is not None and stake_max != due and not self._near_a_limit(market, bet):
+            self._fault(f"bet {bet.bet_id} of record {bet.seq} may be {stake_max}, not {due}")
+        market.bets.pop()
 
     def _near_a_limit(self, market: MarketModel, bet: AcceptedBet) -> bool:
         """Return whether a bet in the book may break a limit; each bet may be rounded by a unit."""
@@ -321,6 +337,9 @@ class ShellModel:
                 self._read_event(each, record, step)
                 if isinstance(each, Refused) and int(each.reason) in _GUARDS:
                     self._stop_at_last_odds(self.markets[event.market_no])
+            return
+        if isinstance(event, WaitingStopped):
+            self.waiting.stop_all(command, event)
             return
         market = self.markets.get(getattr(event, "market_no", -1))
         if market is None:

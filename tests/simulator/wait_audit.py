@@ -25,6 +25,8 @@ class WaitAudit:
         The shells themselves, by name.
     record : Record
         What clients were told.
+    stops : iterable of str
+        The reasons of the stops and blocks that every shell has answered.
     fault : callable
         Called with each fault.
     """
@@ -34,17 +36,21 @@ class WaitAudit:
         models: Iterable[ShellModel],
         shells: dict[str, Any],
         record: Record,
+        stops: Iterable[str],
         fault: Callable[[str], None],
     ) -> None:
         self._models = list(models)
         self._shells = shells
         self._record = record
+        self._stops = set(stops)
         self._fault = fault
 
     def run(self) -> None:
         for model in self._models:
             for bet_id in model.waiting.bets:
                 self._fault(f"bet {bet_id} waits at the end, by the journal of {model.name}")
+            for why in sorted(self._stops - model.waiting.stops):
+                self._fault(f"{why} was answered, and is not in the journal of {model.name}")
             self._check_permits(model)
         self._check_notices()
 

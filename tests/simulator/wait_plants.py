@@ -54,6 +54,20 @@ class StopForgotten(_WaitPlant):
     wrapper = _ForgetsStops
 
 
+class _ForgetsHouseStops(_Planted):
+    def spoil(self, waiting: Any) -> None:
+        waiting.stop = lambda reason, account_no: sum(
+            not bet["stopped"][0] and account_no in (None, bet["account_no"][0])
+            for bet in waiting._bets.values()
+        )
+
+
+class HouseStopForgottenByWaits(_WaitPlant):
+    """A stop of the house says how many bets wait, and forgets them."""
+
+    wrapper = _ForgetsHouseStops
+
+
 class _KeepsOdds(_Planted):
     def spoil(self, waiting: Any) -> None:
         for bet in waiting._bets.values():
@@ -82,6 +96,9 @@ _WORLD = Layout(markets=1, shards=1)
 
 WAIT_PLANTS: dict[type[Plant], Hunt] = {
     StopForgotten: Hunt(r"was stopped by \d+ and got", ("disturb",), layout=_WORLD, waits=True),
+    HouseStopForgottenByWaits: Hunt(
+        r"was stopped by 419 and got 0", ("disturb",), layout=_WORLD, waits=True
+    ),
     DecidedByOldOdds: Hunt(
         r"was accepted at \d+ instead of", ("disturb",), pace=0.04, layout=_WORLD, waits=True
     ),

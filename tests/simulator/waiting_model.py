@@ -10,17 +10,26 @@ from typing import Any
 
 from msgspec import UNSET
 
-from engine.common.acceptance import AcceptReferral, DeclineReferral, SetAcceptance
+from engine.common.acceptance import (
+    AcceptReferral,
+    DeclineReferral,
+    SetAcceptance,
+    StopWaiting,
+)
 
 DELAYED, REFERRED, DECLINED, EXPIRED, OFFERED, UNKNOWN = (801, 802, 803, 804, 805, 806)
 _ID_REUSED = 609
+_STAKE_OVER_LIMIT, _CAPACITY = (302, 905)
+_HOUSE_STOPPED, _ACCOUNT_BLOCKED = (419, 610)
 _OUTCOME_INACTIVE = 408
-_OVER_LIMIT = (302, 501, 701, 704, 705)
+_OVER_LIMIT = (_STAKE_OVER_LIMIT, 501, 701, 704, 705)
 _OF_STATUS = {0: 402, -1: 403, -2: 403, -3: 405, -4: 406, -5: 404}
 """The reason that a bet gets in each status that takes none."""
 _PASSES = (402, 403, _OUTCOME_INACTIVE)
 """Stops that a bet outlives while a trader looks at it."""
 _FIGURES = ("delay_ms", "referral_ms", "referral_minor_from")
+_BETS_MAX = 16_384
+"""Bets that wait in one shell."""
 _MS = 1_000_000
 _ONE = 1_000_000
 
@@ -32,6 +41,7 @@ class WaitingBet:
     bet: Any
     policy: int
     reason: int
+    wait_ns: int
     due_ns: int
     permitted: bool
     stopped: int = 0
@@ -56,6 +66,8 @@ class WaitingModel:
         """For what each bet waited that ever did."""
         self.permitted: set[int] = set()
         """Bets that no limit bound: accepted by a trader, or takers of an offer."""
+        self.stops: set[str] = set()
+        """The reasons that were given for stops of the house or of accounts."""
         self._figures: dict[int, dict[str, int]] = {}
         self._offers: dict[tuple[int, int, int], Offer] = {}
         self._fault = fault
@@ -75,6 +87,8 @@ class WaitingModel:
         elif at_ns < waits.due_ns:
             if reason != waits.reason:
                 self._fault(f"{what} got {reason} {waits.due_ns - at_ns} ns before its time")
+            elif again.seq != waits.bet.seq:  # twice in one batch is no call of its own
+                self._fault(f"{what} has record {again.seq} too, which changed nothing")
             return reason not in (DELAYED, REFERRED)
         elif waits.reason == REFERRED:
             if reason != EXPIRED:
@@ -92,16 +106,22 @@ class WaitingModel:
             return False
         return bool(bet.odds_seen == offer.odds and bet.stake <= offer.stake)
 
-    def judge_new(self, bet: Any, reason: int, *, offered: bool, stands: bool) -> None:
+    def judge_new(
+        self, bet: Any, reason: int, *, odds_now: int, offered: bool, stands: bool
+    ) -> None:
         """Judge whether a new bet waits as it should; `stands`: its market and outcome take bets.
 
-        `offered` says that it takes an offer, which holds once.
+        `offered` says that it takes an offer, which holds once. A trader is asked of no leg and of
+        no odds above those of now, `odds_now`.
         """
         figures = self._figures.get(bet.market, dict.fromkeys(_FIGURES, 0))
-        delay, referral, large = (figures[name] for name in _FIGURES)
-        looked_at = referral > 0 and not bet.is_leg and not offered
-        is_large = looked_at and 0 < large <= bet.stake * bet.rate // _ONE
+        delay, referral, _ = (figures[name] for name in _FIGURES)
+        refers = referral > 0 and not offered
+        looked_at = refers and not bet.is_leg and bet.odds_seen <= odds_now
+        is_large = refers and self.is_large(bet)
         what = f"bet {bet.bet_id} of record {bet.seq}"
+        if reason == _CAPACITY and len(self.bets) < _BETS_MAX:
+            self._fault(f"{what} found no room, where {len(self.bets)} bets wait")
         if reason == 0 and (delay or is_large):
             self._fault(f"{what} was accepted at once, where bets wait by {figures}")
         if reason == DELAYED and (delay == 0 or is_large):
@@ -118,15 +138,23 @@ class WaitingModel:
 
     def is_large(self, bet: Any) -> bool:
         """Return whether a trader wants to see a bet of this stake, whatever the limits say."""
-        large = self._figures[bet.market]["referral_minor_from"]
+        large = self._figures.get(bet.market, {}).get("referral_minor_from", 0)
         return bool(0 < large <= bet.stake * bet.rate // _ONE)
+
+    def largest_unasked(self, bet: Any) -> int | None:
+        """Return the largest stake of which no trader is asked; None where none is of this one."""
+        figures = self._figures.get(bet.market)
+        if figures is None or not figures["referral_ms"] or not self.is_large(bet):
+            return None
+        return int((figures["referral_minor_from"] - 1) * _ONE // bet.rate)
 
     def add(self, bet: Any, policy: int, reason: int, at_ns: int) -> None:
         """Note that a new bet waits."""
         name = "delay_ms" if reason == DELAYED else "referral_ms"
         wait_ns = self._figures.get(bet.market, {}).get(name, 0) * _MS
         permitted = bet.bet_id in self.permitted
-        self.bets[bet.bet_id] = WaitingBet(bet, policy, reason, at_ns + wait_ns, permitted)
+        due_ns = at_ns + wait_ns
+        self.bets[bet.bet_id] = WaitingBet(bet, policy, reason, wait_ns, due_ns, permitted)
         self.waited[bet.bet_id] = reason
 
     def stop(self, market: Any) -> None:
@@ -141,7 +169,26 @@ class WaitingModel:
             if waits.reason != REFERRED or reason not in _PASSES:
                 waits.stopped = reason
 
+    def wait_anew(self, at_ns: int) -> None:
+        """Note that a writer starts: what is delayed waits its whole delay from then on."""
+        for waits in self.bets.values():
+            if waits.reason == DELAYED and not waits.stopped:
+                waits.due_ns = max(waits.due_ns, at_ns + waits.wait_ns)
+
     # --- commands --------------------------------------------------------------------------------
+
+    def stop_all(self, command: StopWaiting, event: Any) -> None:
+        """Note a stop of the house, or the block of an account."""
+        of_all = command.account_no is UNSET
+        reason = _HOUSE_STOPPED if of_all else _ACCOUNT_BLOCKED
+        stopped = 0
+        for waits in self.bets.values():
+            if not waits.stopped and (of_all or waits.bet.account == command.account_no):
+                waits.stopped = reason
+                stopped += 1
+        if event.bets != stopped:
+            self._fault(f"{command} ended {event.bets} bets, by the journal {stopped}")
+        self.stops.add(command.why)
 
     def set_figures(self, command: SetAcceptance, event: Any) -> None:
         """Apply a change of how a market takes bets."""

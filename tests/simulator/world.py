@@ -106,7 +106,7 @@ class World:
         self.parts: dict[str, SimulatedProcess] = {}
         self._process_nos: Counter[str] = Counter()
         self.shell_of: dict[int, str] = {}
-        self.house = HouseCalls(self._ask_account, shards=self.layout.shards)
+        self.house = HouseCalls(self._ask_account, self._ask_markets, shards=self.layout.shards)
         self.trouble: list[str] = []
         """Why the run could not be brought to its end."""
         self.steps_done = 0
@@ -355,6 +355,12 @@ class World:
 
     async def _ask_account(self, account: int, payload: bytes) -> Any:
         return await self._ask_shell(self.account_shell(account), "control", payload)
+
+    async def _ask_markets(self, payload: bytes) -> list[bytes]:
+        shells = sorted(set(self.shell_of.values()))
+        return list(
+            await asyncio.gather(*(self._ask_shell(name, "control", payload) for name in shells))
+        )
 
     # --- faults ----------------------------------------------------------------------------------
 
