@@ -60,7 +60,8 @@ class HouseService:
         first = min(stops, key=lambda stop: stop.at_ns, default=None)
         missing = [name for name, shard in zip(names, shards, strict=True) if not shard.known]
         if isinstance(request, StopTheHouse):
-            # After the accounts, which let nothing pass any more that could still begin to wait.
+            # After the accounts: what they let pass before has come to its market, or is on its way
+            # and may still begin to wait behind this command.
             command = StopWaiting(why=request.why[:WHY_CHARS_MAX])
             missing += await stop_waiting(self._routes, by, command, timeout_s=self._timeout_s)
         return House(
