@@ -21,14 +21,16 @@ async def odds_of(person: Visit, row: str) -> float:
 async def decide_what_waits(person: Visit) -> None:
     """Have large bets wait for this person, who declines one and cuts another."""
     page = person.page
-    await person.filled("k", referral_ms="30000", referral_minor_from=REFERRED_FROM)
+    await person.filled("k", referral_ms="120000", referral_minor_from=REFERRED_FROM)
     await person.open("/referrals")
     await page.wait_for_selector(".ag-row[row-index='1']", timeout=60_000)
     await person.ready()
+    declined = await page.get_attribute(".ag-row:has(.ag-cell-focus)", "row-id")
     await page.keyboard.press("d")
     await page.keyboard.type("too much on one side")
     await page.keyboard.press("Enter")
     await page.wait_for_selector(".q-notification:has-text('decline bet')")
+    await page.wait_for_selector(f".ag-row[row-id='{declined}']", state="detached")
     await person.ready()
     await person.filled("o", stake_minor="1", seconds="10")
     await page.wait_for_selector(".q-notification:has-text('offer on bet')")
