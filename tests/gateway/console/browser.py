@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from gateway.console.keeper import ConsoleKeeper
 from gateway.session.tokens import Role
@@ -113,7 +114,10 @@ class Visit:
     async def filled(self, key: str, **fields: str) -> None:
         """Fill a form, and wait until what it asks for is done."""
         await self.fill(key, **fields)
-        await self.page.wait_for_selector(".form", state="detached")
+        try:
+            await self.page.wait_for_selector(".form", state="detached")
+        except PlaywrightTimeout:
+            raise AssertionError(await self.page.inner_text(".form .said")) from None
 
     async def ready(self) -> None:
         """Wait until the table of the page takes keys."""

@@ -41,8 +41,12 @@ async def main() -> None:
                 ("floor", "/"),
                 ("fixture", "/fixture/wc22-64"),
                 ("ticker", "/ticker"),
+                ("referrals", "/referrals"),
                 ("risk", "/risk"),
                 ("alerts", "/alerts"),
+                ("rules", "/rules"),
+                ("guide", "/guide/liability"),
+                ("kept", "/kept"),
                 ("settlement", "/settlement"),
                 ("approvals", "/approvals"),
                 ("audit", "/audit"),
@@ -50,11 +54,18 @@ async def main() -> None:
             ):
                 await person.open(path)
                 await take(person, name)
+            await person.open("/rules")
+            await person.ready()
+            await page.keyboard.press("e")
+            await take(person, "form")
             await one_bet(person)
             await page.set_viewport_size({"width": 2560, "height": 1300})
             await person.open("/fixture/wc22-64")
             await take(person, "fixture-wide")
+            await person.open("/")
+            await take(person, "floor-wide")
             await page.set_viewport_size({"width": 1280, "height": 760})
+            await person.open("/fixture/wc22-64")
             await page.click("button:has-text('theme')")
             await take(person, "fixture-light")
             await person.open("/")
@@ -64,8 +75,9 @@ async def main() -> None:
 async def trade(person: Visit) -> None:
     """Do what the audit then shows."""
     page = person.page
-    await page.wait_for_selector(".ag-cell-focus")
+    await person.ready()
     await page.keyboard.press("c")
+    await watch_and_keep(person)
     await person.open("/fixture/wc22-64")
     await page.wait_for_selector(".ag-cell-focus")
     await page.keyboard.press("ArrowDown")
@@ -75,6 +87,28 @@ async def trade(person: Visit) -> None:
     await page.wait_for_timeout(1_500)
     await page.keyboard.press("u")
     await page.wait_for_timeout(500)
+
+
+async def watch_and_keep(person: Visit) -> None:
+    """Set rules, a margin and limits, and have large bets wait."""
+    page = person.page
+    await person.open("/rules")
+    await page.wait_for_selector(".act:has-text('new')")
+    for name, kind, more in (
+        ("worst-1x2", "liability", {"liability__liability_minor_max": "400", "severity": "high"}),
+        ("pace", "pace", {"severity": "medium"}),
+        ("alike", "identical", {"severity": "low"}),
+        ("feeds-late", "feed_lag", {"severity": "critical"}),
+    ):
+        await person.filled("n", name=name, kind=kind, owner="floor", **more)
+    await person.open("/kept")
+    await page.wait_for_selector(".act:has-text('release')")
+    await person.filled("n", of__competition="friendlies", margin="6.5", skew="not at all")
+    await person.filled("m", of__sport="football", of__type="1x2", payout_minor_max="20000")
+    await person.open("/fixture/wc22-64")
+    await person.ready()
+    await person.filled("k", where="this type in the fixture", referral_ms="60000",
+                        referral_minor_from="60")  # fmt: skip
 
 
 async def one_bet(person: Visit) -> None:
