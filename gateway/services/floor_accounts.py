@@ -10,7 +10,6 @@ import msgspec
 from actors.messages import AccountQuery, AccountTotalsQuery, AccountViewQuery, encode
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
-from engine.common.acceptance import StopWaiting
 from engine.common.account_changes import BlockAccount, SetAccountFactor
 from engine.common.account_views import AccountTotals, AccountView
 from engine.common.events import AccountBlocked, AccountFactorSet, Refused
@@ -32,7 +31,7 @@ from gateway.messages.base import Error
 from gateway.messages.protocol import ServerMessage
 from gateway.services.ledger_control import NO_ANSWER, error_of, ledger_command
 from gateway.services.slip_views import free_bet
-from gateway.services.waiting_stop import stop_waiting
+from gateway.services.waiting_stop import WaitingStops
 from gateway.settings import GatewaySettings
 
 TOTALS_PAGES_MAX: Final = 64
@@ -56,6 +55,7 @@ class FloorAccounts:
     def __init__(self, *, routes: Routes, settings: GatewaySettings) -> None:
         self._routes = routes
         self._timeout_s = settings.control_timeout_ms / 1_000
+        self._waiting = WaitingStops(routes=routes, settings=settings)
 
     async def answer(self, by: str, request: FloorAccountRequest) -> ServerMessage:
         """Answer a request of somebody on the floor."""
@@ -140,10 +140,9 @@ class FloorAccounts:
         match event:
             case AccountBlocked():
                 if event.blocked:  # what the account let pass before, and waits at its market
-                    command_of_markets = StopWaiting(account_no=number, why=why)
-                    await stop_waiting(
-                        self._routes, by, command_of_markets, timeout_s=self._timeout_s
-                    )
+                    await self._waiting.stop(by, why=why, account_no=number)
+                else:
+                    self._waiting.lift(number)
                 return BlockPut(id=request.id, account=number, blocked=event.blocked)
             case AccountFactorSet():
                 return FactorPut(id=request.id, account=number, factor_milli=event.factor_milli)

@@ -10,16 +10,14 @@ from typing import NamedTuple
 from actors.messages import HouseQuery, decode_house_stop, encode
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes, account_shell_name
-from engine.common.acceptance import StopWaiting
-from engine.common.commands import WHY_CHARS_MAX
 from engine.common.events import HouseStarted, HouseStopped
 from engine.common.house import HouseCommand, HouseStop, StartHouse, StopHouse
 from engine.common.ids import ShardNo
 from engine.common.units import Nanos
-from gateway.messages.house import AskHouse, House, HouseRequest, StopTheHouse
+from gateway.messages.house import AskHouse, House, HouseRequest, StartTheHouse, StopTheHouse
 from gateway.messages.protocol import ServerMessage
 from gateway.services.ledger_control import ledger_command
-from gateway.services.waiting_stop import stop_waiting
+from gateway.services.waiting_stop import WaitingStops
 from gateway.settings import GatewaySettings
 
 
@@ -44,6 +42,7 @@ class HouseService:
     def __init__(self, *, routes: Routes, settings: GatewaySettings) -> None:
         self._routes = routes
         self._timeout_s = settings.control_timeout_ms / 1_000
+        self._waiting = WaitingStops(routes=routes, settings=settings)
 
     async def answer(self, by: str, request: HouseRequest) -> ServerMessage:
         """Stop or start the house, or say whether it is stopped."""
@@ -60,10 +59,10 @@ class HouseService:
         first = min(stops, key=lambda stop: stop.at_ns, default=None)
         missing = [name for name, shard in zip(names, shards, strict=True) if not shard.known]
         if isinstance(request, StopTheHouse):
-            # After the accounts: what they let pass before has come to its market, or is on its way
-            # and may still begin to wait behind this command.
-            command = StopWaiting(why=request.why[:WHY_CHARS_MAX])
-            missing += await stop_waiting(self._routes, by, command, timeout_s=self._timeout_s)
+            # After the accounts, which let nothing pass any more that could begin to wait.
+            missing += await self._waiting.stop(by, why=request.why)
+        elif isinstance(request, StartTheHouse):
+            self._waiting.lift()
         return House(
             id=request.id,
             stopped=len(stops),

@@ -37,7 +37,7 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Odds", "field": "odds", "width": 78, ":valueFormatter": "Overround.odds",
      **_NUM},
     {"headerName": "Now", "field": "now", "width": 78, ":valueFormatter": "Overround.odds",
-     **_NUM},
+     **_NUM, "cellClassRules": {"neg": "data.now < data.odds"}},
     {"headerName": "Wins", "field": "wins", "width": 104, **_MONEY},
     {"headerName": "Why", "field": "why", "flex": 2, "minWidth": 130, "cellClass": "dim"},
     {"headerName": "Bet", "field": "bet", "width": 150, "cellClass": "dim"},

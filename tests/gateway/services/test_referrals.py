@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from actors.routes import account_shell_name
@@ -12,6 +13,7 @@ from engine.common.commands import LimitsPatch
 from engine.common.events import ReferralDecided, Refused
 from engine.common.ids import ShardNo
 from engine.common.reasons import Reason
+from engine.common.rows import DECISION
 from gateway.client import (
     BettorSession,
     ControlSession,
@@ -23,6 +25,7 @@ from gateway.client import (
 from gateway.messages.bettor import Bet, BetWaits
 from gateway.messages.scopes import MarketScope
 from gateway.messages.slips import Leg, SlipBet
+from tests.engine.market.builders import bet, bet_rows
 from tests.gateway.bookmaker import (
     BALANCE_MINOR,
     Bookmaker,
@@ -224,6 +227,24 @@ async def test_a_stop_of_the_house_ends_what_waits(bookmaker: Bookmaker) -> None
         assert (await control.stop_house(why="breach")).missing == ()
         assert Reason((await placed).reason) is Reason.HOUSE_STOPPED
         assert await available(session) == BALANCE_MINOR
+
+
+async def test_a_bet_that_was_on_its_way_at_the_stop_ends_too(tmp_path: Path) -> None:
+    """It was reserved before, and comes to its market behind the first command."""
+    async with (
+        open_bookmaker(tmp_path, bet_deadline_ms=200) as bookmaker,
+        head_trader(bookmaker) as control,
+    ):
+        await control.set_acceptance(1, AcceptancePatch(delay_ms=30_000))
+        await control.stop_house(why="breach")
+        row = bet_rows([bet(1, market=1, odds=ODDS)]).tobytes()
+
+        def reason() -> int:
+            shell = bookmaker.markets("market-a")
+            return int(np.frombuffer(shell.place(row), DECISION)["reason"][0])
+
+        assert reason() == Reason.DELAYED
+        await until(lambda: reason() == Reason.HOUSE_STOPPED)
 
 
 async def test_the_block_of_an_account_ends_what_waits_of_it(bookmaker: Bookmaker) -> None:
