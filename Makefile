@@ -12,7 +12,7 @@ LOWEST_STAMP := $(LOWEST)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 NOTEBOOKS_STAMP := $(VENV)/.installed-notebooks
 
-.PHONY: client demo test test-lowest hunt soak soak-feeds bench lint notebooks clean setup
+.PHONY: client coverage demo test test-lowest hunt soak soak-feeds bench lint notebooks clean setup
 
 setup: $(STAMP)
 
@@ -31,11 +31,16 @@ SPREAD = $(if $(filter tests tests/% ./tests%,$(ARGS)),,-n auto)
 test: $(STAMP)
 	$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
-# The same tests on the lowest version of every package that setup.cfg allows. Kernels have a cache of
-# their own: with another numba in the same one, this and `make test` would compile all anew in turn.
+# Which lines and branches of the rules and of the journal the tests run.
+coverage: $(STAMP)
+	$(BIN)/python -m pytest $(SPREAD) --cov --cov-report=term $(ARGS)
+
+# The tests on the lowest version of every package that setup.cfg allows, but for the simulator, whose
+# minutes say nothing of packages. Kernels have a cache of their own: with another numba in the same
+# one, this and `make test` would compile all anew in turn.
 test-lowest: export NUMBA_CACHE_DIR = $(abspath $(LOWEST))/kernels
 test-lowest: $(LOWEST_STAMP)
-	$(LOWEST)/bin/python -m pytest $(SPREAD) $(ARGS)
+	$(LOWEST)/bin/python -m pytest $(SPREAD) --ignore=tests/simulator $(ARGS)
 
 $(LOWEST_STAMP): setup.cfg .ci/lowest.py
 	@test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)

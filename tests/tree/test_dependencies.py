@@ -27,7 +27,7 @@ RUN_BY = {
     "mypy": ("Makefile", "$(BIN)/mypy"),
     "nbconvert": ("Makefile", "-m nbconvert"),
     "pytest-asyncio": ("setup.cfg", "asyncio_mode"),
-    "pytest-cov": (".ci/run", "--cov"),
+    "pytest-cov": ("Makefile", "--cov"),
     "pytest-timeout": ("setup.cfg", "timeout_method"),
     "ruff": ("Makefile", "$(BIN)/ruff"),
 }
