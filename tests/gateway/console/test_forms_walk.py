@@ -64,6 +64,7 @@ async def test_what_a_form_sets_is_seen_on_the_pages_that_it_concerns(
         assert not (await control.rules()).rules
         await page.keyboard.press("u")
         await page.wait_for_selector(".ag-row [col-id='state']:has-text('off')")
+        await person.ready()
         await person.filled("e", on="true", severity="high")
         await page.wait_for_selector("[col-id='severity']:has-text('high')")
 
