@@ -13,6 +13,11 @@ from actors.peer import LocalPeer, PeerDiedError, PeerTimeoutError
 from actors.process import PartSpec
 
 
+def end_part(code: int) -> NoReturn:
+    """End a part that shares its process with others, by failing its call; no process ends."""
+    raise PeerDiedError(f"a part ended itself with code {code}")
+
+
 class LocalProcess:
     """A `Process` that runs its part here: with a peer of its own, killed and frozen by itself.
 

@@ -22,7 +22,7 @@ from actors.desk import NAME as DESK
 from actors.desk import Desk
 from actors.head_watch import HeadWatch
 from actors.kernel_helpers import load_all_kernels
-from actors.local import LocalLauncher
+from actors.local import LocalLauncher, end_part
 from actors.market_shell import MarketShell
 from actors.messages import PartsStatus, encode
 from actors.part_keeper import Part, PartKeeper
@@ -277,7 +277,12 @@ class System(SystemCalls):
             "shell_settings": self.settings.markets,
             "journal": self.settings.journal,
             "cores": os.cpu_count() or 1,
+            **self._ending(),
         }
+
+    def _ending(self) -> dict[str, Any]:
+        """Return what ends a part that must not go on, where it has no process of its own."""
+        return {"exit_process": end_part} if self._cluster is None else {}
 
     def _reconciler_arguments(self) -> dict[str, Any]:
         return {
@@ -290,6 +295,7 @@ class System(SystemCalls):
             "folder": str(Path(self._data_dir) / DESK),
             "settings": self.settings.desk,
             "options": self.settings.journal,
+            **self._ending(),
         }
 
     def _gateway_arguments(self, name: str, gateway: GatewayPart) -> dict[str, Any]:

@@ -5,7 +5,6 @@ run. New ones are tried by `make hunt`, whose seeds rise.
 """
 
 import os
-import sys
 from typing import Any
 
 import pytest
@@ -55,9 +54,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let tests that have deadlines go first, in a run that is spread."""
     if hasattr(item.config, "workerinput") and not one_after_another(item.nodeid):
         os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
-        ray = sys.modules.get("ray")
-        if ray is not None and ray.is_initialized():
-            ray.shutdown()  # whoever drives a Ray that ends, ends without a word
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,13 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from actors.desk import NAME as DESK
+from actors.desk import Desk
 from actors.directory import DirectoryMismatchError
-from actors.settings import ReconcilerSettings, SupervisorSettings
+from actors.peer import PeerDiedError
+from actors.settings import DeskSettings, ReconcilerSettings, SupervisorSettings
 from actors.system import System
 from actors.system_parts import GatewayPart, SystemSettings
 from engine.common.commands import Deposit, OpenMarket
 from engine.common.events import AccountOpened, Deposited, MarketOpened, Refused
 from engine.common.reasons import Reason
+from persistence.disk import LockHeldError
+from persistence.journal import JournalOptions
 from tests.actors.trade import bets_of, market, market_control, reservations, settle_home
 from tests.actors.virtual import run_virtual
 
@@ -49,6 +54,21 @@ def test_a_bet_is_placed_settled_and_paid_and_agrees_with_its_slip(tmp_path: Pat
             assert report.accepted == 1
             (euro, _) = report.totals
             assert (euro.available_minor, euro.house_minor) == (1_100, -100)
+
+    run_virtual(main())
+
+
+def test_a_folder_that_is_in_use_fails_the_start_and_ends_no_process(tmp_path: Path):
+    """Tests of two processes shared one, and the second process ended without a word."""
+
+    async def main():
+        async with system_in(tmp_path):
+            with pytest.raises(LockHeldError):
+                await system_in(tmp_path).start()
+        desk = Desk(folder=str(tmp_path / DESK), settings=DeskSettings(), options=JournalOptions())
+        with pytest.raises(PeerDiedError, match="ended itself"):
+            await system_in(tmp_path).start()
+        await desk.stop()
 
     run_virtual(main())
 

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from actors.account_shell import AccountShell
 from actors.desk import Desk
-from actors.local import LocalLauncher, LocalProcess
+from actors.local import LocalLauncher, LocalProcess, end_part
 from actors.market_shell import MarketShell
 from actors.messages import (
     LedgerControl,
@@ -108,7 +108,10 @@ class Bookmaker(PriceGateway):
     def start_desk(self, **settings: Any) -> None:
         """Start a process of the desk, with the journal of the one before."""
         desk = self.desk_part = Desk(
-            folder=str(self.folder / "desk"), settings=DeskSettings(**settings), options=OPTIONS
+            folder=str(self.folder / "desk"),
+            settings=DeskSettings(**settings),
+            options=OPTIONS,
+            exit_process=end_part,
         )
         self.desk = LocalPeer(desk, name="desk")
         self.gateway.on_desk(self.desk)

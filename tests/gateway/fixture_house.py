@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from actors.local import LocalLauncher
+from actors.local import LocalLauncher, end_part
 from actors.messages import CreateMarkets, encode
 from actors.peer import LocalPeer
 from actors.settings import MarketShellSettings, SupervisorSettings
@@ -32,6 +32,7 @@ class FixtureHouse(PriceGateway):
             shell_settings=MarketShellSettings(),
             journal=JournalOptions(segment_bytes=1 << 20, allocate_bytes=1 << 16),
             cores=2,
+            exit_process=end_part,
         )
 
     async def start(self) -> None:

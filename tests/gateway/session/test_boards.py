@@ -9,6 +9,7 @@ import pytest
 from actors.desk import Desk
 from actors.directory import MarketsPlaced
 from actors.directory import _decode as decode_document
+from actors.local import end_part
 from actors.peer import LocalPeer
 from actors.settings import DeskSettings
 from engine.common.commands import LimitsPatch
@@ -210,7 +211,12 @@ async def test_a_board_that_cannot_be_is_refused_before_anything_is_created(
 
 
 async def test_a_board_has_the_margins_that_the_desk_keeps_for_its_scopes(tmp_path: Path) -> None:
-    desk = Desk(folder=str(tmp_path / "desk"), settings=DeskSettings(), options=JournalOptions())
+    desk = Desk(
+        folder=str(tmp_path / "desk"),
+        settings=DeskSettings(),
+        options=JournalOptions(),
+        exit_process=end_part,
+    )
     async with open_fixture_house(tmp_path) as house, trader(house) as control:
         house.gateway.on_desk(LocalPeer(desk, name="desk"))
         cup = MarketScope(competition="wc22")

@@ -7,7 +7,7 @@ parts; `player` owns what a story's steps mean.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -45,6 +45,8 @@ ACCOUNTS = (2, 3)
 BALANCE_MINOR = 1_000_000
 FEED = "uof"
 _JOURNAL = JournalOptions(allocate_bytes=1, snapshot_aside=False)
+_NOWHERE: Final = "/dev/null/story"
+"""A folder that no disk can have: a part that is given none in memory fails, and shares none."""
 
 
 def now_ns() -> int:
@@ -87,7 +89,7 @@ class _System(System):
             supervisor=SupervisorSettings(account_shards=SHARDS, markets_per_actor=1),
             journal=_JOURNAL,
         )
-        super().__init__(data_dir="/story", settings=settings, feeds=[feed], embedded=True)
+        super().__init__(data_dir=_NOWHERE, settings=settings, feeds=[feed], embedded=True)
         self.launcher = _Launcher(disks)
         self._disks = disks
 
@@ -100,6 +102,13 @@ class _System(System):
             "clock": now_s,
             "clock_ns": now_ns,
             "disk": self._disks.setdefault("directory", FaultyDisk()),
+        }
+
+    def _desk_arguments(self) -> dict[str, Any]:
+        return {
+            **super()._desk_arguments(),
+            "clock_ns": now_ns,
+            "disk": self._disks.setdefault("desk", FaultyDisk()),
         }
 
 
