@@ -397,6 +397,7 @@ class Gateway:
         return {
             "connections": sum(len(listener.connections) for listener in self._listeners),
             "bets_in_flight": 0 if services is None else services.bets.in_flight,
+            "bets_waiting": 0 if services is None else services.bets.bets_waiting,
             "markets": len(self.routes.markets),
             "markets_stale": self.fanout.markets_stale,
             "shells_quarantined": len(self._quarantined()),

@@ -42,7 +42,7 @@ from engine.market.fixture_grid import FixtureGrids
 from engine.market.judge_nb import judge_all_nb
 from engine.market.lookup import highest_bet_ids, recall, repeat
 from engine.market.place_nb import decide_all_nb, find_rows_nb
-from engine.market.waiting import Permit, WaitingBets, same_bet
+from engine.market.waiting import Permit, WaitingBets, as_bets, same_bet
 
 _ARRIVING: Final = FLAG_FENCE | FLAG_LEG
 """The flags of a row from outside; others are the market's own."""
@@ -266,10 +266,7 @@ class Placing:
         """Let a bet wait no longer; return its BET row."""
         slot = self._slot_of[MarketNo(int(bet["market_no"][0]))]
         self._waiting.remove(int(bet["bet_id"][0]), slot)
-        row: Rows = np.zeros(1, BET)
-        for name in BET.names or ():
-            row[name] = bet[name]
-        return row
+        return as_bets(bet)
 
     def _end(
         self, bet: Rows, at_ns: Nanos, reason: Reason, *, odds_milli: int = 0, stake_minor: int = 0
@@ -349,9 +346,7 @@ class Placing:
     def _accept(
         self, command: AcceptReferral, bet: Rows, slot: int, at_ns: Nanos
     ) -> ReferralDecided | Refused:
-        row: Rows = np.zeros(1, BET)
-        for name in BET.names or ():
-            row[name] = bet[name]
+        row = as_bets(bet)
         row["flags"] |= FLAG_PERMITTED
         reason = Reason(int(self._judge(row)["reason"][0]))
         if reason is not Reason.ACCEPTED:
@@ -378,7 +373,7 @@ def _is_large(row: Rows, acceptance: Acceptance) -> bool:
     """Return whether a stake is one that a trader wants to see, in base currency."""
     least = acceptance.referral_minor_from
     base = int(row["stake_minor"][0]) * int(row["rate_micro"][0]) // RATE_MICRO_ONE
-    return 0 < least <= base and acceptance.referral_ms > 0
+    return 0 < least <= base
 
 
 def _largest_unasked(row: Rows, acceptance: Acceptance) -> int:

@@ -42,9 +42,9 @@ WAITING_BET: Final = row_dtype(
     ("stopped", "<u2"),
     ("pad_2", "<u2"),
 )
-"""A bet that waits: its BET row, when it is decided at the latest, when it came, the reason
-(DELAYED or REFERRED), the limit that it is over (0: none), and the refusal that a stop meanwhile
-gave it (0: none)."""
+"""A bet that waits: its BET row, when it is decided at the latest, when it began to wait (a delayed
+one anew with a new writer), the reason (DELAYED or REFERRED), the limit that it is over (0: none),
+and the refusal that a stop meanwhile gave it (0: none)."""
 
 REFERRAL: Final = row_dtype(
     64,
@@ -262,12 +262,7 @@ class WaitingBets:
             if due_ns > at_ns or len(bets) == DUE_MAX:
                 break
             bets.append(self._bets[bet_id])
-        rows: Rows = np.zeros(len(bets), BET)
-        if bets:
-            found = np.concatenate(bets)
-            for name in BET.names or ():
-                rows[name] = found[name]
-        return rows
+        return as_bets(np.concatenate(bets)) if bets else np.zeros(0, BET)
 
     def referrals(self, at_ns: Nanos) -> Rows:
         """Return the bets that wait for a trader, as REFERRAL rows, those due first in front."""
@@ -400,6 +395,14 @@ _A_WHILE: Final = frozenset(
 def same_bet(row: Rows, bet: Rows) -> bool:
     """Return whether a BET row has the content of a bet that waits; both are arrays of one row."""
     return all(row[name][0] == bet[name][0] for name in _SAME)
+
+
+def as_bets(waiting: Rows) -> Rows:
+    """Return the BET rows of WAITING_BET rows."""
+    rows: Rows = np.zeros(len(waiting), BET)
+    for name in BET.names or ():
+        rows[name] = waiting[name]
+    return rows
 
 
 def _due_of(bet: Rows) -> tuple[int, int]:

@@ -399,6 +399,7 @@ class ReconnectingClient(Generic[S]):
         except asyncio.CancelledError:
             answer.cancel()
             raise
+        answer.cancel()
         session.abort()
         raise ConnectionLostError(1006, f"no answer for {silent_s:g} s")
 

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
+from engine.common.acceptance import AcceptancePatch, SetAcceptance
 from engine.common.commands import CreateMarket, Limits, MarketCommand, OpenMarket, OutcomeResult
 from engine.common.events import Refused
 from engine.common.ids import bet_id
 from engine.common.rows import BET, CHARGE, Policy, Rows
 from engine.common.rules import RULES
-from engine.common.units import LIMIT_MINOR_MAX, RATE_MICRO_ONE, STAKE_MINOR_MAX
+from engine.common.units import LIMIT_MINOR_MAX, RATE_MICRO_ONE, STAKE_MINOR_MAX, Minor
 from engine.market.market import MarketMachine
 
 WIDE = Limits(
@@ -18,6 +20,7 @@ WIDE = Limits(
     outcome_liability_minor_max=LIMIT_MINOR_MAX,
     market_liability_minor_max=LIMIT_MINOR_MAX,
 )
+SMALL = replace(WIDE, stake_minor_max=Minor(1_000))
 AT_NS = 1_671_372_000_000_000_000
 
 Bet = tuple[int, int, int, int, int, int, int, int, int, int]
@@ -104,6 +107,11 @@ def create(
         odds_milli=odds,
         limits=limits,
     )
+
+
+def acceptance(market: int = 1, **figures: int) -> SetAcceptance:
+    """Return the command that changes these figures of how a market takes bets."""
+    return SetAcceptance(market_no=market, acceptance=AcceptancePatch(**figures))  # type: ignore[arg-type]
 
 
 def open_machine(

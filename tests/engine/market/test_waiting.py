@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from engine.common.acceptance import (
-    AcceptancePatch,
     AcceptReferral,
     DeclineReferral,
     OfferReferral,
-    SetAcceptance,
     StopWaiting,
 )
 from engine.common.commands import (
@@ -33,14 +31,19 @@ from engine.common.reasons import Reason
 from engine.common.rows import BET, FLAG_FENCE, FLAG_KNOWN, FLAG_LEG, FLAG_PERMITTED, Policy
 from engine.common.units import NS_PER_MS
 from engine.market.market import MarketMachine
-from tests.engine.market.builders import AT_NS, WIDE, Bet, bet, bet_rows, do, open_machine
+from tests.engine.market.builders import (
+    AT_NS,
+    SMALL,
+    WIDE,
+    Bet,
+    acceptance,
+    bet,
+    bet_rows,
+    do,
+    open_machine,
+)
 
-SMALL = msgspec.structs.replace(WIDE, stake_minor_max=1_000)
 DELAYED, REFERRED = Reason.DELAYED, Reason.REFERRED
-
-
-def acceptance(market: int = 1, **figures: int) -> SetAcceptance:
-    return SetAcceptance(market_no=market, acceptance=AcceptancePatch(**figures))  # type: ignore[arg-type]
 
 
 def waiting_machine(*, limits: Limits = WIDE, markets: int = 1, **figures: int) -> MarketMachine:

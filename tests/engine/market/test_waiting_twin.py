@@ -3,15 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.common.acceptance import (
-    AcceptancePatch,
     AcceptReferral,
     DeclineReferral,
-    SetAcceptance,
 )
 from engine.common.commands import (
     ResumeMarket,
@@ -23,14 +20,18 @@ from engine.common.reasons import Reason
 from engine.common.rows import Rows
 from engine.common.units import NS_PER_MS
 from engine.market.market import MarketMachine
-from tests.engine.market.builders import AT_NS, WIDE, Bet, bet, bet_rows, do, open_machine
+from tests.engine.market.builders import (
+    AT_NS,
+    SMALL,
+    Bet,
+    acceptance,
+    bet,
+    bet_rows,
+    do,
+    open_machine,
+)
 
-SMALL = msgspec.structs.replace(WIDE, stake_minor_max=1_000)
 DELAYED, REFERRED = Reason.DELAYED, Reason.REFERRED
-
-
-def acceptance(market: int = 1, **figures: int) -> SetAcceptance:
-    return SetAcceptance(market_no=market, acceptance=AcceptancePatch(**figures))  # type: ignore[arg-type]
 
 
 ODDS = (2_500, 3_200, 2_900)
