@@ -98,7 +98,7 @@ class House:
         return self.desk.changed(scope)
 
     async def until(self, done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not done():
                 await asyncio.sleep(0.001)
 

@@ -86,7 +86,7 @@ class Quotes:
 
     async def run_until(self, done: Callable[[], Any]) -> None:
         self.quotes.start()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not done():
                 await asyncio.sleep(0)
 

@@ -116,7 +116,7 @@ async def test_a_stopped_process_is_killed_and_reported_gone() -> None:
         await asyncio.sleep(0)
         assert not gone.done()
         watch.kill()
-        await asyncio.wait_for(gone, 10)
+        await asyncio.wait_for(gone, 30)
         watch.kill()
         watch.close()
     finally:

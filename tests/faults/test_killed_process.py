@@ -34,7 +34,7 @@ def killed_after(folder: Path, *, answers: int) -> int:
         with pytest.raises(LockHeldError, match=f"process {process.pid}"):
             opened(folder)
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=30)
         rest = process.stdout.read().split(b"\n")
         return int(rest[-2]) if len(rest) > 1 else last
 

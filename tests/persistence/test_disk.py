@@ -168,7 +168,7 @@ def test_the_lock_of_a_running_process_is_held_and_that_of_a_killed_one_is_free(
         with pytest.raises(LockHeldError, match=rf"process {process.pid}\b"):
             DISK.lock(tmp_path / "lock")
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=30)
         DISK.lock(tmp_path / "lock").close()
 
 

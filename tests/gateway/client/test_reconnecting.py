@@ -134,7 +134,7 @@ async def test_a_callback_that_fails_changes_nothing(tmp_path: Path) -> None:
         await client.close()
         assert client.state.phase == "ended"
         with pytest.raises(ConnectionLostError):
-            await asyncio.wait_for(question, 5)
+            await asyncio.wait_for(question, 30)
 
 
 async def test_updates_end_with_the_client_and_not_with_a_connection(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def floor(system: PriceGateway) -> Any:
 async def read(session: Any, count: int) -> list[tuple[list[int], int]]:
     """Return the next messages: the bets' ids and what was missed."""
     found = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for seen in session.bets_seen():
             found.append(([line.bet_id for line in seen.bets], seen.missed))
             if len(found) == count:

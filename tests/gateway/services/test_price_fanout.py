@@ -15,7 +15,15 @@ from gateway.messages.market import Market, Seen, Subscribed
 from gateway.net.connection import Connection
 from gateway.services import price_fanout
 from gateway.settings import CloseCode
-from tests.gateway.price_gateway import PriceGateway, delta, image, open_price_gateway, token, until
+from tests.gateway.price_gateway import (
+    WAIT_S,
+    PriceGateway,
+    delta,
+    image,
+    open_price_gateway,
+    token,
+    until,
+)
 from tests.gateway.raw_client import PONG, Raw, handshake, json_frame
 
 
@@ -226,7 +234,12 @@ async def test_one_change_is_sent_to_all_as_the_same_bytes_object() -> None:
 
 
 async def open_unread(stack: AsyncExitStack, system: PriceGateway, *, account: int = 99) -> Raw:
-    """Connect a client with a small receive buffer that reads no more after its welcome."""
+    """Connect a client that reads no more after its welcome, with small kernel buffers both ways.
+
+    Small also at the gateway, so that its own bound is reached after few messages: the kernel
+    would take megabytes before a write stalls, which on a busy machine lasts seconds.
+    """
+    before = set(connections(system))
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     sock.setblocking(False)
@@ -237,6 +250,8 @@ async def open_unread(stack: AsyncExitStack, system: PriceGateway, *, account: i
     raw.send(handshake(token=token(account=account)))
     await raw.head()
     assert (await raw.message())["type"] == "welcome"
+    (slow,) = set(connections(system)) - before
+    slow._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8_192)
     return raw
 
 
@@ -248,10 +263,6 @@ async def test_subscriber_that_does_not_read_costs_bounded_memory_and_delays_no_
         system.create(*(image(no) for no in range(markets)))
         raw = await open_unread(stack, system)
         (slow,) = connections(system)
-        # A small kernel buffer, so that the gateway's own bound is reached.
-        slow._transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, 8_192
-        )
         client = await stack.enter_async_context(connect(system.bets_url, token=token()))
         raw.send(json_frame(type="subscribe", all=True))
         await client.subscribe(all_markets=True)
@@ -285,9 +296,6 @@ async def test_client_that_leaves_answers_unread_is_closed_as_too_slow() -> None
         )
         raw = await open_unread(stack, system)
         (slow,) = connections(system)
-        slow._transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, 8_192
-        )
         bets = 0
         most_bytes = 0
         while not slow.closing:
@@ -324,7 +332,7 @@ async def test_stalled_client_is_closed_at_its_time_limit() -> None:
         await until(
             lambda: any(connection.paused for connection in connections(system)) or _push(system)
         )
-        await until(lambda: not connections(system), wait_s=8)
+        await until(lambda: not connections(system), wait_s=WAIT_S)
         assert system.gateway.counters.close_codes[CloseCode.TOO_SLOW] == 1
         assert (await raw.farewell()).messages
 

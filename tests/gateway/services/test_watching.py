@@ -67,7 +67,7 @@ async def sent(desk: Desk, *sessions: Session) -> list[list[AlertSeen]]:
     service = WatchingService(desk=client, poll_s=0.0)
     for session in sessions:
         service.watch(session, cast("Output", session), session.frame)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not sessions[-1].seen:
             await asyncio.sleep(0)
     for session in sessions:

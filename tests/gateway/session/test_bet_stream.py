@@ -19,7 +19,7 @@ DOUBLE = [Leg(market=1, outcome=0, odds_milli=2_500), Leg(market=3, outcome=1, o
 async def shown(watching: Any, count: int) -> list[Any]:
     """Return the next lines that a session is shown, at least `count` of them."""
     lines: list[Any] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for seen in watching.bets_seen():
             assert seen.missed == 0
             lines += seen.bets

@@ -75,7 +75,7 @@ async def test_a_watching_session_is_sent_alerts_as_they_change(bookmaker: Bookm
         async with bettor(bookmaker) as client:
             await client.place(ref="a", **BET)
         await bookmaker.check_rules()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             seen = await anext(viewer.alerts_seen())
         assert (seen.alert.number, seen.missed) == (1, 0)
 

@@ -233,7 +233,7 @@ async def test_stopped_bridge_sends_nothing_more_and_waits_at_most_last_answers_
         running = asyncio.create_task(carrier.run())
         await until(lambda: feed_system.pipeline.stats()["in_hand"] > 20)
         carrier.stop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await running
         assert (carrier.counts.answered, source.closed) == (0, True)
         assert len(source.left) >= carrier.counts.read

@@ -27,7 +27,7 @@ from tests.gateway.feeds.certificate import Certificate, make_certificate
 from tests.gateway.feeds.exchange.builders import Exchange, line, mcm
 from tests.gateway.feeds.exchange.stream_server import KEYS, Peer, exchange, refusing
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 @pytest.fixture(scope="module")
