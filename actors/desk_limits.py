@@ -88,9 +88,8 @@ class DeskLimits:
 
     def changed(self, scope: Scope) -> int:
         """Look shortly at all markets that a changed scope touches; return how many there are."""
-        touched = [
-            number for number in self._routes.markets if scope.touches(self._place_of(number))
-        ]
+        numbers = self._routes.numbers(fixture=scope.fixture)
+        touched = [number for number in numbers if scope.touches(self._place_of(number))]
         self.refresh(touched)
         return len(touched)
 

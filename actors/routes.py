@@ -5,7 +5,7 @@ an account belongs.
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from actors.messages import MarketRoute, ShellRoute, ShellState
 from actors.peer import Peer
@@ -41,6 +41,7 @@ class Routes:
         """Shells that answer, but take nothing because their journals are damaged."""
         self._numbers: dict[str, list[MarketNo]] = {"": []}
         """Numbers of the markets in order: of all under "", and of each fixture."""
+        self._numbers_by_shell: dict[str, list[MarketNo]] = {}
         self._peers: dict[str, Peer] = {}
         self._shell_version: dict[str, int] = {}
 
@@ -75,6 +76,7 @@ class Routes:
                 insort(self._numbers[""], market.market_no)
                 fixture = market.key.partition("/")[0]
                 insort(self._numbers.setdefault(fixture, []), market.market_no)
+                insort(self._numbers_by_shell.setdefault(market.shell, []), market.market_no)
             self.markets[market.market_no] = market
             self.market_no_by_key[market.key] = market.market_no
             if f"/{EACH_WAY}?" in market.key and is_derived(parse_market_key(market.key)):
@@ -88,12 +90,23 @@ class Routes:
             return None
         return self._peers.get(shell)
 
+    def numbers(self, *, fixture: str = "") -> Sequence[MarketNo]:
+        """Return the numbers of a fixture's markets, or without one of all, in order.
+
+        The cost is none: it is the list that is kept, and a change of routes changes it.
+        """
+        return self._numbers.get(fixture, ())
+
+    def numbers_of_shell(self, shell: str) -> Sequence[MarketNo]:
+        """Return the numbers of a shell's markets in order: the list that is kept."""
+        return self._numbers_by_shell.get(shell, ())
+
     def page(self, *, fixture: str, after: int, limit: int) -> tuple[list[MarketRoute], bool]:
         """Return up to `limit` markets with numbers over `after`, and whether there are more.
 
         An empty `fixture` stands for all of them. The cost is that of the page, not of the markets.
         """
-        numbers = self._numbers.get(fixture, [])
+        numbers = self.numbers(fixture=fixture)
         first = bisect_right(numbers, after)
         page = [self.markets[number] for number in numbers[first : first + limit]]
         return page, first + limit < len(numbers)

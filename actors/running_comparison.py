@@ -6,6 +6,7 @@ not serve now are left to a later round: they must not hold up all others. Never
 right.
 """
 
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -99,13 +100,9 @@ class RunningComparison:
 
     async def _compare_result(self, market: str) -> list[str]:
         """Compare what a shell's next market states with its bets; return the new differences."""
-        after = self._results_next.get(market, MarketNo(0))
-        numbers = [
-            number
-            for number, route in self._routes.markets.items()
-            if route.shell == market and number >= after
-        ]
-        number = min(numbers, default=None)
+        numbers = self._routes.numbers_of_shell(market)
+        at = bisect_left(numbers, self._results_next.get(market, MarketNo(0)))
+        number = numbers[at] if at < len(numbers) else None
         differences: list[str] = []
         if number is not None:
             raw, bets, standing = await self._ask(market, "stated_result", number)

@@ -245,7 +245,7 @@ class Gateway:
         # A shell's last published changes can be lost with its process: fetch its images again.
         stale = dict.fromkeys(restarted)
         self._fetch_images(
-            [no for no, route in self.routes.markets.items() if route.shell in stale]
+            [no for name in stale for no in self.routes.numbers_of_shell(name)]
             + [market.market_no for market in markets]
         )
 
@@ -256,9 +256,8 @@ class Gateway:
         changed = {shell.name: shell.state for shell in shells}
         affected: dict[MarketNo, str] = {market.market_no: market.shell for market in markets}
         if ShellState.QUARANTINED in changed.values() or self.fanout.markets_stale:
-            for number, route in self.routes.markets.items():
-                if route.shell in changed:
-                    affected[number] = route.shell
+            for name in changed:
+                affected |= dict.fromkeys(self.routes.numbers_of_shell(name), name)
         states = {
             shell: self.routes.shells[shell].state
             for shell in dict.fromkeys(affected.values())

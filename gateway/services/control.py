@@ -194,12 +194,7 @@ class ControlService:
 
     def _markets_of(self, fixture: str) -> list[MarketNo]:
         """Return the numbers of a fixture's markets, or of all when the fixture is empty."""
-        prefix = f"{fixture}/" if fixture else ""
-        return [
-            MarketNo(route.market_no)
-            for route in self._routes.markets.values()
-            if route.key.startswith(prefix)
-        ]
+        return list(self._routes.numbers(fixture=fixture))
 
     async def reprice(
         self,
@@ -236,9 +231,9 @@ class ControlService:
             fed=fed,
             builder_limits=self._limits.of_builders(request.fixture, sport=pricing.sport),
         )
-        prefix = f"{request.fixture}/"
         shells = dict.fromkeys(
-            route.shell for route in self._routes.markets.values() if route.key.startswith(prefix)
+            self._routes.markets[number].shell
+            for number in self._routes.numbers(fixture=request.fixture)
         )
         if not shells:
             return Error(

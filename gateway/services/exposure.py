@@ -84,9 +84,8 @@ class ExposureService:
             )
         prefix = f"{request.fixture}/"
         by_shell: dict[str, list[int]] = {}
-        for number, route in sorted(self._routes.markets.items()):
-            if route.key.startswith(prefix):
-                by_shell.setdefault(route.shell, []).append(number)
+        for number in self._routes.numbers(fixture=request.fixture):
+            by_shell.setdefault(self._routes.markets[number].shell, []).append(number)
         if not by_shell:
             return Error(
                 code=int(Reason.MARKET_UNKNOWN),

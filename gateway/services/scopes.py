@@ -4,7 +4,7 @@ Owns which markets a scope has, by the gateway's copy of the directory, and the 
 of them. Never decides whether a market's state allows a command; the engine does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -128,25 +128,26 @@ class ScopeService:
 
     def _find(self, scope: MarketScope) -> _Found:
         """Return what a scope has; the scope names one."""
-        undescribed: set[str] = set()
-        chosen: set[str] | None = None
-        if scope.competition is not UNSET or scope.sport is not UNSET:
+        routes = self._routes
+        aside: list[str] = []
+        numbers: Iterable[MarketNo]
+        if scope.market is not UNSET:
+            numbers = [scope.market] if scope.market in routes.markets else []
+        elif scope.fixture is not UNSET:
+            numbers = routes.numbers(fixture=scope.fixture)
+        elif scope.competition is not UNSET or scope.sport is not UNSET:
             sport = "" if scope.sport is UNSET else scope.sport
             competition = "" if scope.competition is UNSET else scope.competition
             chosen, undescribed = self._catalogue.fixtures_of(sport, competition)
+            numbers = sorted(number for one in chosen for number in routes.numbers(fixture=one))
+            aside = [one for one in undescribed if routes.numbers(fixture=one)]
+        else:
+            numbers = routes.numbers()
         markets: list[MarketNo] = []
         fixtures: set[str] = set()
-        aside: set[str] = set()
-        for number in sorted(self._routes.markets):
-            fixture, _, rest = self._routes.markets[number].key.partition("/")
-            if fixture in undescribed:
-                aside.add(fixture)
-            if (
-                (scope.market is UNSET or number == scope.market)
-                and (scope.fixture is UNSET or fixture == scope.fixture)
-                and (scope.type is UNSET or rest.partition("?")[0] == scope.type)
-                and (chosen is None or fixture in chosen)
-            ):
+        for number in numbers:
+            fixture, _, rest = routes.markets[number].key.partition("/")
+            if scope.type is UNSET or rest.partition("?")[0] == scope.type:
                 markets.append(number)
                 fixtures.add(fixture)
         return _Found(markets, sorted(fixtures), len(aside))

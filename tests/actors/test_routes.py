@@ -83,3 +83,21 @@ def test_page_is_that_of_all_markets_sorted(
     page, more = routes.page(fixture=fixture, after=after, limit=limit)
     assert [route.market_no for route in page] == expected[:limit]
     assert more == (len(expected) > limit)
+    assert list(routes.numbers(fixture=fixture)) == [
+        number
+        for number in sorted(numbers)
+        if routes.markets[number].key.startswith(fixture and f"{fixture}/")
+    ]
+
+
+@given(
+    placed=st.dictionaries(st.integers(0, 200), st.sampled_from([FIRST, SECOND, "x"]), max_size=60)
+)
+def test_numbers_of_a_shell_are_those_of_its_markets_sorted(placed: dict[int, str]) -> None:
+    routes = Routes(shards=1)
+    for number, name in placed.items():
+        market = MarketRoute(market_no=number, key=f"f/m?n={number}", shell=name)
+        routes.update(version=1, shells=[], markets=[market, market], peers={})
+    for name in (FIRST, SECOND, "x", "unknown"):
+        expected = sorted(number for number, shell_name in placed.items() if shell_name == name)
+        assert list(routes.numbers_of_shell(name)) == expected
