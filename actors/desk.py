@@ -116,7 +116,10 @@ class Desk:
         self._quarantine = ""
         self._journal = DeskJournal()
         self.watch = DeskWatch(
-            alerts=lambda: self._journal.alerts, write=self._write, clock_ns=clock_ns
+            alerts=lambda: self._journal.alerts,
+            write=self._write,
+            clock_ns=clock_ns,
+            on_kick_off=lambda fixture: self.limits.refresh(self.watch.markets_of(fixture)),
         )
         with self._fail_stop:
             try:
@@ -141,6 +144,7 @@ class Desk:
         self.limits = DeskLimits(
             limits=lambda: self._journal.limits,
             place_of=self.watch.place_of,
+            in_play=self.watch.in_play,
             routes=self.watch.routes,
             write=self._write,
         )

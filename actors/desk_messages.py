@@ -155,13 +155,13 @@ class ReleaseMargin(Struct, frozen=True, kw_only=True, tag_field="ask", tag="rel
 
 
 class KeepLimits(Struct, frozen=True, kw_only=True, tag_field="ask", tag="keep_limits"):
-    """Keep a scope's limits, and give them to its markets."""
+    """Keep limits, delay and referral for a scope, and give them to its markets."""
 
     kept: KeptLimits
 
 
 class ReleaseLimits(Struct, frozen=True, kw_only=True, tag_field="ask", tag="release_limits"):
-    """Keep a scope's limits no longer; its markets have what they have."""
+    """Keep limits, delay and referral of a scope no longer; its markets have what they have."""
 
     by: str
     scope: Scope

@@ -1,4 +1,4 @@
-"""What the desk keeps by scope: margins, skews and limits, as gateways ask for them.
+"""What the desk keeps by scope: margins, skews, limits and delays, as gateways ask for them.
 
 Owns the requests and their answers. Which scope holds for a market are engine.desk.scopes' rules;
 desk_quotes.py reprices by margins, and desk_limits.py gives markets their limits.

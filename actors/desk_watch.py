@@ -96,6 +96,8 @@ class DeskWatch:
         Writes documents and applies them; False: nothing has changed.
     clock_ns : callable
         UTC nanoseconds.
+    on_kick_off : callable
+        Is told of a fixture that has kicked off, once.
     """
 
     def __init__(
@@ -104,8 +106,10 @@ class DeskWatch:
         alerts: Callable[[], Alerts],
         write: Callable[..., bool],
         clock_ns: Callable[[], int],
+        on_kick_off: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._alerts = alerts
+        self._on_kick_off = on_kick_off
         self._write = write
         self._clock_ns = clock_ns
         self._watcher = Watcher()
@@ -274,6 +278,10 @@ class DeskWatch:
             return Place(what)
         return Place(what, sport=fixture.sport, competition=fixture.competition)
 
+    def in_play(self, fixture: str) -> bool:
+        """Say whether a fixture has kicked off, as far as this process knows."""
+        return fixture in self._in_play
+
     def on_results(self, payload: bytes) -> None:
         """Take what feeds state as results; one in conflict is kept until they agree."""
         for market in _decode_statements(payload):
@@ -324,6 +332,7 @@ class DeskWatch:
     def _kick_off(self, fixture: str) -> None:
         if fixture not in self._in_play:
             self._in_play[fixture] = None
+            self._on_kick_off(fixture)
             self._see(KickOffSeen(self._now(), fixture))
 
     def _present(self) -> Iterator[Fact]:

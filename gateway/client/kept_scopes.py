@@ -1,4 +1,4 @@
-"""What a session asks about margins, skews and limits that the desk keeps by scope.
+"""What a session asks about margins, limits and delays that the desk keeps by scope.
 
 Owns one method per request. It never reconnects by itself.
 """
@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from engine.common.acceptance import AcceptancePatch
 from engine.common.commands import LimitsPatch
 from engine.common.ids import MarketNo
 from gateway.client.session import Session
@@ -58,18 +59,43 @@ class KeptScopeRequests(Session):
             AskMargins, MarginsKept, market=market or UNSET, skip=skip, limit=limit
         )
 
-    async def keep_limits(self, scope: MarketScope, limits: LimitsPatch) -> LimitsKept:
-        """Have the desk keep limits for a scope, for markets that are created later too.
+    async def keep_limits(
+        self,
+        scope: MarketScope,
+        limits: LimitsPatch | UnsetType = UNSET,
+        *,
+        acceptance: AcceptancePatch | UnsetType = UNSET,
+        limits_in_play: LimitsPatch | UnsetType = UNSET,
+        acceptance_in_play: AcceptancePatch | UnsetType = UNSET,
+    ) -> LimitsKept:
+        """Have the desk keep limits, delay and referral for a scope, for later markets too.
+
+        Parameters
+        ----------
+        scope : MarketScope
+            A market, a fixture, a competition, a sport or the house; a type narrows it.
+        limits, acceptance : patch, optional
+            In place of the same part before; one without figures ends it.
+        limits_in_play, acceptance_in_play : patch, optional
+            What goes before them once the fixture is in play.
 
         Raises
         ------
         RefusedError
             A limit is over the house's cap, there is no room, or the desk does not answer.
         """
-        return await self._request(KeepLimits, LimitsKept, scope=scope, limits=limits)
+        return await self._request(
+            KeepLimits,
+            LimitsKept,
+            scope=scope,
+            limits=limits,
+            acceptance=acceptance,
+            limits_in_play=limits_in_play,
+            acceptance_in_play=acceptance_in_play,
+        )
 
     async def release_limits(self, scope: MarketScope) -> LimitsKept:
-        """Have the desk keep no limits for a scope any longer."""
+        """Have the desk keep no limits, delay and referral for a scope any longer."""
         return await self._request(ReleaseLimits, LimitsKept, scope=scope)
 
     async def kept_limits(

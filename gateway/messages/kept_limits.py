@@ -1,4 +1,4 @@
-"""Messages about limits that the desk keeps by scope, also for markets that are created later.
+"""Messages about limits and delays that the desk keeps by scope, for later markets too.
 
 Owns schemas only; engine.desk.kept_limits says which limits a market is due.
 """
@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from engine.common.acceptance import AcceptancePatch
 from engine.common.commands import LimitsPatch, MarketNoField
 from gateway.messages.base import FromClient, FromGateway, IdField
 from gateway.messages.margins import SCOPES_SHOWN_MAX, SkipField
@@ -14,23 +15,29 @@ from gateway.messages.scopes import MarketScope
 
 
 class KeepLimits(FromClient, frozen=True, kw_only=True, tag="keep_limits"):
-    """Have the desk keep limits for a scope, in place of those before; answered by `limits_kept`.
+    """Have the desk keep limits, delay and referral for a scope; answered by `limits_kept`.
 
-    Every market of the scope is given them as by `set_limits`, those that are created later within
-    a moment. Each limit is that of the most specific scope that names it, in the order of
-    `keep_margin`. A market is given each once: what `set_limits` says of it afterwards stands until
-    other limits are kept. Markets that follow others (bet builders, places) are given none.
+    Each of the four parts that is named takes the place of the same part before, and one without
+    figures ends it; the others are kept on. Every market of the scope is given them as by
+    `set_limits` and `set_acceptance`, those that are created later within a moment. Once a fixture
+    is in play, its markets are given the parts for play, whose figures go before the same ones of
+    the others. Each figure is that of the most specific scope that names it, in the order of
+    `keep_margin`. A market is given each once: what is set on the market itself afterwards stands
+    until another figure holds. Markets that follow others (bet builders, places) are given none.
     """
 
     id: IdField = 0
     scope: MarketScope
-    limits: LimitsPatch
+    limits: LimitsPatch | UnsetType = UNSET
+    acceptance: AcceptancePatch | UnsetType = UNSET
+    limits_in_play: LimitsPatch | UnsetType = UNSET
+    acceptance_in_play: AcceptancePatch | UnsetType = UNSET
 
 
 class ReleaseLimits(FromClient, frozen=True, kw_only=True, tag="release_limits"):
     """Keep nothing for a scope any longer; answered by `limits_kept`.
 
-    Where a wider scope names a limit, its markets are given that; else they have what they have.
+    Where a wider scope names a figure, its markets are given that; else they have what they have.
     """
 
     id: IdField = 0
@@ -53,7 +60,10 @@ class KeptLimits(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is kept for one scope, who set it and when."""
 
     scope: MarketScope
-    limits: LimitsPatch
+    limits: LimitsPatch | UnsetType = UNSET
+    acceptance: AcceptancePatch | UnsetType = UNSET
+    limits_in_play: LimitsPatch | UnsetType = UNSET
+    acceptance_in_play: AcceptancePatch | UnsetType = UNSET
     by: str = ""
     at: str = ""
 

@@ -84,7 +84,8 @@ class AcceptanceScope(FromClient, frozen=True, kw_only=True, tag="set_acceptance
     """Change how every market of a scope takes bets; answered by `scoped`.
 
     The patch names the delay, and when bets are referred to a trader (see `set_acceptance`). Bets
-    that wait keep their time. With `preview` nothing changes.
+    that wait keep their time. Markets that are created later take bets at once, or as
+    `keep_limits` says. With `preview` nothing changes.
     """
 
     id: IdField = 0

@@ -1,4 +1,4 @@
-"""Limits of a scope reach every market of it, those that come later too, each until it answers."""
+"""What is kept for a scope reaches every market of it, later ones too, each until it answers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,8 +16,9 @@ from actors.messages import (
 )
 from actors.peer import LocalPeer, PeerRefusedError, PeerTimeoutError
 from actors.routes import Routes
+from engine.common.acceptance import Acceptance, AcceptancePatch, SetAcceptance
 from engine.common.commands import Limits, LimitsPatch, SetLimits
-from engine.common.events import LimitsSet, Refused
+from engine.common.events import AcceptanceSet, LimitsSet, Refused
 from engine.common.ids import MarketNo, parse_market_key
 from engine.common.reasons import Reason
 from engine.desk.kept_limits import KeptLimits, LimitsDocument, ScopedLimits
@@ -37,6 +38,7 @@ class Shell:
         self.answers = list(answers)
         self.given: list[tuple[MarketNo, LimitsPatch]] = []
         """In calls that were not refused."""
+        self.delays: list[tuple[MarketNo, object]] = []
         self.by = ""
 
     def control(self, payload: bytes) -> bytes:
@@ -49,11 +51,17 @@ class Shell:
             return answer
         if isinstance(answer, Reason):
             return encode([Refused(reason=answer, message="")] * len(request.commands))
-        commands = [each for each in request.commands if isinstance(each, SetLimits)]
-        self.given += [(each.market_no, each.limits) for each in commands]
-        return encode(
-            [LimitsSet(market_no=each.market_no, version=2, limits=Limits()) for each in commands]
-        )
+        events: list[LimitsSet | AcceptanceSet] = []
+        for each in request.commands:
+            if isinstance(each, SetLimits):
+                self.given.append((each.market_no, each.limits))
+                events.append(LimitsSet(market_no=each.market_no, version=2, limits=Limits()))
+            elif isinstance(each, SetAcceptance):
+                self.delays.append((each.market_no, each.acceptance.delay_ms))
+                events.append(
+                    AcceptanceSet(market_no=each.market_no, version=2, acceptance=Acceptance())
+                )
+        return encode(events)
 
 
 class House:
@@ -63,13 +71,18 @@ class House:
         self.limits = limits
         self.full_for = 0
         """Writes for which the disk has no room."""
+        self.in_play: list[str] = []
         self.routes = Routes(shards=1)
         route = ShellRoute(name="a", kind="market", generation=1, state=ShellState.SERVING)
         self.routes.update(
             version=1, shells=[route], markets=(), peers={"a": LocalPeer(shell, name="a")}
         )
         self.desk = DeskLimits(
-            limits=lambda: self.limits, place_of=self.place_of, routes=self.routes, write=self.write
+            limits=lambda: self.limits,
+            place_of=self.place_of,
+            in_play=lambda fixture: fixture in self.in_play,
+            routes=self.routes,
+            write=self.write,
         )
 
     def place_of(self, number: MarketNo) -> Place:
@@ -93,9 +106,14 @@ class House:
         self.routes.update(version=2, shells=(), markets=markets, peers={})
         self.desk.refresh(market.market_no for market in markets)
 
-    def keep(self, scope: Scope, limits: LimitsPatch) -> int:
-        self.write(self.limits.keep(KeptLimits(scope=scope, limits=limits, by="risk:bo")))  # type: ignore[arg-type]
+    def keep(self, scope: Scope, limits: LimitsPatch, **parts: AcceptancePatch) -> int:
+        kept = KeptLimits(scope=scope, limits=limits, by="risk:bo", **parts)
+        self.write(self.limits.keep(kept))  # type: ignore[arg-type]
         return self.desk.changed(scope)
+
+    def kick_off(self, fixture: str, *numbers: int) -> None:
+        self.in_play.append(fixture)
+        self.desk.refresh(map(MarketNo, numbers))
 
     async def until(self, done: Callable[[], bool]) -> None:
         async with asyncio.timeout(30):
@@ -127,6 +145,26 @@ async def test_limits_are_given_to_markets_that_are_there_and_to_those_that_come
         await house.until(lambda: len(shell.given) == 4)
     assert [number for number, _ in shell.given] == [1, 2, 4, 3]
     assert shell.by == "desk:risk:bo"
+
+
+async def test_delays_are_given_with_limits_and_those_of_play_from_the_kick_off_on() -> None:
+    shell = Shell(Reason.DISK_FULL)
+    async with house_of(shell, *KEYS) as house:
+        house.keep(
+            Scope(fixture="cup-1"),
+            SMALL,
+            acceptance=AcceptancePatch(delay_ms=500),
+            acceptance_in_play=AcceptancePatch(delay_ms=5_000),
+        )
+        await house.until(lambda: len(house.limits.given) == 2)
+        assert shell.given == [(1, SMALL), (2, SMALL)]
+        assert shell.delays == [(1, 500), (2, 500)]
+        house.kick_off("cup-1", 1, 2)
+        await house.until(lambda: len(shell.delays) == 4)
+        house.create("cup-1/odd_even")
+        await house.until(lambda: len(house.limits.given) == 3)
+    assert shell.given == [(1, SMALL), (2, SMALL), (4, SMALL)], "limits are given once"
+    assert shell.delays[2:] == [(1, 5_000), (2, 5_000), (4, 5_000)]
 
 
 async def test_a_new_process_gives_again_what_has_changed_alone() -> None:

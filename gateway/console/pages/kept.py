@@ -1,4 +1,4 @@
-"""What the desk keeps by scope: margins, skews and limits, from one market to the house.
+"""What the desk keeps by scope: margins, skews, limits and delays, from a market to the house.
 
 Owns the table, its forms and keys. Which of several scopes holds for a market is the desk's.
 """
@@ -6,11 +6,21 @@ Owns the table, its forms and keys. Which of several scopes holds for a market i
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 from nicegui import ui
 
+from engine.common.acceptance import AcceptancePatch
 from engine.common.commands import LimitsPatch
+from engine.desk.kept_limits import PARTS
 from gateway.client import GatewayError
-from gateway.console.pages.forms import FormError, fields_of, read, values_of
+from gateway.console.pages.forms import (
+    FormError,
+    field,
+    fields_of,
+    label_of,
+    read,
+    values_of,
+)
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
 from gateway.console.pages.margins import MARGIN, METHODS, keep_margin, scope_text
 from gateway.console.pages.parts import Text, figures, key_buttons
@@ -39,7 +49,12 @@ MARGIN_DEFAULTS: Final[dict[str, Any]] = {
 }
 """What is not worth a word; pricing is not loaded here, and a test compares them."""
 _SCOPE: Final = tuple(fields_of(MarketScope, prefix="of.", leave=("outcomes",)))
-_LIMITS: Final = tuple({**one, "value": ""} for one in fields_of(LimitsPatch))
+_WHEN: Final = ("from now on", "once in play")
+_LIMITS: Final = (
+    field("when", "hold", options=_WHEN),
+    *({**one, "value": ""} for one in fields_of(LimitsPatch)),
+    *({**one, "value": ""} for one in fields_of(AcceptancePatch)),
+)
 
 
 def kept_page(screen: Screen) -> None:
@@ -54,10 +69,10 @@ class KeptPage:
         self._screen = screen
         self._kept: dict[str, KeptMargin | KeptLimits] = {}
         with ui.element("div").classes("strip"):
-            Text("h1", "Margins and limits")
+            Text("h1", "Margins, limits, delays")
             self._labels = figures(("margins and skews", "limits", "state"))
         key_buttons(
-            (("keep a margin or skew", "n", False), ("keep limits", "m", False),
+            (("keep a margin or skew", "n", False), ("keep limits and delay", "m", False),
              ("release", "d", False), ("undo", "u", False))
         )  # fmt: skip
         with ui.element("div").classes("fill"):
@@ -68,7 +83,7 @@ class KeptPage:
                 prompts={
                     "n": {"title": "a margin or skew that the desk keeps",
                           "fields": (*_SCOPE, *MARGIN)},
-                    "m": {"title": "limits that the desk keeps, for later markets too",
+                    "m": {"title": "limits and delay that the desk keeps, for later markets too",
                           "fields": (*_SCOPE, *_LIMITS)},
                 },
                 tooltipShowDelay=300,
@@ -96,18 +111,18 @@ class KeptPage:
         screen, session = self._screen, self._screen.user.session
         try:
             scope = read(MarketScope, values, prefix="of.")
-            limits = read(LimitsPatch, values)
+            parts = _parts(values)
         except FormError as error:
             screen.say(str(error), bad=True)
             return False
         if key == "n":
             done = await keep_margin(screen, scope, values)
-        elif not limits.names():
-            screen.say("no limit is given", bad=True)
+        elif not parts:
+            screen.say("neither a limit nor a delay is given", bad=True)
             done = False
         else:
             done = await screen.act(
-                f"limits of {scope_text(scope)}", lambda: session.keep_limits(scope, limits)
+                f"limits of {scope_text(scope)}", lambda: session.keep_limits(scope, **parts)
             )
         await self._refresh()
         return done
@@ -132,7 +147,9 @@ class KeptPage:
                 lambda: session.release_limits(kept.scope),
                 undo=Undo(
                     f"undo: limits of {name}",
-                    lambda: session.keep_limits(kept.scope, kept.limits),
+                    lambda: session.keep_limits(
+                        kept.scope, **{name: getattr(kept, name) for name in PARTS}
+                    ),
                 ),
             )
         await self._refresh()
@@ -145,12 +162,7 @@ def _id(kept: KeptMargin | KeptLimits) -> str:
 
 def _row(name: str, kept: KeptMargin | KeptLimits) -> dict[str, Any]:
     if isinstance(kept, KeptLimits):
-        limits = values_of(kept.limits)
-        what = "limits"
-        text = ", ".join(
-            f"{limit.replace('_minor', '').replace('_', ' ')} {limits[limit]}"
-            for limit in kept.limits.names()
-        )
+        what, text = "limits", limits_text(kept)
     else:
         what, text = "margin", margin_text(kept)
     return {
@@ -162,6 +174,35 @@ def _row(name: str, kept: KeptMargin | KeptLimits) -> dict[str, Any]:
         "by": kept.by,
         "at": kept.at,
     }
+
+
+def _parts(values: dict[str, str]) -> dict[str, Any]:
+    """Return the parts of what is kept that a form names; empty where it names none.
+
+    Raises
+    ------
+    FormError
+        A figure is out of bounds, or it is not said when it holds.
+    """
+    when = values.get("when", _WHEN[0])
+    if when not in _WHEN:
+        raise FormError("hold: one of " + ", ".join(_WHEN))
+    tail = "_in_play" if when == _WHEN[1] else ""
+    given: dict[str, LimitsPatch | AcceptancePatch]
+    given = {"limits": read(LimitsPatch, values), "acceptance": read(AcceptancePatch, values)}
+    return {name + tail: part for name, part in given.items() if part.names()}
+
+
+def limits_text(kept: KeptLimits) -> str:
+    """Return what is kept of limits, delay and referral, for people."""
+    texts = []
+    for name in PARTS:
+        part = getattr(kept, name)
+        if part is UNSET:
+            continue
+        values, when = values_of(part), "in play " if name.endswith("_in_play") else ""
+        texts += [f"{when}{label_of(figure)} {values[figure]}" for figure in part.names()]
+    return ", ".join(texts)
 
 
 def margin_text(kept: KeptMargin) -> str:

@@ -34,6 +34,10 @@ async def keep_by_scope(person: Visit, control: ControlSession) -> None:
     await page.wait_for_selector("[col-id='of']:has-text('fixture cup-0, type 1x2')")
     await person.filled("m", of__house="true", stake_minor_max="70")
     assert (await control.kept_limits()).limits[0].limits.stake_minor_max == 7_000
+    await page.wait_for_selector("[col-id='kept']:has-text('stake max 70')")
+    await person.ready()
+    await person.filled("m", of__house="true", when="once in play", delay_ms="4000")
+    await page.wait_for_selector("[col-id='kept']:has-text('stake max 70, in play delay ms 4000')")
 
 
 async def test_what_a_form_sets_is_seen_on_the_pages_that_it_concerns(

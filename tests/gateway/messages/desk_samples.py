@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from engine.common.acceptance import AcceptancePatch
 from engine.common.board_inputs import ExpectedGoals
 from engine.common.commands import CancelMarket, LimitsPatch, OutcomeResult
 from engine.common.events import MarketCancelled
@@ -77,7 +78,14 @@ DESK_REQUESTS = (
     ),
     ReleaseMargin(id=40, scope=MarketScope(house=True)),
     AskMargins(id=41, market=42, limit=10),
-    KeepLimits(id=42, scope=MarketScope(sport="tennis"), limits=LimitsPatch(stake_minor_max=500)),
+    KeepLimits(
+        id=42,
+        scope=MarketScope(sport="tennis"),
+        limits=LimitsPatch(stake_minor_max=500),
+        acceptance=AcceptancePatch(delay_ms=0),
+        limits_in_play=LimitsPatch(stake_minor_max=300),
+        acceptance_in_play=AcceptancePatch(delay_ms=3_000),
+    ),
     ReleaseLimits(id=43, scope=MarketScope(market=42)),
     AskLimits(id=44, skip=100),
     AskSettlementWork(id=45, conflicts=True, after=42, limit=50),
@@ -121,6 +129,9 @@ DESK_ANSWERS = (
             KeptLimits(
                 scope=MarketScope(sport="tennis"),
                 limits=LimitsPatch(stake_minor_max=500),
+                acceptance=AcceptancePatch(delay_ms=0),
+                limits_in_play=LimitsPatch(stake_minor_max=300),
+                acceptance_in_play=AcceptancePatch(delay_ms=3_000),
                 by="risk:bo",
                 at="2026-01-31T12:00:00.125+00:00",
             ),
