@@ -390,7 +390,7 @@ class MarketShell(MarketReads):
 
         if self._derived is not None:
             commands = tuple(self._derived.dated(commands, self._machine(), at_ns))
-        bounded = [with_bounds(command, position_max, guard_of) for command in commands]
+        bounded = [with_bounds(each, position_max, guard_of, by=by) for each in commands]
         with self._fail_stop:
             events = durable.control(by, bounded, at_ns)
         # Only now: a bet whose time came while the command waited is not decided as before a stop.

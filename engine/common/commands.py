@@ -16,7 +16,7 @@ from engine.common.acceptance import AcceptanceCommand, StopWaiting
 from engine.common.account_changes import AccountCommand
 from engine.common.corrections import CorrectionCommand
 from engine.common.early import EarlyCommand
-from engine.common.house import HouseCommand
+from engine.common.house import AuthorField, HouseCommand
 from engine.common.ids import (
     ACCOUNT_NO_MAX,
     MARKET_KEY_BYTES_MAX,
@@ -184,9 +184,13 @@ class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=Tru
 
 
 class OpenMarket(_Command, frozen=True, tag="open_market"):
-    """Start to accept bets."""
+    """Start to accept bets.
+
+    MARKET_HELD refuses it where somebody else's SuspendWithAll stands; `by` is as in ResumeMarket.
+    """
 
     market_no: MarketNoField
+    by: AuthorField | UnsetType = UNSET
 
 
 class SetOdds(_Command, frozen=True, tag="set_odds", omit_defaults=True):
@@ -228,37 +232,53 @@ class ResumeMarket(_Command, frozen=True, tag="resume_market"):
     """Accept bets again after a suspension.
 
     A held market that a feed stopped meanwhile keeps its status and is held no longer (StatusSet).
+    It takes off a trader's hold, and the sender's own SuspendWithAll; where others' stand, the
+    market stays stopped (MarketKeptStopped), or MARKET_HELD refuses it if nothing came off. `by` is
+    who asks: the market's shell writes it over whatever is sent. Unset, as in older journals, it
+    is nobody whose stop stands.
     """
 
     market_no: MarketNoField
+    by: AuthorField | UnsetType = UNSET
 
 
 class SuspendWithAll(_Command, frozen=True, tag="suspend_with_all"):
     """Suspend a market because all are suspended, and hold it as a trader's SuspendMarket does.
 
-    A market that is held already, or stopped with no feed that could start it, is not touched.
-    ResumeWithAll undoes exactly what this command did. Any trader's command that changes the status
-    takes the market over: then ResumeWithAll leaves it alone.
+    The stop is that of `by`, whom the market's shell writes; it stands beside those of others, and
+    beside a trader's hold, until ResumeWithAll takes it off. A market that was stopped with no feed
+    that could start it, and that nobody holds, is not touched, nor is one whose betting has ended.
+    Unset, as in older journals, `by` is nobody by name: then a market that is held is not touched,
+    and a trader's command that changes the status takes the stop over.
     """
 
     market_no: MarketNoField
     why: WhyField = ""
+    by: AuthorField | UnsetType = UNSET
 
 
 class ResumeWithAll(_Command, frozen=True, tag="resume_with_all"):
-    """Undo SuspendWithAll; a market that is not held by that command alone is refused.
+    """Take off the SuspendWithAll of `by`, or everybody's with `force`, and of nobody by name.
 
     The market is ACTIVE again if it was, or if its feed has asked for that. Otherwise it keeps its
-    status and is held no longer (StatusSet).
+    status and is held no longer (StatusSet). While anything else holds it, it stays stopped
+    (MarketKeptStopped); a trader's hold is none of these stops. A market without such a stop
+    refuses it. Unset, as in older journals, `by` is everybody.
     """
 
     market_no: MarketNoField
+    by: AuthorField | UnsetType = UNSET
+    force: bool | UnsetType = UNSET
 
 
 class HandOverMarket(_Command, frozen=True, tag="hand_over_market"):
-    """Suspend a pre-match market until the live producer sends odds."""
+    """Suspend a pre-match market until the live producer sends odds.
+
+    It takes off what ResumeMarket does; while others hold the market, no producer opens it.
+    """
 
     market_no: MarketNoField
+    by: AuthorField | UnsetType = UNSET
 
 
 class CloseMarket(_Command, frozen=True, tag="close_market"):

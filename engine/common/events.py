@@ -177,6 +177,15 @@ class StatusSet(_MarketEvent, frozen=True, tag="status_set"):
     why: str = ""
 
 
+class MarketKeptStopped(_MarketEvent, frozen=True, tag="market_kept_stopped"):
+    """The market stays stopped, by `others` or `held` by itself; the sender's stop was `lifted`."""
+
+    status: Status
+    lifted: bool
+    others: tuple[str, ...]
+    held: bool = False
+
+
 class BetsCancelled(_MarketEvent, frozen=True, tag="bets_cancelled"):
     """The bets of a window are void; `bets` refunds of bets and legs went to the outbox.
 
@@ -401,6 +410,7 @@ MarketEvent = (
     | OutcomesSettled
     | MarketCancelled
     | StatusSet
+    | MarketKeptStopped
     | BetsCancelled
     | CancelRolledBack
     | SettlementRolledBack

@@ -53,6 +53,8 @@ class BookImage(Struct, frozen=True, kw_only=True):
     fixture at the worst score, as its limit counts it; None while no market of it has that limit.
     A trader holds the outcomes of `outcome_held`, and the odds of those of `overridden` stand;
     `due_odds_milli` are the odds that a release would give. `acceptance` says whether bets wait.
+    Those of `stopped_by` have stopped the market with others, and it is `held` until none does;
+    `held_alone` says that a trader's command to the market alone holds it.
     """
 
     prices: PriceImage
@@ -73,6 +75,8 @@ class BookImage(Struct, frozen=True, kw_only=True):
     overridden: tuple[bool, ...] = ()
     due_odds_milli: tuple[OddsMilli, ...] = ()
     acceptance: Acceptance = Acceptance()
+    stopped_by: tuple[str, ...] = ()
+    held_alone: bool = False
 
 
 class GridImage(Struct, frozen=True, kw_only=True, gc=False):

@@ -57,7 +57,7 @@ MARKET_VOIDED: Final = 8
 MARKET_FEED_STOPPED: Final = 16
 """On a market's flags: the last status that a feed asked for was not ACTIVE."""
 MARKET_HELD_WITH_ALL: Final = 32
-"""On a market's flags, beside MARKET_HELD: it was suspended with all, and resumes with all."""
+"""On a market's flags, beside MARKET_HELD: only those who suspended it with all hold it."""
 
 OUTCOME: Final = row_dtype(
     24,
@@ -212,6 +212,8 @@ class Book:
     due_milli : dict of int to OddsMilli
         The odds that were given last to outcomes whose odds a trader overrides, by row of the
         outcome. They are few.
+    stopped_by : dict of int to tuple of str
+        The names of those who hold markets with others, by slot (see `stops`).
     market_table, bet_table, charge_table : U64s
         Hash tables by market number, by bet id, and of charges by record number (see index_nb).
     """
@@ -229,6 +231,7 @@ class Book:
         self.earlier: I32s = np.zeros(BETS_ROOM_MIN, np.int32)
         self.charges: Rows = np.zeros(CHARGES_ROOM_MIN, CHARGED)
         self.due_milli: dict[int, OddsMilli] = {}
+        self.stopped_by: dict[int, tuple[str, ...]] = {}
         self.market_table = empty_table(MARKETS_ROOM_MIN)
         self.bet_table = empty_table(BETS_ROOM_MIN)
         self.charge_table = empty_table(CHARGES_ROOM_MIN)
@@ -260,7 +263,7 @@ class Book:
         twin = copy(self)
         twin.markets, twin.outcomes = self.markets.copy(), self.outcomes.copy()
         twin.members, twin.returned = self.members.copy(), self.returned.copy()
-        twin.due_milli = dict(self.due_milli)
+        twin.due_milli, twin.stopped_by = dict(self.due_milli), dict(self.stopped_by)
         return twin
 
     def make_room_for_bets(self, count: int) -> None:

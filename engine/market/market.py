@@ -35,6 +35,7 @@ from engine.common.events import (
     FeedStepEvent,
     MarketCreated,
     MarketEvent,
+    MarketKeptStopped,
     Refused,
 )
 from engine.common.ids import (
@@ -240,7 +241,7 @@ class MarketMachine(PlacesBets, RecordedBets):
 
     def _apply_step(
         self, command: FeedStep, slot: int, at_ns: Nanos, *, by_feed: bool
-    ) -> FeedStepEvent:
+    ) -> FeedStepEvent | MarketKeptStopped:
         """Apply a command that both traders and feeds give; `by_feed` says who gives this one."""
         if isinstance(command, SetOdds):
             return set_odds(command, slot, book=self._book, decided=self._resolutions.decided(slot))
@@ -287,6 +288,7 @@ class MarketMachine(PlacesBets, RecordedBets):
 
     def _apply_feed_step(self, step: FeedStep, slot: int, at_ns: Nanos) -> FeedStepEvent:
         event = self._apply_step(step, slot, at_ns, by_feed=True)
+        assert not isinstance(event, MarketKeptStopped), "a feed takes off no stop"
         self._placing.note_stops(slot)
         return event
 

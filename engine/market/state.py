@@ -6,9 +6,9 @@ from others, and loading compares them: a dump that contradicts itself is refuse
 Layout 1 had no feed positions, windows, deductions or stakes per outcome. Layout 2 had no rules and
 no odds in the outbox, and its figures are those of the first rules. Layout 3 had no charges, no
 marks of early payouts, no withdrawals, no corrections, no payoffs, no limits of fixtures, no
-traders' marks on outcomes and no bets that wait. Every field that an older layout lacks follows
-from those it has, so a machine loaded from a dump of an older layout equals the machine that its
-journal replays to.
+traders' marks on outcomes, no names of those who stop markets and no bets that wait. Every field
+that an older layout lacks follows from those it has, so a machine loaded from a dump of an older
+layout equals the machine that its journal replays to.
 """
 
 from functools import partial
@@ -61,6 +61,7 @@ from engine.market.fixture_grid import FixtureGrids
 from engine.market.lookup import recall
 from engine.market.outbox import Outbox
 from engine.market.outcome_marks import due_fault, dump_due, load_due
+from engine.market.stops import dump_stops, load_stops, stops_fault
 from engine.market.waiting import WaitingBets
 
 LAYOUT: Final = 4
@@ -90,7 +91,7 @@ _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 _FIELDS_3: Final = (*_FIELDS_2, "rules", "partial", "final")
 _FIELDS_4: Final = (
     *_FIELDS_3, "charges", "early", "play", "withdrawn", "corrections", "payoffs", "places",
-    "fixture_limits", "due", "acceptance", "waiting", "permits",
+    "fixture_limits", "due", "stops", "acceptance", "waiting", "permits",
 )  # fmt: skip
 _FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: _FIELDS_3, 4: _FIELDS_4}
 """The fields of each layout."""
@@ -114,7 +115,7 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     """Return the canonical document; `bets` may replace the bytes of all bets by their digest."""
     book = parts.book
     assert layout > 3 or book.charges_len == 0, "no older layout holds charges"
-    assert layout > 3 or not book.due_milli, "no older layout holds odds that stand"
+    assert layout > 3 or not (book.due_milli or book.stopped_by), "no older layout holds marks"
     markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
     if layout < 3 and parts.rules > RULES_FIRST:
         markets, outcomes = _by_first_rules(book)
@@ -150,7 +151,7 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     if layout == 3:
         return common
     early, grids = parts.resolutions.dump_early(), parts.grids.dump()
-    marks = {"charges": charges.dump(book), "due": dump_due(book)}
+    marks = {"charges": charges.dump(book), "due": dump_due(book), "stops": dump_stops(book)}
     return common | marks | early | grids | parts.waiting.dump()
 
 
@@ -179,10 +180,7 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     _read_bets(reader, book, bets_max=bets_max)
     if layout > 3:
         charges.load(reader, book)
-        book.due_milli = load_due(book, reader.items("due"))
-    fault = due_fault(book, outcomes)
-    if fault:
-        raise reader.fail("due", fault)
+    _read_marks(reader, book, outcomes, layout=layout)
     sums, fault = _sums(book, book.earlier, rules=rules)
     if fault:
         raise reader.fail("bets", fault)
@@ -217,6 +215,16 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     grids.load(keys, reader if layout > 3 else None)
     waiting = WaitingBets.load(book, reader) if layout > 3 else WaitingBets(book)
     return Parts(book, outbox, resolutions, positions, grids, waiting, keys, names, rules)
+
+
+def _read_marks(reader: Reader, book: Book, outcomes: Rows, *, layout: int) -> None:
+    """Read what traders have set beside the flags of markets and outcomes."""
+    if layout > 3:
+        book.due_milli = load_due(book, reader.items("due"))
+        book.stopped_by = load_stops(book, reader.items("stops"))
+    for field, fault in (("due", due_fault(book, outcomes)), ("stops", stops_fault(book))):
+        if fault:
+            raise reader.fail(field, fault)
 
 
 def _place_markets(reader: Reader, book: Book, markets: Rows, outcomes: Rows) -> None:
@@ -461,6 +469,7 @@ def check(parts: Parts) -> None:
     assert not _markets_fault(markets, len(outcomes)), _markets_fault(markets, len(outcomes))
     assert not _outcomes_fault(outcomes, markets), _outcomes_fault(outcomes, markets)
     assert not due_fault(book, outcomes), due_fault(book, outcomes)
+    assert not stops_fault(book), stops_fault(book)
     earlier = np.zeros(book.bets_len, np.int32)
     sums, fault = _sums(book, earlier, rules=parts.rules)
     assert not fault, fault

@@ -1,12 +1,16 @@
 """Transitions of a market's status: which command leads to which status, and who may give it.
 
 Owns the hold. A trader who suspends a market or ends its betting HOLDS it; a trader's other
-commands end the hold. A feed never changes the hold, and MARKET_HELD refuses a feed that would make
-a held market ACTIVE. A hold outlives what a feed does meanwhile: a market that a feed settles stays
+commands end the hold. Beside it stand the stops of those who suspended the market with others, each
+of which ends by its author's command or by a resumption of all: what one person stopped no other
+opens by the way. A feed never changes the hold, and MARKET_HELD refuses a feed that would make a
+held market ACTIVE. A hold outlives what a feed does meanwhile: a market that a feed settles stays
 held when the settlement is rolled back. Never resolves a bet.
 """
 
 from typing import Any, Final, TypeVar
+
+from msgspec import UNSET
 
 from engine.common.commands import (
     CancelMarket,
@@ -24,6 +28,7 @@ from engine.common.events import (
     FeedStepEvent,
     MarketClosed,
     MarketHandedOver,
+    MarketKeptStopped,
     MarketOpened,
     MarketResumed,
     MarketSuspended,
@@ -36,15 +41,25 @@ from engine.common.units import Nanos
 from engine.market.book import (
     MARKET_FEED_STOPPED,
     MARKET_HELD,
-    MARKET_HELD_WITH_ALL,
     MARKET_VOIDED,
     Book,
 )
 from engine.market.command_checks import not_allowed
+from engine.market.stops import (
+    UNNAMED,
+    hold,
+    hold_alone,
+    is_held_alone,
+    stoppers,
+    with_one_more,
+    without,
+)
 
 C = TypeVar("C")
 _ActionCommand = OpenMarket | SuspendMarket | ResumeMarket | HandOverMarket | CloseMarket
 """The commands that change a market's status."""
+_Releasing = OpenMarket | ResumeMarket | HandOverMarket
+"""Those that end what their author holds."""
 _ACTIONS: Final[dict[type[_ActionCommand], Action]] = {
     OpenMarket: Action.OPEN,
     SuspendMarket: Action.SUSPEND,
@@ -68,7 +83,7 @@ class StatusTransitions:
 
     def apply(
         self, command: _ActionCommand, slot: int, at_ns: Nanos, *, by_feed: bool, has_feed: bool
-    ) -> FeedStepEvent:
+    ) -> FeedStepEvent | MarketKeptStopped:
         """Change a market's status, or refuse the command and change nothing.
 
         Parameters
@@ -96,7 +111,9 @@ class StatusTransitions:
             return market_held("market_no")
         if not by_feed:
             both = book.has_flag(slot, MARKET_HELD) and book.has_flag(slot, MARKET_FEED_STOPPED)
-            self._hold(slot, on=isinstance(command, SuspendMarket | CloseMarket))
+            kept = self._hold_by(command, slot)
+            if kept is not None:
+                return kept
             if both and isinstance(command, ResumeMarket):
                 version = book.version(slot)
                 return StatusSet(market_no=command.market_no, version=version, status=before)
@@ -126,32 +143,53 @@ class StatusTransitions:
 
     def apply_with_all(
         self, command: SuspendWithAll | ResumeWithAll, slot: int, at_ns: Nanos, *, has_feed: bool
-    ) -> FeedStepEvent:
-        """Suspend a market because all are, or undo that; see `apply`."""
+    ) -> FeedStepEvent | MarketKeptStopped:
+        """Suspend a market because all are, or take that off; see `apply`."""
         if isinstance(command, SuspendWithAll):
             return self._suspend_with_all(command, slot, at_ns, has_feed=has_feed)
-        book, before = self._book, self._book.status(slot)
-        if not book.has_flag(slot, MARKET_HELD_WITH_ALL):
+        book, before, number = self._book, self._book.status(slot), command.market_no
+        who, alone = stoppers(book, slot), is_held_alone(book, slot)
+        everybody = command.force is True or command.by is UNSET
+        others = () if everybody else without(who, _name(command))
+        if not who:
             return not_allowed(before, Action.RESUME)
-        resume = ResumeMarket(market_no=command.market_no)
+        lifted = others != who
+        if others or alone:
+            hold(book, slot, others, alone=alone)
+            return MarketKeptStopped(
+                market_no=number,
+                version=book.version(slot),
+                status=before,
+                lifted=lifted,
+                others=others,
+                held=alone,
+            )
+        resume = ResumeMarket(market_no=number)
+        hold(book, slot, (UNNAMED,), alone=False)
         event = self.apply(resume, slot, at_ns, by_feed=False, has_feed=has_feed)
         if isinstance(event, Refused):  # betting has ended meanwhile: nothing is left but the hold
-            self._hold(slot, on=False)
-            version = book.version(slot)
-            return StatusSet(market_no=command.market_no, version=version, status=before)
+            hold(book, slot, (), alone=False)
+            return StatusSet(market_no=number, version=book.version(slot), status=before)
         return event
 
     def _suspend_with_all(
         self, command: SuspendWithAll, slot: int, at_ns: Nanos, *, has_feed: bool
-    ) -> FeedStepEvent:
-        book, before = self._book, self._book.status(slot)
-        stopped = before != Status.ACTIVE and not has_feed
-        if stopped or book.has_flag(slot, MARKET_HELD):
+    ) -> FeedStepEvent | MarketKeptStopped:
+        book, before, by = self._book, self._book.status(slot), _name(command)
+        if book.has_flag(slot, MARKET_HELD):
+            who = stoppers(book, slot)
+            more = with_one_more(who, by) if by else who
+            if more == who or next_status(before, Action.SET_SUSPENDED) is None:
+                return not_allowed(before, Action.SUSPEND)
+            hold(book, slot, more, alone=is_held_alone(book, slot))
+            version = book.version(slot)
+            return MarketSuspended(market_no=command.market_no, version=version, why=command.why)
+        if before != Status.ACTIVE and not has_feed:
             return not_allowed(before, Action.SUSPEND)
         suspend = SuspendMarket(market_no=command.market_no, why=command.why)
         event = self.apply(suspend, slot, at_ns, by_feed=False, has_feed=has_feed)
         if not isinstance(event, Refused):
-            book.set_flag(slot, MARKET_HELD_WITH_ALL, on=True)
+            hold(book, slot, (by,), alone=False)
             if before != Status.ACTIVE:  # only its feed may make it ACTIVE, as before
                 book.set_flag(slot, MARKET_FEED_STOPPED, on=True)
         return event
@@ -163,7 +201,7 @@ class StatusTransitions:
 
     def _hold_or_release(
         self, command: _ActionCommand, slot: int, *, has_feed: bool
-    ) -> MarketSuspended | StatusSet | None:
+    ) -> MarketSuspended | StatusSet | MarketKeptStopped | Refused | None:
         """Hold a market on a trader's suspension, or release it on a resumption, in its status.
 
         The table allows neither command here, but a feed that stopped betting may start it again at
@@ -172,24 +210,50 @@ class StatusTransitions:
         has ended.
         """
         book, number, version = self._book, command.market_no, self._book.version(slot)
-        status, held = book.status(slot), book.has_flag(slot, MARKET_HELD)
+        status = book.status(slot)
         if next_status(status, Action.SET_SUSPENDED) is None:
             return None
-        if isinstance(command, ResumeMarket) and held:
-            self._hold(slot, on=False)
-            return StatusSet(market_no=number, version=version, status=status)
-        held_alone = held and not book.has_flag(slot, MARKET_HELD_WITH_ALL)
-        if not isinstance(command, SuspendMarket) or held_alone:
+        if isinstance(command, ResumeMarket) and book.has_flag(slot, MARKET_HELD):
+            kept = self._release(command, slot)
+            return kept or StatusSet(market_no=number, version=version, status=status)
+        if not isinstance(command, SuspendMarket) or is_held_alone(book, slot):
             return None
         if not has_feed and status != Status.SUSPENDED:
             return None
-        self._hold(slot, on=True)
+        hold_alone(book, slot)
         return MarketSuspended(market_no=number, version=version, why=command.why)
 
-    def _hold(self, slot: int, *, on: bool) -> None:
-        """Hold or release a market by a command to it alone, whatever all markets were told."""
-        self._book.set_flag(slot, MARKET_HELD, on=on)
-        self._book.set_flag(slot, MARKET_HELD_WITH_ALL, on=False)
+    def _hold_by(self, command: _ActionCommand, slot: int) -> MarketKeptStopped | Refused | None:
+        """Hold or release a market by a trader's command to it alone; None when that goes on."""
+        if isinstance(command, SuspendMarket | CloseMarket):
+            hold_alone(self._book, slot)
+            return None
+        kept = self._release(command, slot)
+        return None if isinstance(command, HandOverMarket) else kept  # which opens nothing
+
+    def _release(self, command: _Releasing, slot: int) -> MarketKeptStopped | Refused | None:
+        """Take off the hold and the sender's own stop; None when nobody else's stands."""
+        book, who = self._book, stoppers(self._book, slot)
+        others = without(who, _name(command))
+        lifted = others != who or is_held_alone(book, slot)
+        hold(book, slot, others, alone=False)
+        if not others:
+            return None
+        if not lifted:
+            message = f"{MESSAGES[Reason.MARKET_HELD]}: {', '.join(others)}"
+            return Refused(reason=Reason.MARKET_HELD, field="market_no", message=message)
+        return MarketKeptStopped(
+            market_no=command.market_no,
+            version=book.version(slot),
+            status=book.status(slot),
+            lifted=True,
+            others=others,
+        )
+
+
+def _name(command: SuspendWithAll | ResumeWithAll | _Releasing) -> str:
+    """Return who gives a command, UNNAMED where that was not kept."""
+    return UNNAMED if command.by is UNSET else command.by
 
 
 def _event_of(command: _ActionCommand, version: int) -> FeedStepEvent:
@@ -246,8 +310,7 @@ def note_trader_resolution(command: object, slot: int, *, book: Book) -> None:
     """Record that a trader ended betting or voided the market, or rolled the voiding back."""
     ended = book.status(slot) in (Status.SETTLED, Status.CANCELLED)
     if isinstance(command, SettleMarket | CancelMarket) and ended:
-        book.set_flag(slot, MARKET_HELD, on=True)
-        book.set_flag(slot, MARKET_HELD_WITH_ALL, on=False)
+        hold_alone(book, slot)
     if isinstance(command, CancelMarket):
         book.set_flag(slot, MARKET_VOIDED, on=True)
     elif book.status(slot) != Status.CANCELLED:

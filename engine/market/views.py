@@ -19,6 +19,7 @@ from engine.market.book import (
     OUTCOME_OVERRIDDEN,
     Book,
 )
+from engine.market.stops import is_held_alone, stoppers
 
 
 def price_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> PriceImage:
@@ -75,6 +76,8 @@ def book_image(
         liability_minor=tuple(book.liability_minor(slot)),
         settlement_no=int(market["settlement_no"]),
         held=book.has_flag(slot, MARKET_HELD),
+        stopped_by=tuple(filter(None, stoppers(book, slot))),
+        held_alone=is_held_alone(book, slot),
         results_stand=book.has_flag(slot, MARKET_RESULTS),
         windows=windows,
         results=results,

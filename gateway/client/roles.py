@@ -209,9 +209,9 @@ class ControlSession(
         """Suspend every market, or every market of a fixture."""
         return await self._request(SuspendAll, SuspendedAll, fixture=fixture, why=why)
 
-    async def resume_all(self, *, fixture: str = "") -> ResumedAll:
-        """Undo `suspend_all` for every market, or for a fixture, where nobody else stopped it."""
-        return await self._request(ResumeAll, ResumedAll, fixture=fixture)
+    async def resume_all(self, *, fixture: str = "", force: bool = False) -> ResumedAll:
+        """Undo one's own `suspend_all`, of a fixture or all; with `force` everybody's."""
+        return await self._request(ResumeAll, ResumedAll, fixture=fixture, force=force)
 
     async def settle_race(
         self,

@@ -51,9 +51,14 @@ class StopRequests(Session):
         """Suspend every market of a scope, or hold outcomes of one; a preview changes nothing."""
         return await self._request(SuspendScope, Scoped, scope=scope, why=why, preview=preview)
 
-    async def resume_scope(self, scope: MarketScope, *, preview: bool = False) -> Scoped:
-        """Undo the suspensions of every market of a scope; a preview changes nothing."""
-        return await self._request(ResumeScope, Scoped, scope=scope, preview=preview)
+    async def resume_scope(
+        self, scope: MarketScope, *, preview: bool = False, force: bool = False
+    ) -> Scoped:
+        """Undo one's own suspensions of a scope's markets; with `force` everybody's.
+
+        Where others' stand, `others` names whose. A preview changes nothing.
+        """
+        return await self._request(ResumeScope, Scoped, scope=scope, preview=preview, force=force)
 
     async def set_limits_of(
         self, scope: MarketScope, limits: LimitsPatch, *, preview: bool = False

@@ -44,9 +44,10 @@ class MarketScope(
 class SuspendScope(FromClient, frozen=True, kw_only=True, tag="suspend"):
     """Suspend every market of a scope, or hold outcomes of one; answered by `scoped`.
 
-    Markets are suspended as by `suspend_all`: what was held or stopped before is not touched, and
-    `resume` undoes exactly what was done. With `preview` nothing changes. Markets that are created
-    later are not in it. It is obeyed too when it has unknown fields, or a `why` that is too long.
+    Markets are suspended as by `suspend_all`: the sender's stop stands beside those of others, and
+    `resume` undoes exactly what the sender has done. With `preview` nothing changes. Markets that
+    are created later are not in it. It is obeyed too when it has unknown fields, or a `why` that is
+    too long.
     """
 
     id: IdField = 0
@@ -56,15 +57,17 @@ class SuspendScope(FromClient, frozen=True, kw_only=True, tag="suspend"):
 
 
 class ResumeScope(FromClient, frozen=True, kw_only=True, tag="resume"):
-    """Undo `suspend` and `suspend_all` for every market of a scope; answered by `scoped`.
+    """Undo the sender's `suspend` and `suspend_all` for a scope's markets; see `scoped`.
 
-    Markets are resumed as by `resume_all`, whichever scope suspended them; outcomes that are named
-    are held no more. With `preview` nothing changes.
+    Markets are resumed as by `resume_all`, whichever scope suspended them; where others' stops
+    stand they stay suspended, and `scoped` names whose. A head trader undoes everybody's with
+    `force`. Outcomes that are named are held no more. With `preview` nothing changes.
     """
 
     id: IdField = 0
     scope: MarketScope
     preview: bool = False
+    force: bool = False
 
 
 class LimitScope(FromClient, frozen=True, kw_only=True, tag="set_limits_of"):
@@ -101,8 +104,9 @@ class Scoped(FromGateway, frozen=True, kw_only=True, tag="scoped"):
     The scope has `markets` in `fixtures` fixtures; `open` of the markets took bets by the images
     that the gateway has. Of these `changed` were suspended, resumed or limited; `released` are held
     no longer and keep their status, as their feed has stopped them or betting has ended;
-    `unchanged` were so already, or their state does not allow it; `failed` names those refused
-    otherwise, or without an answer, which may have changed. `undescribed` counts fixtures with
+    `unchanged` were so already, or their state does not allow it; `kept` were resumed and stay
+    suspended, since the stops of `others` stand; `failed` names those refused otherwise, or
+    without an answer, which may have changed. `undescribed` counts fixtures with
     markets that are in no scope of the kind asked for, since nobody has said their sport or
     competition. The lists name the first of each, in the order of their numbers and ids.
     """
@@ -119,6 +123,8 @@ class Scoped(FromGateway, frozen=True, kw_only=True, tag="scoped"):
     undescribed: int = 0
     first_markets: tuple[MarketNo, ...] = ()
     first_fixtures: tuple[str, ...] = ()
+    kept: int = 0
+    others: tuple[str, ...] = ()
 
 
 ScopeRequest = SuspendScope | ResumeScope | LimitScope | AcceptanceScope

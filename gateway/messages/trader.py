@@ -78,7 +78,9 @@ class Control(FromClient, frozen=True, kw_only=True, tag="control"):
 class SuspendAll(FromClient, frozen=True, kw_only=True, tag="suspend_all"):
     """Suspend every market, or every market of a fixture; answered by `suspended_all`.
 
-    It is obeyed too when it has unknown fields, or a `why` that is too long and is shortened.
+    The stop is the sender's: beside it stand those of others, and a market takes bets again when
+    the last is undone. It is obeyed too when it has unknown fields, or a `why` that is too long and
+    is shortened.
     """
 
     id: IdField = 0
@@ -87,15 +89,16 @@ class SuspendAll(FromClient, frozen=True, kw_only=True, tag="suspend_all"):
 
 
 class ResumeAll(FromClient, frozen=True, kw_only=True, tag="resume_all"):
-    """Undo `suspend_all` for every market, or every market of a fixture; see `resumed_all`.
+    """Undo the sender's `suspend_all` for every market, or those of a fixture; see `resumed_all`.
 
-    Only markets that a `suspend_all` holds are resumed, and only to what they were: a market that a
-    trader has commanded since, or that was stopped before, is not touched, and one whose feed has
-    stopped it waits for its feed.
+    Only markets that the sender's `suspend_all` holds are resumed, and only to what they were: a
+    market that somebody else has stopped stays stopped, whether before or after, and one whose feed
+    has stopped it waits for its feed. A head trader undoes everybody's `suspend_all` with `force`.
     """
 
     id: IdField = 0
     fixture: Annotated[str, Meta(pattern=r"^[A-Za-z0-9:._-]{0,64}\Z")] = ""
+    force: bool = False
 
 
 class Reprice(FromClient, frozen=True, kw_only=True, tag="reprice"):
@@ -141,7 +144,11 @@ class Controlled(FromGateway, frozen=True, kw_only=True, tag="controlled"):
 
 
 class SuspendedAll(FromGateway, frozen=True, kw_only=True, tag="suspended_all"):
-    """The number of suspended markets, of markets without a change, and those without an answer."""
+    """How many markets the sender's stop holds since now, and how many have no change.
+
+    `unchanged` were stopped by the sender before, or take no bets that anything could start.
+    `failed` names up to a thousand without an answer, which may be suspended.
+    """
 
     id: int = 0
     suspended: int = 0
@@ -152,9 +159,11 @@ class SuspendedAll(FromGateway, frozen=True, kw_only=True, tag="suspended_all"):
 class ResumedAll(FromGateway, frozen=True, kw_only=True, tag="resumed_all"):
     """The result of `resume_all` for each market that it was sent to.
 
-    `resumed` accept bets again. `released` are no longer held and keep their status: their feed has
-    stopped them, or betting has ended. `unchanged` were not suspended by a `suspend_all`, or are
-    held by a trader. `failed` names up to a thousand without an answer, which may have resumed.
+    `resumed` accept bets again. `released` lose the sender's stop and keep their status: their feed
+    has stopped them, a trader holds them by themselves, or betting has ended. `kept` stay stopped
+    since the stops of `others` stand, of whom up to a hundred are named; of stops past seven in one
+    market the name is `several`. `unchanged` were not suspended by a `suspend_all`. `failed` names
+    up to a thousand without an answer, which may have resumed.
     """
 
     id: int = 0
@@ -162,6 +171,8 @@ class ResumedAll(FromGateway, frozen=True, kw_only=True, tag="resumed_all"):
     released: int = 0
     unchanged: int = 0
     failed: tuple[int, ...] = ()
+    kept: int = 0
+    others: tuple[str, ...] = ()
 
 
 class MarketLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -190,11 +201,13 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     i wins, less all stakes taken. Cancelled bets count in none of these figures; `bets` counts
     them, and `windows` the windows in which bets are cancelled. `results[i]` is what outcome i has
     brought (staked, refunded, paid, profit) and `result` their sum. Only a trader can resume a
-    market that is `held`. A trader holds the outcomes of `outcome_held`, and the odds of those of
-    `overridden` stand until they are released; `due_odds_milli` are the odds that each outcome
-    would then have. `results_stand` says that bets are settled, also where the market was
-    cancelled later. `fixture_worst_minor` is what the house loses on the whole fixture at its worst
-    score, as `fixture_liability_minor_max` counts it; missing where no market of it has that limit.
+    market that is `held`: those of `stopped_by` have suspended it with others, and with
+    `held_alone` a trader has stopped it by itself. A trader holds the outcomes of `outcome_held`,
+    and the odds of those of `overridden` stand until they are released; `due_odds_milli` are the
+    odds that each outcome would then have. `results_stand` says that bets are settled, also where
+    the market was cancelled later. `fixture_worst_minor` is what the house loses on the whole
+    fixture at its worst score, as `fixture_liability_minor_max` counts it; missing where no market
+    of it has that limit.
     `acceptance` says whether bets are delayed or referred. A `stale` book is what the market's
     damaged journal still gives: bets may be missing from every figure.
     """
@@ -225,3 +238,5 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     overridden: tuple[bool, ...] = ()
     due_odds_milli: tuple[int, ...] = ()
     acceptance: Acceptance = Acceptance()
+    stopped_by: tuple[str, ...] = ()
+    held_alone: bool = False

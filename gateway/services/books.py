@@ -100,6 +100,8 @@ def _book(image: BookImage, *, number: int, stale: bool) -> Book:
         overridden=image.overridden,
         due_odds_milli=image.due_odds_milli,
         acceptance=image.acceptance,
+        stopped_by=image.stopped_by,
+        held_alone=image.held_alone,
     )
 
 

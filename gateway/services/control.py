@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from actors.messages import (
     Allowance,
@@ -29,7 +30,7 @@ from engine.common.commands import (
     SuspendMarket,
     SuspendWithAll,
 )
-from engine.common.events import MarketEvent, MarketResumed, MarketSuspended, Refused, StatusSet
+from engine.common.events import MarketEvent, MarketResumed, MarketSuspended, Refused
 from engine.common.ids import MarketNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.desk.kept_margins import FixtureMargins
@@ -61,6 +62,7 @@ from gateway.services.exposure import ExposureService
 from gateway.services.previews import PreviewService
 from gateway.services.price_fanout import Fanout
 from gateway.services.race_results import race_settlements
+from gateway.services.standing_stops import standing
 from gateway.settings import GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
@@ -159,18 +161,23 @@ class ControlService:
         )
 
     async def resume_all(self, by: str, request: ResumeAll) -> ServerMessage:
-        """Undo `suspend_all` for every market (of a fixture), whichever gateway it came through."""
-        commands = [ResumeWithAll(market_no=no) for no in self._markets_of(request.fixture)]
+        """Undo the sender's `suspend_all`, or everybody's, whichever gateway it came through."""
+        commands = [
+            ResumeWithAll(market_no=number, force=request.force or UNSET)
+            for number in self._markets_of(request.fixture)
+        ]
         events = await self.run(by, commands)
         resumed = sum(isinstance(event, MarketResumed) for event in events)
-        released = sum(isinstance(event, StatusSet) for event in events)
+        left = standing(events)
         failed = _failed(commands, events)
         return ResumedAll(
             id=request.id,
             resumed=resumed,
-            released=released,
-            unchanged=len(events) - resumed - released - len(failed),
+            released=left.released,
+            unchanged=len(events) - resumed - left.released - left.kept - len(failed),
             failed=failed[:_FAILED_SHOWN_MAX],
+            kept=left.kept,
+            others=left.others,
         )
 
     async def suspend_with_all(
@@ -187,10 +194,12 @@ class ControlService:
             ],
         )
 
-    async def resume_with_all(self, by: str, numbers: Sequence[MarketNo]) -> int:
-        """Undo that for some markets; return how many take bets again."""
+    async def resume_with_all(
+        self, by: str, numbers: Sequence[MarketNo]
+    ) -> tuple[int, tuple[str, ...]]:
+        """Undo that for some markets; return how many take bets again, and who stops others."""
         events = await self.run(by, [ResumeWithAll(market_no=number) for number in numbers])
-        return sum(isinstance(event, MarketResumed) for event in events)
+        return sum(isinstance(event, MarketResumed) for event in events), standing(events).others
 
     def _markets_of(self, fixture: str) -> list[MarketNo]:
         """Return the numbers of a fixture's markets, or of all when the fixture is empty."""

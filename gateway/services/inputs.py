@@ -115,14 +115,15 @@ class InputsService:
         shown = _shown(request, answer)
         if not isinstance(shown, InputsKept):
             return shown
-        resumed = 0
+        resumed, others = 0, tuple[str, ...]()
         if request.reopen and not (shown.refused or stopped.failed):
-            resumed = await self._control.resume_with_all(by, stopped.suspended)
+            resumed, others = await self._control.resume_with_all(by, stopped.suspended)
         return msgspec.structs.replace(
             shown,
             suspended=len(stopped.suspended),
             resumed=resumed,
             failed=tuple(stopped.failed[:_FAILED_SHOWN_MAX]),
+            others=others,
         )
 
     def _stop_later(self, by: str, fixture: str, numbers: Sequence[MarketNo], why: str) -> None:

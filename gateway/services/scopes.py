@@ -21,7 +21,6 @@ from engine.common.events import (
     OutcomesResumed,
     OutcomesSuspended,
     Refused,
-    StatusSet,
 )
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
@@ -45,6 +44,7 @@ from gateway.services.catalogue import FixtureCatalogue
 from gateway.services.control import ControlService
 from gateway.services.ledger_control import error_of
 from gateway.services.price_fanout import Fanout
+from gateway.services.standing_stops import standing
 
 _Command = (
     SuspendWithAll | ResumeWithAll | SuspendOutcomes | ResumeOutcomes | SetLimits | SetAcceptance
@@ -109,7 +109,7 @@ class ScopeService:
             if isinstance(event, Refused) and event.reason is Reason.LIMIT_OVER_CAP:
                 return error_of(event, request.id)
         changed = sum(map(_is_change, events))
-        released = sum(isinstance(event, StatusSet) for event in events)
+        left = standing(events)
         failed = _failed(commands, events)
         return Scoped(
             id=request.id,
@@ -118,12 +118,14 @@ class ScopeService:
             fixtures=len(found.fixtures),
             open=sum(map(self._is_open, found.markets)),
             changed=changed,
-            released=released,
-            unchanged=len(events) - changed - released - len(failed),
+            released=left.released,
+            unchanged=len(events) - changed - left.released - left.kept - len(failed),
             failed=failed[:MARKETS_SHOWN_MAX],
             undescribed=found.undescribed,
             first_markets=tuple(found.markets[:MARKETS_SHOWN_MAX]),
             first_fixtures=tuple(found.fixtures[:FIXTURES_SHOWN_MAX]),
+            kept=left.kept,
+            others=left.others,
         )
 
     def _find(self, scope: MarketScope) -> _Found:
@@ -166,9 +168,9 @@ def _command(request: ScopeRequest, number: MarketNo) -> _Command:
             if outcomes is UNSET:
                 return SuspendWithAll(market_no=number, why=why)
             return SuspendOutcomes(market_no=number, outcomes=outcomes, why=why)
-        case ResumeScope():
+        case ResumeScope(force=force):
             if outcomes is UNSET:
-                return ResumeWithAll(market_no=number)
+                return ResumeWithAll(market_no=number, force=force or UNSET)
             return ResumeOutcomes(market_no=number, outcomes=outcomes)
         case LimitScope(limits=limits):
             return SetLimits(market_no=number, limits=limits)

@@ -171,6 +171,8 @@ _PRICE: Final[frozenset[type]] = frozenset(
 )
 _DECIDE: Final[frozenset[type]] = frozenset({DecideProposal})
 _RESUME: Final[frozenset[type]] = frozenset({ResumeAll, ResumeScope})
+_FORCE: Final = frozenset({Role.HEAD_TRADER})
+"""The roles whose resumption may undo the stops of everybody."""
 _TRADE: Final = (
     _FLOOR
     | _OVERSEE
@@ -246,6 +248,11 @@ def only_stops(request: object) -> bool:
     if isinstance(request, SuspendScope):
         return not request.preview
     return isinstance(request, SuspendAll | StopTheHouse | HappenInMatch)
+
+
+def may_not_force(request: object, role: Role) -> bool:
+    """Say whether a request undoes what others have stopped, and its role may not."""
+    return isinstance(request, ResumeAll | ResumeScope) and request.force and role not in _FORCE
 
 
 def permitted(stops: OddStop, role: Role) -> OddStop:

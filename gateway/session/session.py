@@ -56,6 +56,7 @@ from gateway.session.permissions import (
     INQUIRIES,
     NOT_AUDITED,
     PERMISSIONS,
+    may_not_force,
     only_stops,
     permitted,
 )
@@ -314,8 +315,11 @@ class ClientSession:
     # --- queries and commands --------------------------------------------------------------------
 
     def _ask(self, request: Any) -> None:
-        work = QUERIES[type(request)](self._services, self.claims, request)
-        self._query(request, work, stops=only_stops(request))
+        if may_not_force(request, self.claims.role):
+            self._deny(request, "force")
+        else:
+            work = QUERIES[type(request)](self._services, self.claims, request)
+            self._query(request, work, stops=only_stops(request))
 
     def _control(self, request: Control) -> None:
         stops = only_stops(request)
@@ -470,8 +474,7 @@ class ClientSession:
         self._services.deny("role", peer=self._connection.peer, who=by, what=what)
         if self.claims.role in FLOOR:
             self._services.trail.denied(by, message, what)
-        number, ref = getattr(message, "id", 0), getattr(message, "ref", "")
-        self._error(Reason.NOT_PERMITTED, number, ref)
+        self._error(Reason.NOT_PERMITTED, getattr(message, "id", 0), getattr(message, "ref", ""))
         self._count_refused()
 
     def _count_refused(self) -> None:

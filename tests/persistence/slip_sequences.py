@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from engine.common.account_changes import BlockAccount, SetAccountFactor
-from engine.common.commands import AckOutbox, Deposit, Quote, SetOdds, SettleMarket, Withdraw
+from engine.common.commands import (
+    AckOutbox,
+    Deposit,
+    Quote,
+    ResumeMarket,
+    ResumeWithAll,
+    SetOdds,
+    SettleMarket,
+    SuspendWithAll,
+    Withdraw,
+)
 from engine.common.corrections import (
     ChosenBets,
     CorrectedQuote,
@@ -265,13 +275,24 @@ MARK_STEPS = [
         OverrideOdds(market_no=6, quotes=_STANDING, why="team news"),
         OverrideOdds(market_no=6, quotes=_STANDING[:1]),
         SuspendOutcomes(market_no=6, outcomes=(1,), why="injury"),
+        market(8),
+        opened(8),
+        SuspendWithAll(market_no=8, by="trader:ada"),
+        SuspendWithAll(market_no=8, why="kill", by="head_trader:ida"),
+        ResumeWithAll(market_no=8, by="trader:ada"),
+        ResumeMarket(market_no=8, by="trader:ada"),
     ),
     by_trader(SetOdds(market_no=6, quotes=(Quote(outcome=0, odds_milli=2_400),))),
     Step("place", (bets(50, 51, 52, market_no=6, stake_minor=100),)),
 ]
-"""Outcomes of market 6 are held, or have odds that stand; one command is refused."""
+"""Outcomes of market 6 are held, or have odds that stand; one command is refused. Market 8 is
+stopped by two people, of whom one resumes it, and then in vain by itself."""
 UNMARK_STEPS = [
-    by_trader(ReleaseOdds(market_no=6), ResumeOutcomes(market_no=6)),
+    by_trader(
+        ReleaseOdds(market_no=6),
+        ResumeOutcomes(market_no=6),
+        ResumeWithAll(market_no=8, by="trader:ada", force=True),
+    ),
     Step("place", (bets(60, 61, 62, market_no=6, stake_minor=100),)),
 ]
 SEQUENCES_4 = {

@@ -9,6 +9,7 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.events import (
+    MarketKeptStopped,
     MarketSettled,
     MarketSuspended,
     OddsOverridden,
@@ -17,6 +18,7 @@ from engine.common.events import (
     OutcomesSuspended,
     Refused,
 )
+from engine.common.lifecycle import Status
 from engine.common.outcome_marks import (
     OverrideOdds,
     ReleaseOdds,
@@ -67,6 +69,8 @@ STOP_REQUESTS = (
     ),
     SuspendAll(id=9, fixture="wc22-64", why="VAR"),
     ResumeAll(id=9, fixture="wc22-64"),
+    ResumeAll(id=9, fixture="wc22-64", force=True),
+    ResumeScope(id=19, scope=MarketScope(house=True), force=True),
     Control(
         id=8,
         commands=(
@@ -116,6 +120,20 @@ STOP_ANSWERS = (
     ),
     SuspendedAll(id=9, suspended=13, unchanged=1, failed=(42,)),
     ResumedAll(id=9, resumed=11, released=2, unchanged=1, failed=(42,)),
+    ResumedAll(id=9, resumed=0, kept=12, others=("head_trader:ida", "trader:ada")),
+    Scoped(id=19, markets=3, fixtures=1, kept=3, others=("head_trader:ida",)),
+    Controlled(
+        id=8,
+        events=(
+            MarketKeptStopped(
+                market_no=42,
+                version=9,
+                status=Status.SUSPENDED,
+                lifted=True,
+                others=("head_trader:ida",),
+            ),
+        ),
+    ),
     Controlled(
         id=8,
         events=(

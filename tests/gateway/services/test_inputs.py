@@ -151,8 +151,10 @@ async def test_reopening_resumes_what_the_event_suspended_and_no_more(bookmaker:
         await anna.keep_inputs(FIXTURE, {"model": MODEL})
         await anna.suspend_all(fixture=FIXTURE, why="integrity")
         begun = await bob.match_event(FIXTURE, "kick_off", reopen=True)
-        assert (begun.suspended, begun.resumed) == (0, 0)
+        assert (begun.suspended, begun.resumed) == (2, 0)
+        assert begun.others == ("trader:trader-1",)
         assert await status(bob) == "suspended"
+        assert (await anna.resume_all(fixture=FIXTURE)).resumed == 2
 
 
 async def test_a_shell_that_was_down_is_stopped_when_it_answers(bookmaker: Bookmaker) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.common.commands import ResumeMarket
+from engine.common.events import Refused
 from engine.common.fixtures import Fixture
+from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from gateway.client import LimitsPatch, RefusedError
@@ -90,9 +93,9 @@ async def test_the_house_and_one_type_of_it_are_scopes(house: Bookmaker) -> None
 async def test_a_resumption_leaves_what_a_trader_stopped_by_itself(house: Bookmaker) -> None:
     async with trader(house) as control:
         await control.suspend(11, why="mine")
-        assert (await control.suspend_scope(MarketScope(fixture="derby-1"))).unchanged == 1
+        assert (await control.suspend_scope(MarketScope(fixture="derby-1"))).changed == 3
         done = await control.resume_scope(MarketScope(fixture="derby-1"))
-        assert (done.changed, done.unchanged) == (2, 1)
+        assert (done.changed, done.released, done.kept) == (2, 1, 0)
         assert stopped(house) == {11}
 
 
@@ -168,3 +171,47 @@ async def test_who_may_not_is_refused(house: Bookmaker, role: Role, asks: set[st
             if isinstance(answer, RefusedError) and answer.reason is Reason.NOT_PERMITTED
         }
         assert denied == asks
+
+
+async def test_what_two_people_stopped_opens_when_the_last_of_them_resumes(
+    house: Bookmaker,
+) -> None:
+    derby, totals = MarketScope(fixture="derby-1"), MarketScope(fixture="derby-1", type="total")
+    async with (
+        trader(house, sub="ada") as ada,
+        trader(house, sub="ida", role=Role.HEAD_TRADER) as ida,
+    ):
+        assert (await ada.suspend_scope(totals)).changed == 2
+        assert (await ida.suspend_scope(derby, why="kill")).changed == 3
+        assert (await ada.book(12)).stopped_by == ("trader:ada", "head_trader:ida")
+        done = await ada.resume_scope(derby)
+        assert (done.changed, done.released, done.kept, done.unchanged) == (0, 0, 3, 0)
+        assert done.others == ("head_trader:ida",)
+        assert stopped(house) == {11, 12, 13}
+        assert (await ada.suspend_all(fixture="derby-1")).suspended == 3
+        everything = await ida.resume_all(fixture="derby-1")
+        assert (everything.resumed, everything.kept) == (0, 3)
+        assert everything.others == ("trader:ada",)
+        with pytest.raises(RefusedError) as refused:
+            await ada.resume_scope(derby, force=True)
+        assert refused.value.reason is Reason.NOT_PERMITTED
+        assert (await ida.resume_scope(derby, force=True)).changed == 3
+        assert stopped(house) == set()
+
+
+async def test_a_market_s_own_resumption_is_refused_while_others_stop_it(house: Bookmaker) -> None:
+    async with (
+        trader(house, sub="ada") as ada,
+        trader(house, sub="ida", role=Role.HEAD_TRADER) as ida,
+    ):
+        await ida.suspend_scope(MarketScope(house=True))
+        event = await ada.resume(11)
+        assert isinstance(event, Refused)
+        assert event.reason is Reason.MARKET_HELD
+        assert "head_trader:ida" in event.message
+        # Whoever a client says that it is, the shell knows better.
+        (event,) = await ada.control([ResumeMarket(market_no=MarketNo(11), by="head_trader:ida")])
+        assert isinstance(event, Refused)
+        assert 11 in stopped(house)
+        await ida.resume_scope(MarketScope(house=True))
+        assert stopped(house) == set()
