@@ -20,6 +20,7 @@ from engine.common.lifecycle import Status
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Nanos
 from engine.market.market import MarketMachine
+from engine.pricing.following_bounds import least_limits
 from engine.pricing.football.builder.following import (
     BuilderMarkets,
     markets_with_odds,
@@ -190,7 +191,7 @@ class DerivedMarkets:
             legs=legs,
             implied=implied,
             image=None if number is None else machine.price_image(number),
-            limits=self._markets.least_limits(machine, [market_no for market_no, _ in legs]),
+            limits=least_limits(machine, [market_no for market_no, _ in legs]),
             live=request is not None and _in_play(request),
         )
 

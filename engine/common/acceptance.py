@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from engine.common.ids import ACCOUNT_NO_MAX, MARKET_NO_MAX, AccountNo, BetId, MarketNo
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX, Minor, OddsMilli
@@ -42,22 +43,19 @@ class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     `referral_ms` a bet over a limit waits so long for a trader, instead of being refused with the
     highest stake that passes; so does one whose stake is `referral_minor_from` or more, in base
     currency (0: none). A bet that no trader has decided by then is refused. Legs of slips are
-    delayed and never referred.
+    delayed and never referred. `feed_delay_ms` is the delay that the market's feed stated last: as
+    long as `delay_ms` is the same, it follows the feed.
     """
 
     delay_ms: _DelayField = 0
     referral_ms: _ReferralField = 0
     referral_minor_from: _FromField = Minor(0)
+    feed_delay_ms: _DelayField = 0
 
-
-def strictest_acceptance(given: Sequence[Acceptance]) -> Acceptance:
-    """Return the longest delay and referral of some, and the smallest stake that any refers."""
-    least = [each.referral_minor_from for each in given if each.referral_minor_from]
-    return Acceptance(
-        delay_ms=max(each.delay_ms for each in given),
-        referral_ms=max(each.referral_ms for each in given),
-        referral_minor_from=min(least, default=Minor(0)),
-    )
+    def with_feed_delay(self, delay_ms: int) -> "Acceptance":
+        """Return this under a delay that the feed states: another one that was set holds."""
+        holds = self.delay_ms != self.feed_delay_ms
+        return replace(self, feed_delay_ms=delay_ms, delay_ms=self.delay_ms if holds else delay_ms)
 
 
 class AcceptancePatch(
@@ -79,6 +77,21 @@ class AcceptancePatch(
         return Acceptance(**{**figures, **{name: getattr(self, name) for name in self.names()}})
 
 
+def stricter(given: Acceptance, others: Sequence[Acceptance]) -> AcceptancePatch | None:
+    """Return what makes an acceptance as strict as others too; None where it is.
+
+    Strict are the longest delay and referral, and the smallest stake that any refers.
+    """
+    every = [given, *others]
+    least = [each.referral_minor_from for each in every if each.referral_minor_from]
+    patch = AcceptancePatch(
+        delay_ms=max(each.delay_ms for each in every),
+        referral_ms=max(each.referral_ms for each in every),
+        referral_minor_from=min(least, default=Minor(0)),
+    )
+    return None if patch.applied_to(given) == given else patch
+
+
 class _AcceptanceCommand(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do", gc=False
 ):
@@ -93,6 +106,17 @@ class SetAcceptance(_AcceptanceCommand, frozen=True, tag="set_acceptance", omit_
 
     market_no: _MarketNoField
     acceptance: AcceptancePatch
+    why: _WhyField = ""
+
+
+class SetFeedDelay(_AcceptanceCommand, frozen=True, tag="set_feed_delay", omit_defaults=True):
+    """Note the delay that a market's feed states, and take it where none of its own was set.
+
+    A delay that is another than the feed's last one was set by a trader or a rule, and holds.
+    """
+
+    market_no: _MarketNoField
+    delay_ms: _DelayField
     why: _WhyField = ""
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from engine.common.acceptance import AcceptanceCommand, StopWaiting
+from engine.common.acceptance import AcceptanceCommand, SetFeedDelay, StopWaiting
 from engine.common.account_changes import AccountCommand
 from engine.common.corrections import CorrectionCommand
 from engine.common.early import EarlyCommand
@@ -401,6 +401,7 @@ FeedStep = (
     | RollBackCancel
     | RollBackSettlement
     | SetPhaseLimits
+    | SetFeedDelay
     | EarlyCommand
 )
 

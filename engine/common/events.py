@@ -295,6 +295,7 @@ FeedStepEvent = (
     | MarketOpened
     | OddsSet
     | LimitsSet
+    | AcceptanceSet
     | MarketSuspended
     | MarketResumed
     | MarketHandedOver

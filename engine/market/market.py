@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.common.acceptance import AcceptanceCommand, StopWaiting
+from engine.common.acceptance import AcceptanceCommand, SetFeedDelay, StopWaiting
 from engine.common.commands import (
     AckOutbox,
     CommandOfMarket,
@@ -249,6 +249,8 @@ class MarketMachine(PlacesBets, RecordedBets):
             return StatusTransitions(self._book).set_status(command, slot, at_ns)
         if isinstance(command, SetPhaseLimits):
             return set_phase_limits(command, slot, book=self._book, grids=self._grids)
+        if isinstance(command, SetFeedDelay):
+            return self._placing.set_feed_delay(command, slot)
         if not isinstance(command, ResolvingCommand):
             return StatusTransitions(self._book).apply(
                 command, slot, at_ns, by_feed=by_feed, has_feed=self._has_feed(slot)

@@ -18,6 +18,7 @@ from engine.common.acceptance import (
     AcceptReferral,
     DeclineReferral,
     SetAcceptance,
+    SetFeedDelay,
     StopWaiting,
 )
 from engine.common.events import AcceptanceSet, ReferralDecided, Refused, WaitingStopped
@@ -300,7 +301,8 @@ class Placing:
     ) -> AcceptanceSet | ReferralDecided | Refused:
         """Change how a market takes bets, or decide a bet that waits for a trader."""
         if isinstance(command, SetAcceptance):
-            return self._set(command, slot)
+            acceptance = command.acceptance.applied_to(self._waiting.of(slot))
+            return self._set(command, slot, acceptance)
         bet = self._waiting.get(command.bet_id)
         if bet is None or not _is_referred(bet, command.market_no, at_ns):
             reason = Reason.REFERRAL_UNKNOWN
@@ -329,12 +331,16 @@ class Placing:
             )
         return self._decided(bet, decision, slot, why=command.why)
 
-    def _set(self, command: SetAcceptance, slot: int) -> AcceptanceSet | Refused:
+    def set_feed_delay(self, command: SetFeedDelay, slot: int) -> AcceptanceSet | Refused:
+        """Take the delay that the market's feed states."""
+        return self._set(command, slot, self._waiting.of(slot).with_feed_delay(command.delay_ms))
+
+    def _set(
+        self, command: SetAcceptance | SetFeedDelay, slot: int, acceptance: Acceptance
+    ) -> AcceptanceSet | Refused:
         refusal = after_close_fault(self._book.status(slot))
         if refusal is not None:
             return refusal
-        before = self._waiting.of(slot)
-        acceptance = command.acceptance.applied_to(before)
         self._waiting.set_rules(slot, acceptance)
         return AcceptanceSet(
             market_no=command.market_no,

@@ -67,7 +67,13 @@ REFERRAL: Final = row_dtype(
 
 DUE_MAX: Final = 1_024
 """Bets that are handed out to be decided by one call: some 60 ms of their shell."""
-_RULE_FIELDS: Final = ("market_no", "delay_ms", "referral_ms", "referral_minor_from")
+_RULE_HIGHS: Final = {
+    "delay_ms": DELAY_MS_MAX,
+    "referral_ms": REFERRAL_MS_MAX,
+    "referral_minor_from": STAKE_MINOR_MAX,
+    "feed_delay_ms": DELAY_MS_MAX,
+}
+_RULE_FIELDS: Final = ("market_no", *_RULE_HIGHS)
 _PERMIT_FIELDS: Final = (
     "account_no", "market_no", "outcome", "stake_minor", "odds_milli", "until_ns",
 )  # fmt: skip
@@ -318,7 +324,7 @@ class WaitingBets:
         bets = [self._bets[bet_id] for bet_id in sorted(self._bets)]
         return {
             "acceptance": [
-                [int(number(slot)), *(getattr(rule, name) for name in _RULE_FIELDS[1:])]
+                [int(number(slot)), *(getattr(rule, name) for name in _RULE_HIGHS)]
                 for slot, rule in sorted(self.rules.items())
             ],
             "waiting": pack_rows(np.concatenate(bets)) if bets else b"",
@@ -338,11 +344,10 @@ class WaitingBets:
         for item in reader.items("acceptance"):
             each = _reader(item, _RULE_FIELDS, "acceptance")
             acceptance = Acceptance(
-                delay_ms=each.integer("delay_ms", low=0, high=DELAY_MS_MAX),
-                referral_ms=each.integer("referral_ms", low=0, high=REFERRAL_MS_MAX),
-                referral_minor_from=Minor(
-                    each.integer("referral_minor_from", low=0, high=STAKE_MINOR_MAX)
-                ),
+                **{
+                    name: Minor(each.integer(name, low=0, high=high))
+                    for name, high in _RULE_HIGHS.items()
+                }
             )
             slot = _slot(each, slots)
             if slot <= last or acceptance == AT_ONCE:

@@ -1,7 +1,8 @@
 """Keep place markets at a fraction of the win odds in step with their race's win market.
 
 Such a market has the odds, the offer and the refunds of the win market, and takes bets while that
-does and its terms are those of the runners left. It has a result of its own, which whoever settles
+does and its terms are those of the runners left. Its limits are no higher, and its bets wait as
+long at least. It has a result of its own, which whoever settles
 the race gives it; but a runner that is void in the win market is void in it too, whichever of the
 two is settled first. Owns which commands place markets need after a change; never applies one.
 """
@@ -45,6 +46,11 @@ from engine.common.views import PriceDelta
 from engine.common.withdrawals import Withdrawal
 from engine.market.cancel_windows import Resolved
 from engine.market.market import MarketMachine
+from engine.pricing.following_bounds import (
+    acceptance_commands,
+    bounds_changed,
+    limit_commands,
+)
 from engine.pricing.following_updates import STOPPED, FollowingUpdates
 from engine.pricing.race.terms import (
     WIN,
@@ -187,7 +193,11 @@ class PlaceMarkets:
 
     def all_commands(self, machine: MarketMachine, at_ns: Nanos) -> list[MarketCommand]:
         """Return what every place market needs, as a process does that takes over a journal."""
-        return self._commands(machine, dict.fromkeys(self._place), [], at_ns, windows=True)
+        numbers = dict.fromkeys(self._place)
+        return [
+            *self._commands(machine, numbers, [], at_ns, windows=True),
+            *self._bounds(machine, numbers, limits=True, acceptance=True),
+        ]
 
     def commands(
         self, machine: MarketMachine, events: Sequence[MarketEvent], at_ns: Nanos
@@ -195,16 +205,42 @@ class PlaceMarkets:
         """Return what place markets need after commands of which these are the events."""
         touched: dict[MarketNo, None] = {}
         mirrored: list[_Mirrored] = []
+        limits = acceptance = False
         for event in events:
             if isinstance(event, Refused) or not hasattr(event, "market_no"):
                 continue
             if event.market_no in self._place:
                 touched[event.market_no] = None
             touched |= dict.fromkeys(self._of.get(event.market_no, ()))
+            limited, accepted = bounds_changed(event)
+            limits, acceptance = limits or limited, acceptance or accepted
             if event.market_no in self._of:
                 steps = event.events if isinstance(event, FeedApplied) else (event,)
                 mirrored += [step for step in steps if isinstance(step, _Mirrored)]
-        return self._commands(machine, touched, mirrored, at_ns, windows=False)
+        return [
+            *self._commands(machine, touched, mirrored, at_ns, windows=False),
+            *self._bounds(machine, touched, limits=limits, acceptance=acceptance),
+        ]
+
+    def _bounds(
+        self,
+        machine: MarketMachine,
+        numbers: Iterable[MarketNo],
+        *,
+        limits: bool,
+        acceptance: bool,
+    ) -> list[MarketCommand]:
+        """Return what makes place markets as strict as their win markets; nothing is loosened."""
+        commands: list[MarketCommand] = []
+        for number in numbers if limits or acceptance else ():
+            leads = [self._place[number][0]]
+            if machine.price_delta(number).status not in _BETTING:
+                continue
+            if limits:
+                commands += limit_commands(machine, number, leads)
+            if acceptance:
+                commands += acceptance_commands(machine, number, leads, why=SOURCE)
+        return commands
 
     def _commands(
         self,

@@ -20,10 +20,7 @@ from zlib import crc32
 
 from msgspec.structs import asdict
 
-from engine.common.commands import (
-    FeedStep,
-    SetStatus,
-)
+from engine.common.commands import SetStatus
 from engine.common.fixtures import FeedDescription
 from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
@@ -63,6 +60,7 @@ from gateway.feeds.exchange.order_book import (
 from gateway.feeds.exchange.result_updates import ExchangeCounts, ResultUpdates
 from gateway.feeds.exchange.sent_state import SentState
 from gateway.feeds.exchange.settings import ExchangeSettings
+from gateway.feeds.exchange.steps import delay_steps, status_steps
 
 HEARTBEAT_MS: Final = 5_000
 """The exchange's heartbeat period when the subscription names none."""
@@ -194,11 +192,6 @@ class ExchangeAdapter:
             ):
                 actions += self._compare(market_id, mark=sent.pending, repriced=False, at_ns=at_ns)
         return Received(kind="tick", actions=tuple(actions))
-
-    def bet_delay_s(self, market_id: str) -> int:
-        """Return the exchange's own bet delay on a market in seconds; 0 before play."""
-        follower = self._followers.get(market_id)
-        return follower.bet_delay_s if follower is not None else 0
 
     # --- one message ------------------------------------------------------------------------------
 
@@ -355,7 +348,7 @@ class ExchangeAdapter:
         sent = self._sent[market_id] = SentState()
         if known is not None:
             key = known.image.key  # the exchange may have moved the market to another event since
-            sent.exists, sent.stands = True, known.results_stand
+            sent.exists, sent.stands, sent.delay_ms = True, known.results_stand, None
             # A position ahead of our clock would outrank every message.
             known_ms = known.positions.get(f"{self.feed}/odds", -1)
             sent.known_ms = min(known_ms, self._latest_ms(at_ns))
@@ -426,12 +419,15 @@ class ExchangeAdapter:
         if definition is not None and definition.status != CLOSED:
             yield from self._results.roll_back(follower, sent, mark)
         version = definition.version if definition is not None else sent.version
-        steps = _steps(sent, desired, version=version)
+        steps = status_steps(sent, desired, version=version)
         sent.status, sent.version = desired.status, version
         moved = desired.fair is not None and (
             moved_by(sent.fair, desired.fair) >= self._settings.move_min
         )
         fair = self._fair(sent, desired, at_ns=at_ns, now=bool(steps), moved=moved)
+        over = follower.blocked or desired.closed or desired.results is not None
+        if not (over or sent.rewound or sent.applied_before(market)):
+            steps = (*delay_steps(sent, follower.delay_ms), *steps)
         if fair is not None or steps:
             sent.pending = None
             new_market = follower.new_market(self._settings.limits)
@@ -478,22 +474,3 @@ class ExchangeAdapter:
             winners=desired.winners,
             odds_milli_max=fair.odds_milli_max,
         )
-
-
-def _steps(sent: SentState, desired: DesiredStatus, *, version: int) -> tuple[FeedStep, ...]:
-    """Return the steps from what was sent to what should be.
-
-    The exchange's version rises with every suspension. A version that rose between two messages
-    which both say OPEN means a suspension that no message showed; a delayed bet must not survive
-    it.
-    """
-    same = sent.status == desired.status
-    if same and (desired.status != Status.ACTIVE or version <= sent.version):
-        return ()
-    step = SetStatus(market_no=MARKET_NO_LATER, status=desired.status, why=desired.why)
-    if same:
-        between = SetStatus(
-            market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="the exchange's version rose"
-        )
-        return (between, step)
-    return (step,)

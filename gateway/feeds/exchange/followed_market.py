@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
+from engine.common.acceptance import DELAY_MS_MAX
 from engine.common.commands import NAME_CHARS_MAX, WHY_CHARS_MAX, Limits, OutcomeResult
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
@@ -152,6 +153,11 @@ def sport_of(event_type_id: str) -> str:
     return _SPORTS.get(event_type_id, f"event_type_{event_type_id}")
 
 
+def _delay_ms(definition: MarketDefinition) -> int:
+    """Return the exchange's bet delay on a market, 0 before play, and at most what one may be."""
+    return min(definition.bet_delay * 1_000, DELAY_MS_MAX)
+
+
 class Follower:
     """One market: its outcomes in our order, and its withdrawals.
 
@@ -174,7 +180,7 @@ class Follower:
         self.removals: dict[RunnerId, Removal] = {}
         self.sport = sport_of(definition.event_type_id)
         self.in_play = definition.in_play
-        self.bet_delay_s = definition.bet_delay
+        self.delay_ms = _delay_ms(definition)
         self.version = definition.version
         self._turned_ms: int | None = None
         self._image_active = known.image.active if known is not None else None
@@ -222,7 +228,7 @@ class Follower:
         if definition.in_play and not self.in_play and definition.status == OPEN:
             self._turned_ms = published_ms
         self.in_play = definition.in_play
-        self.bet_delay_s = definition.bet_delay
+        self.delay_ms = _delay_ms(definition)
         self._seen = True
 
     def _seen_at(self, runner: RunnerDefinition, published_ms: int, at_ns: Nanos) -> Nanos:

@@ -19,6 +19,7 @@ class SentState:
     """What one market was last sent."""
 
     __slots__ = (
+        "delay_ms",
         "exists",
         "fair",
         "fair_at_ns",
@@ -37,6 +38,8 @@ class SentState:
         self.exists = False
         self.status: Status | None = None
         self.version = 0
+        self.delay_ms: int | None = 0
+        """The delay that the market was given; None after a restart, when that is not known."""
         self.fair: FairMarket | None = None
         self.fair_at_ns = 0
         self.pending: Mark | None = None

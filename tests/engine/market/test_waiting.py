@@ -5,11 +5,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.common.acceptance import (
     AcceptReferral,
     DeclineReferral,
     OfferReferral,
+    SetFeedDelay,
     StopWaiting,
 )
 from engine.common.commands import (
@@ -24,7 +27,13 @@ from engine.common.commands import (
     SetOdds,
     SuspendMarket,
 )
-from engine.common.events import AcceptanceSet, ReferralDecided, Refused, WaitingStopped
+from engine.common.events import (
+    AcceptanceSet,
+    FeedApplied,
+    ReferralDecided,
+    Refused,
+    WaitingStopped,
+)
 from engine.common.ids import bet_id
 from engine.common.outcome_marks import ResumeOutcomes, SuspendOutcomes
 from engine.common.reasons import Reason
@@ -386,6 +395,38 @@ def test_the_patch_changes_the_figures_that_it_names() -> None:
     assert answers(machine, bet(2)) == [(Reason.ACCEPTED, 0)]
 
 
+SAID = st.tuples(st.sampled_from(["feed", "hand"]), st.sampled_from([0, 1_000, 5_000, 30_000]))
+
+
+@given(st.lists(SAID, max_size=10))
+def test_a_delay_that_a_person_set_holds_over_the_feeds_until_it_is_the_feeds_again(
+    said: list[tuple[str, int]],
+) -> None:
+    machine, delay_ms, feeds_ms = open_machine(), 0, 0
+    for position, (who, given_ms) in enumerate(said, start=1):
+        if who == "hand":
+            delay_ms = given_ms
+            do(machine, acceptance(delay_ms=given_ms))
+        else:
+            delay_ms, feeds_ms = given_ms if delay_ms == feeds_ms else delay_ms, given_ms
+            step = SetFeedDelay(market_no=1, delay_ms=given_ms, why="the exchange's delay")
+            source = FeedUpdate(market_no=1, source="ex", position=position, steps=(step,))
+            applied = machine.apply(source, AT_NS)
+            assert isinstance(applied, FeedApplied)
+            assert isinstance(applied.events[0], AcceptanceSet)
+        machine = MarketMachine.load(machine.dump())
+        found = machine.book_image(1).acceptance
+        assert (found.delay_ms, found.feed_delay_ms) == (delay_ms, feeds_ms)
+    reason = Reason.DELAYED if delay_ms else Reason.ACCEPTED
+    assert answers(machine, bet(1)) == [(reason, delay_ms)]
+
+
+def test_a_market_whose_betting_has_ended_takes_no_delay_of_its_feed() -> None:
+    machine = open_machine()
+    do(machine, CloseMarket(market_no=1))
+    assert isinstance(event(machine, SetFeedDelay(market_no=1, delay_ms=5_000)), Refused)
+
+
 def test_a_dump_that_contradicts_itself_is_refused() -> None:
     machine = waiting_machine(delay_ms=5_000, referral_ms=60_000, limits=SMALL)
     answers(machine, bet(1), bet(2, stake=5_000))
@@ -393,7 +434,7 @@ def test_a_dump_that_contradicts_itself_is_refused() -> None:
     good = machine.dump()
     assert MarketMachine.load(good).state_hash() == machine.state_hash()
     for name, value in {
-        "acceptance": [[2, 5_000, 0, 0]],
+        "acceptance": [[2, 5_000, 0, 0, 0]],
         "waiting": good["waiting"] * 2,
         "permits": [[7, 1, 0, 3_000, 2_300, -1]],
     }.items():

@@ -12,32 +12,27 @@ their fixture) and never applies a command.
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-from engine.common.acceptance import AcceptancePatch, SetAcceptance, strictest_acceptance
 from engine.common.commands import (
     CancelBets,
     FeedStep,
     Limits,
-    LimitsPatch,
     MarketCommand,
     OutcomeResult,
     Quote,
     RollBackCancel,
     RollBackSettlement,
-    SetLimits,
     SetOdds,
     SetPhaseLimits,
     SetStatus,
     SettleMarket,
 )
 from engine.common.events import (
-    AcceptanceSet,
     BetsCancelled,
     CancelRolledBack,
     FeedApplied,
     LimitsSet,
-    MarketCreated,
     MarketEvent,
     MarketSettled,
     OddsSet,
@@ -50,6 +45,13 @@ from engine.common.lifecycle import Status
 from engine.common.phase_limits import PhaseLimits
 from engine.common.units import Nanos
 from engine.market.market import MarketMachine
+from engine.pricing.following_bounds import (
+    UPPER,
+    acceptance_commands,
+    bounds_changed,
+    least_limits,
+    limit_commands,
+)
 from engine.pricing.following_updates import STOPPED, FollowingUpdates
 from engine.pricing.football.builder.leg_standing import (
     LOST,
@@ -73,7 +75,6 @@ SOURCE: Final = "legs"
 """The source of the FeedUpdates by which builders follow: they neither set nor end a hold."""
 _ENDED: Final = (Status.SETTLED, Status.CANCELLED)
 _OPEN: Final = (Status.ACTIVE, *STOPPED)
-_LIMITS: Final = tuple(name for name in Limits.__struct_fields__ if name != "stake_minor_min")
 
 
 class _Builder(NamedTuple):
@@ -211,11 +212,10 @@ class BuilderMarkets:
                 touched[number] = None
                 self._note_trader(event)
             touched |= dict.fromkeys(self._on.get(number, ()))
-            for step in event.events if isinstance(event, FeedApplied) else (event,):
-                limits = limits or isinstance(step, LimitsSet)
-                acceptance = acceptance or isinstance(step, AcceptanceSet | MarketCreated)
-                if isinstance(step, BetsCancelled | CancelRolledBack):
-                    cancelled.append(step)
+            limited, accepted = bounds_changed(event)
+            limits, acceptance = limits or limited, acceptance or accepted
+            steps = event.events if isinstance(event, FeedApplied) else (event,)
+            cancelled += [one for one in steps if isinstance(one, BetsCancelled | CancelRolledBack)]
         if not touched:
             return []
         legs_alone = {of for number in priced for of in self._on.get(number, ())} - priced
@@ -279,7 +279,7 @@ class BuilderMarkets:
             if steps:
                 commands.append(self._updates.of(machine, number, steps, at_ns))
             if limits:
-                commands += self._limit_commands(machine, number)
+                commands += limit_commands(machine, number, self._leads(number))
         return commands
 
     def _window_commands(
@@ -326,38 +326,18 @@ class BuilderMarkets:
                 commands.append(self._updates.of(machine, number, [step], at_ns))
         return commands
 
-    def _limit_commands(self, machine: MarketMachine, number: MarketNo) -> list[MarketCommand]:
-        given = machine.book_image(number).limits
-        least = self.least_limits(machine, [leg for leg, _ in self._builders[number].legs])
-        over = {
-            name: getattr(least, name)
-            for name in _LIMITS
-            if getattr(given, name) > getattr(least, name)
-        }
-        if not over:
-            return []
-        if given.stake_minor_min > over.get("stake_minor_max", given.stake_minor_max):
-            over["stake_minor_min"] = over["stake_minor_max"]
-        return [SetLimits(market_no=number, limits=LimitsPatch(**over))]
-
     def _acceptance_commands(
         self, machine: MarketMachine, numbers: Iterable[MarketNo]
     ) -> list[MarketCommand]:
-        """Return what delays and refers builders as their strictest leg is; nothing is loosened.
-
-        Else a bet that waits on its own market would be taken at once in a builder.
-        """
+        """Return what delays and refers builders as their strictest leg is; nothing is loosened."""
         commands: list[MarketCommand] = []
         for number in numbers:
-            if machine.price_delta(number).status not in _OPEN:
-                continue
-            legs = [machine.book_image(leg).acceptance for leg, _ in self._builders[number].legs]
-            given = machine.book_image(number).acceptance
-            strictest = strictest_acceptance([given, *legs])
-            if strictest != given:
-                patch = AcceptancePatch(**asdict(strictest))
-                commands.append(SetAcceptance(market_no=number, acceptance=patch, why=SOURCE))
+            if machine.price_delta(number).status in _OPEN:
+                commands += acceptance_commands(machine, number, self._leads(number), why=SOURCE)
         return commands
+
+    def _leads(self, number: MarketNo) -> list[MarketNo]:
+        return [leg for leg, _ in self._builders[number].legs]
 
     def phase_commands(
         self, machine: MarketMachine, fixture: str, rules: PhaseLimits, *, live: bool
@@ -372,7 +352,7 @@ class BuilderMarkets:
             if number in self._own_limits or machine.price_delta(number).status not in _OPEN:
                 continue
             given = machine.book_image(number).limits
-            least = self.least_limits(machine, [leg for leg, _ in self._builders[number].legs])
+            least = least_limits(machine, self._leads(number))
             phases = [_limited(given, each, least) for each in (rules.prematch, rules.live)]
             limits = phases[live]
             if given == limits or (number in self._taken_over and given not in phases):
@@ -382,21 +362,10 @@ class BuilderMarkets:
             )
         return commands
 
-    def least_limits(self, machine: MarketMachine, market_nos: Iterable[MarketNo]) -> Limits:
-        """Return the least of each limit over some markets; the smallest stake is the highest."""
-        of_legs = [machine.book_image(number).limits for number in market_nos]
-        least = {name: min(getattr(each, name) for each in of_legs) for name in _LIMITS}
-        highest = max(each.stake_minor_min for each in of_legs)
-        return Limits(stake_minor_min=min(highest, least["stake_minor_max"]), **least)
-
 
 def _limited(given: Limits, rules: Limits, least: Limits) -> Limits:
     """Return the lower of each limit of the rules and of the legs, as for a new builder."""
-    lower = {
-        name: min(getattr(rules, name), getattr(least, name))
-        for name in _LIMITS
-        if name != "fixture_liability_minor_max"
-    }
+    lower = {name: min(getattr(rules, name), getattr(least, name)) for name in UPPER}
     smallest = max(rules.stake_minor_min, least.stake_minor_min)
     return replace(given, stake_minor_min=min(smallest, lower["stake_minor_max"]), **lower)
 

@@ -5,11 +5,14 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.common.acceptance import SetFeedDelay
 from engine.common.commands import (
     CancelBets,
     CancelMarket,
     CloseMarket,
     CreateMarket,
+    FeedUpdate,
+    LimitsPatch,
     MarketCommand,
     OpenMarket,
     OutcomeResult,
@@ -17,6 +20,7 @@ from engine.common.commands import (
     ResumeMarket,
     RollBackCancel,
     RollBackSettlement,
+    SetLimits,
     SetOdds,
     SettleMarket,
     SuspendMarket,
@@ -33,7 +37,7 @@ from engine.common.outcome_marks import (
 from engine.market.market import MarketMachine
 from engine.pricing.race.following import PlaceMarkets
 from engine.pricing.race.terms import STANDARD, each_way_terms
-from tests.engine.market.builders import AT_NS, WIDE, do
+from tests.engine.market.builders import AT_NS, WIDE, acceptance, do
 
 RUNNERS = 8
 WIN = MarketNo(1)
@@ -105,6 +109,35 @@ class Followed:
         event = self.machine.apply(command, self.at_ns)
         for each in self.places.commands(self.machine, [event], self.at_ns):
             self.machine.apply(each, self.at_ns)
+
+
+def test_place_markets_are_as_strict_as_their_win_market_and_nothing_loosens_them() -> None:
+    """Else a bet that waits, or is too large, on the win market would be taken at its place."""
+    it = Followed()
+
+    def bounds(number: MarketNo) -> tuple[int, int, int]:
+        book = it.machine.book_image(number)
+        limits, acceptance = book.limits, book.acceptance
+        return limits.stake_minor_max, acceptance.delay_ms, acceptance.referral_minor_from
+
+    def limited(number: MarketNo, **figures: int) -> SetLimits:
+        return SetLimits(market_no=number, limits=LimitsPatch(**figures))
+
+    it.do(limited(WIN, stake_minor_max=500, fixture_liability_minor_max=9_000))
+    it.do(acceptance(WIN, delay_ms=5_000, referral_ms=60_000, referral_minor_from=400))
+    assert [bounds(number) for number in PLACES] == [(500, 5_000, 400)] * 2
+    assert it.machine.book_image(PLACE).limits.fixture_liability_minor_max == 9_000
+    it.do(acceptance(PLACE, delay_ms=9_000))
+    it.do(acceptance(WIN, delay_ms=0))
+    it.do(limited(WIN, stake_minor_max=800))
+    assert bounds(PLACE) == (500, 9_000, 400)
+    it.do(acceptance(PLACE, delay_ms=1_000, referral_minor_from=0))
+    it.do(limited(PLACE, stake_minor_max=700, fixture_liability_minor_max=0))
+    assert bounds(PLACE) == (700, 1_000, 400), "a trader's, where it is no looser than the win's"
+    assert it.machine.book_image(PLACE).limits.fixture_liability_minor_max == 9_000
+    step = SetFeedDelay(market_no=WIN, delay_ms=6_000)
+    it.do(FeedUpdate(market_no=WIN, source="ex", position=1, steps=(step,)))
+    assert bounds(PLACE)[1] == 6_000
 
 
 @given(st.lists(COMMANDS, max_size=12))

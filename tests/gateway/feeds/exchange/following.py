@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from engine.common.acceptance import SetFeedDelay
 from engine.common.commands import (
     FeedStep,
     SetStatus,
@@ -62,6 +63,10 @@ def steps(received: Received) -> list[FeedStep]:
 
 def statuses(received: Received) -> list[tuple[Status, str]]:
     return [(one.status, one.why) for one in steps(received) if isinstance(one, SetStatus)]
+
+
+def delays(received: Received) -> list[int]:
+    return [one.delay_ms for one in steps(received) if isinstance(one, SetFeedDelay)]
 
 
 def closed(following: Following, *found: str) -> Received:

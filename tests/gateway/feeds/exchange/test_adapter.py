@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.common.acceptance import SetFeedDelay
 from engine.common.commands import (
     OutcomeResult,
     SetStatus,
@@ -22,6 +23,7 @@ from tests.gateway.feeds.exchange.following import (
     KEY,
     Following,
     M,
+    delays,
     statuses,
     steps,
     updates,
@@ -132,8 +134,36 @@ def test_turn_in_play_suspends_until_new_prices_arrive() -> None:
     following.open()
     turned = following.change(quoted(1, 0.6), quoted(2, 0.2), inPlay=True, betDelay=5, version=2)
     assert statuses(turned) == [(Status.SUSPENDED, "turned in-play")]
-    assert following.adapter.bet_delay_s(M) == 5
+    assert delays(turned) == [5_000]
     assert statuses(following.change(quoted(1, 0.58))) == [(Status.ACTIVE, "")]
+
+
+def test_each_change_of_the_exchanges_delay_is_sent_once_and_bounded() -> None:
+    following = Following()
+    assert delays(following.open()) == []
+    assert delays(following.change(betDelay=5)) == [5_000]
+    assert delays(following.change(betDelay=5, version=2)) == []
+    assert delays(following.change(betDelay=3_600)) == [30_000]
+    assert delays(following.change(betDelay=0)) == [0]
+
+
+def test_a_market_that_opens_in_play_has_its_delay_before_it_takes_bets() -> None:
+    (update,) = updates(Following(inPlay=True, betDelay=8).open())
+    assert [type(step) for step in update.steps] == [SetFeedDelay, SetStatus]
+
+
+def test_a_delay_waits_for_the_newest_message_when_the_stream_is_repeated() -> None:
+    following = Following()
+    following.open()
+    slow = mcm({"id": M, "marketDefinition": definition(*following.runners, betDelay=5)}, pt=2_000)
+    quick = mcm({"id": M, "marketDefinition": definition(*following.runners, betDelay=1)}, pt=3_000)
+    following.pt = 3_000
+    assert [delays(following.receive(body)) for body in (slow, quick, slow, quick)] == [
+        [5_000],
+        [1_000],
+        [],
+        [],
+    ]
 
 
 def test_market_whose_prices_disappear_is_suspended() -> None:

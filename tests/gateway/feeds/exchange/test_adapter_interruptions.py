@@ -19,6 +19,7 @@ from tests.gateway.feeds.exchange.following import (
     Following,
     M,
     closed,
+    delays,
     known,
     resumed,
     statuses,
@@ -154,6 +155,14 @@ def test_withdrawal_unknown_to_the_existing_market_is_dated_now() -> None:
     settle = steps(closed(following, "WINNER", "LOSER", "REMOVED"))[-1]
     assert isinstance(settle, SettleMarket)
     assert settle.deductions[0].until_ns == at_ns
+
+
+def test_a_market_is_given_the_delay_again_after_a_restart_with_the_first_new_message() -> None:
+    following = Following()
+    resumed(following, known("Horse 1", "Horse 2", "Horse 3", positions={"exchange/odds": 1_000}))
+    assert delays(following.open()) == [], "the market refuses what it has applied"
+    assert delays(following.change(quoted(1, 0.52), quoted(2, 0.28))) == [0]
+    assert delays(following.change(quoted(1, 0.5), quoted(2, 0.3))) == []
 
 
 def test_standing_results_are_sent_again_unless_a_withdrawal_time_is_unknown() -> None:

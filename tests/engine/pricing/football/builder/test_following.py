@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.common.acceptance import AcceptancePatch, SetAcceptance
+from engine.common.acceptance import AcceptancePatch, SetAcceptance, SetFeedDelay
 from engine.common.commands import (
     CancelBets,
     CancelMarket,
@@ -115,10 +115,15 @@ def test_a_builder_waits_as_its_strictest_leg_does_and_nothing_loosens_it() -> N
     set_figures(1, delay_ms=5_000, referral_ms=10_000, referral_minor_from=1_000)
     assert figures_of(4) == (5_000, 10_000, 1_000)
     assert figures_of(5) == (5_000, 60_000, 900)
-    set_figures(1, delay_ms=0)
+    set_figures(1, delay_ms=1)
+    assert not it.do(fed(1, SetFeedDelay(market_no=MarketNo(1), delay_ms=6_000), at=1))
+    assert figures_of(4)[0] == 5_000
+    set_figures(1, delay_ms=6_000)
+    assert not it.do(fed(1, SetFeedDelay(market_no=MarketNo(1), delay_ms=6_500), at=2))
+    assert figures_of(4)[0] == 6_500
     set_figures(4, delay_ms=7_000)
     assert figures_of(4) == (7_000, 10_000, 1_000)
-    assert figures_of(5) == (5_000, 60_000, 900)
+    assert figures_of(5) == (6_500, 60_000, 900)
 
 
 def test_a_feeds_message_to_a_leg_stops_and_starts_its_builders() -> None:
