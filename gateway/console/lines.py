@@ -114,6 +114,12 @@ class Line:
         return self.book is not None and self.book.held
 
     @property
+    def held_by(self) -> str:
+        """The people who stopped it with others, without their roles."""
+        names = () if self.book is None else self.book.stopped_by
+        return ", ".join(name.partition(":")[2] or name for name in names)
+
+    @property
     def stake_minor(self) -> int:
         """Stakes taken that no cancellation gave back."""
         return 0 if self.book is None else self.book.stake_taken_minor

@@ -37,7 +37,12 @@ from gateway.console.pages.parts import (
     money_text,
     odds_milli_of,
 )
-from gateway.console.pages.stops import resume_fixture, suspend_fixture, suspend_part
+from gateway.console.pages.stops import (
+    lift_fixture,
+    resume_fixture,
+    suspend_fixture,
+    suspend_part,
+)
 from gateway.console.undos import Undo
 from gateway.messages.scopes import MarketScope
 from gateway.messages.trader import Book
@@ -52,7 +57,7 @@ _PLAIN: Final[dict[str, Any]] = {"sortable": False}
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 108, "cellClass": "strong",
      "filter": True, **_PLAIN},
-    {"headerName": "State", "field": "state", "width": 94, **_PLAIN,
+    {"headerName": "State", "field": "state", "width": 94, "tooltipField": "state", **_PLAIN,
      "cellClassRules": {"warn": "x.includes('susp') || x.includes('quar') || x.includes('held')",
                         "dim": "x.includes('sett')"}},
     {"headerName": "Outcome", "field": "outcome", "flex": 2, "minWidth": 84, **_PLAIN},
@@ -252,6 +257,8 @@ class FixturePage:
             await self._match.on_key(key, text)
         elif key == "R":
             await resume_fixture(screen, fixture)
+        elif key == "F":
+            await lift_fixture(screen, fixture)
         elif found is None:
             return
         else:
@@ -393,6 +400,7 @@ BUTTONS: Final = (
     ("resume", "r", False),
     ("all", "R", False),
     ("type", "T", False),
+    ("others' stops too", "F", False),
     ("odds", "o", False),
     ("override", "p", False),
     ("release", "l", False),
@@ -412,7 +420,7 @@ def outcome_rows(line: Line) -> list[dict[str, Any]]:
     image, book = line.image, line.book
     state = STATE_NAMES.get(image.stale or image.status, image.status)
     if line.held:
-        state += " held"
+        state += f" held by {line.held_by}" if line.held_by else " held"
     limit = 0 if book is None else book.limits.outcome_liability_minor_max
     rows: list[dict[str, Any]] = []
     for number, name in enumerate(image.outcomes):

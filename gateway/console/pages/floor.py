@@ -13,6 +13,7 @@ from gateway.console.pages.creation import BOARD, MARKET, create_board, create_m
 from gateway.console.pages.frame import REFRESH_S, Screen, Table
 from gateway.console.pages.parts import Text, figures, key_buttons
 from gateway.console.pages.stops import (
+    lift_fixture,
     resume_competition,
     resume_fixture,
     start_house,
@@ -48,6 +49,7 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Start", "field": "start", ":valueFormatter": "Overround.start", "width": 78,
      "cellClass": ["num", "dim"], "headerClass": "num"},
     {"headerName": "State", "field": "state", "width": 104, "filter": True,
+     "tooltipField": "state",
      "cellClassRules": {"warn": "[...'\u2016\u26a0\u2691\u25d4'].some((sign) => x.includes(sign))",
                         "dim": "x.includes('settled')"}},
     {"headerName": "Alerts", "field": "alerts", "width": 56, "cellClass": "warn",
@@ -138,6 +140,8 @@ async def _on_row(screen: Screen, key: str, row: str, text: str) -> None:
         await suspend_fixture(screen, row)
     elif key in ("r", "R"):
         await resume_fixture(screen, row)
+    elif key == "F":
+        await lift_fixture(screen, row)
     elif key == "k":
         await suspend_competition(screen, row, text)
     elif key == "K":
@@ -195,6 +199,7 @@ _BUTTONS: Final = (
     ("resume", "r", False),
     ("suspend competition", "k", True),
     ("resume it", "K", False),
+    ("lift all stops", "F", False),
     ("claim, release", "c", False),
     ("hand over", "h", False),
     ("alerts", "a", False),

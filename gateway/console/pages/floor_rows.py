@@ -94,7 +94,7 @@ def fixture_row(
         "competition": "" if about is None else about.competition_name or about.competition,
         "start": None if about is None or not about.start_ms else about.start_ms,
         "owner": "" if about is None else about.owner.partition(":")[2],
-        "state": state_text(fixture, now_s, alerts.lost_feeds),
+        "state": state_text(fixture, now_s, alerts.lost_feeds) + _held_text(fixture),
         "one": odds.get("home"),
         "draw": odds.get("draw"),
         "two": odds.get("away"),
@@ -129,6 +129,12 @@ def state_text(fixture: FixtureView, now_s: float, lost_feeds: Collection[str]) 
         waits = "due" if left_s < 0 else "soon" if left_s <= SOON_S else "pre-match"
         return STATE_NAMES[waits]
     return STATE_NAMES.get(state, state)
+
+
+def _held_text(fixture: FixtureView) -> str:
+    """Return by whom the fixture's main market is stopped, with others."""
+    held_by = "" if fixture.main is None else fixture.main.held_by
+    return f" by {held_by}" if held_by else ""
 
 
 def _sums(rows: list[Row]) -> dict[str, tuple[str, str]]:

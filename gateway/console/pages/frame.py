@@ -273,7 +273,11 @@ def outcome_text(answer: Any) -> tuple[str, bool]:
         parts.append(f"{failed} FAILED")
     if refused:
         parts.append(f"{refused} REFUSED")
-    bad = bool(failed) or bool(refused)
+    others = {name for each in (answer, *_events(answer)) for name in getattr(each, "others", ())}
+    if others:
+        kept = getattr(answer, "kept", 0)
+        parts.append(f"{kept or ''} STOPPED by {', '.join(sorted(others))}".strip())
+    bad = bool(failed) or bool(refused) or bool(others)
     if bad and why:
         parts.append(str(why))
     return f": {', '.join(parts)}" if parts else "", bad

@@ -39,7 +39,7 @@ async def resume_competition(screen: Screen, fixture: str) -> None:
 
 
 async def suspend_part(screen: Screen, scope: MarketScope, name: str, *, why: str) -> None:
-    """Suspend every market of a scope; undo resumes it where this has suspended any."""
+    """Suspend every market of a scope; undo takes this person's stop off, where it is new."""
     session = screen.user.session
 
     def undo(answer: Scoped) -> Undo | None:
@@ -51,11 +51,11 @@ async def suspend_part(screen: Screen, scope: MarketScope, name: str, *, why: st
 
 
 async def suspend_fixture(screen: Screen, fixture: str, *, why: str = "by hand") -> None:
-    """Suspend all markets of a fixture; undo resumes what this has suspended."""
+    """Suspend all markets of a fixture; undo takes this person's stop off, where it is new."""
     session = screen.user.session
 
     def undo(answer: Any) -> Undo | None:
-        # What stood before is another's: an undo would take that back, too.
+        # A stop that stood before is no news, and an undo would take that back, too.
         if not answer.suspended:
             return None
         return Undo(
@@ -71,6 +71,19 @@ async def resume_fixture(screen: Screen, fixture: str) -> None:
     """Resume what a suspension of the whole fixture holds."""
     session = screen.user.session
     await screen.act(f"resume {fixture}", lambda: session.resume_all(fixture=fixture))
+
+
+async def lift_fixture(screen: Screen, fixture: str) -> None:
+    """Take everybody's stops off a fixture, as a head trader may; undo suspends it again."""
+    session, name = screen.user.session, f"lift all stops of {fixture}"
+
+    async def suspend() -> Any:
+        return await screen.user.session.suspend_all(fixture=fixture, why="lifted by mistake")
+
+    def undo(answer: Any) -> Undo | None:
+        return Undo(f"undo: suspend {fixture}", suspend) if answer.resumed else None
+
+    await screen.act(name, lambda: session.resume_all(fixture=fixture, force=True), undo=undo)
 
 
 async def stop_house(screen: Screen, why: str) -> None:

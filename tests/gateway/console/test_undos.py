@@ -5,7 +5,7 @@ import pytest
 from gateway.console.pages.frame import outcome_text
 from gateway.console.undos import UNDO_MAX, UNDO_S, NotUndoneError, Undo, Undos
 from gateway.messages.inputs import InputsKept
-from gateway.messages.trader import SuspendedAll
+from gateway.messages.trader import ResumedAll, SuspendedAll
 
 
 async def nothing() -> None:
@@ -51,4 +51,10 @@ def test_what_was_not_done_is_said_and_said_as_bad() -> None:
     assert (text, bad) == (": 1 suspended, 0 resumed, 2 FAILED, x", True)
     text, bad = outcome_text(SuspendedAll(suspended=4, unchanged=1))
     assert (text, bad) == (": 4 suspended, 1 unchanged", False)
+    left = ResumedAll(kept=2, others=("trader:ada", "risk:bob"))
+    text, bad = outcome_text(left)
+    assert (text, bad) == (
+        ": 0 resumed, 0 released, 0 unchanged, 2 STOPPED by risk:bob, trader:ada",
+        True,
+    )
     assert outcome_text(None) == ("", False)

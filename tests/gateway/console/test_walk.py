@@ -106,13 +106,16 @@ async def test_a_trader_stops_takes_back_prices_and_follows_a_match_by_keys(
         await page.keyboard.press("u")
         await until(lambda: status(bookmaker, 2) is Status.ACTIVE)
 
-        # What another holds is not taken back with what this screen did not do.
-        async with trader(bookmaker) as other:
+        # What another stops this screen does not open with what it takes back, nor by force.
+        async with trader(bookmaker, sub="ada") as other:
             await other.suspend_all(fixture="cup-0", why="integrity")
+            await page.wait_for_selector(f"{STATE}:has-text('held by ada')")
             await page.keyboard.press("Shift+S")
-            await page.wait_for_selector(".q-notification:has-text('0 suspended')")
+            await page.wait_for_selector(".q-notification:has-text('suspend cup-0: 2 suspended')")
             await page.keyboard.press("u")
-            await page.wait_for_selector(".q-notification:has-text('nothing to undo')")
+            await page.wait_for_selector(".q-notification:has-text('2 STOPPED by trader:ada')")
+            await page.keyboard.press("Shift+F")
+            await page.wait_for_selector(".q-notification:has-text('lift all stops of cup-0: ')")
             assert status(bookmaker, 2) is Status.SUSPENDED
             await other.resume_all(fixture="cup-0")
 
