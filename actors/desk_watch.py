@@ -37,7 +37,7 @@ from engine.common.reasons import WAITING
 from engine.common.rows import BET, DECISION, FLAG_KNOWN
 from engine.common.stated_results import MarketStatements, differing
 from engine.common.units import Minor, Nanos, OddsMilli, base_minor
-from engine.common.views import BookImage, PriceDelta, PriceImage
+from engine.common.views import PriceDelta, PriceImage, StakesImage
 from engine.watch.alerts import AlertRaised, Alerts
 from engine.watch.arbitrage import ArbitrageRule
 from engine.watch.bounds import FeedLagRule, LiabilityRule
@@ -80,7 +80,7 @@ _ASK_S: Final = 2.0
 
 _WAITING: Final = np.array(sorted(WAITING), np.uint16)
 logger = logging.getLogger("overround.desk")
-_decode_books: Final = msgspec.msgpack.Decoder(list[BookImage]).decode
+_decode_stakes: Final = msgspec.msgpack.Decoder(list[StakesImage]).decode
 _decode_statements: Final = msgspec.msgpack.Decoder(list[MarketStatements]).decode
 _decode_references: Final = msgspec.msgpack.Decoder(list[ReferenceView]).decode
 
@@ -411,10 +411,10 @@ class DeskWatch:
     async def _see_books(self) -> None:
         taken = self._books_due.take(self._numbers(LiabilityRule), most=MARKETS_A_SECOND_MAX)
         for shell, numbers in self.actions.by_shell(taken).items():
-            for image in await self._books(shell, numbers):
-                number = image.prices.market_no
-                fixture = self._places[number].fixture
-                self._see(BookSeen(self._now(), fixture, number, image.liability_minor))
+            for image in await self._stakes(shell, numbers):
+                fixture = self._places[image.market_no].fixture
+                liability_minor = image.liability_minor
+                self._see(BookSeen(self._now(), fixture, image.market_no, liability_minor))
 
     async def _see_sources(self) -> None:
         """Look at what models and feeds say of odds; a source that says nothing now is silent."""
@@ -458,12 +458,12 @@ class DeskWatch:
                 found[view.market_no] = (view.market_no, view.by, view.odds_milli)
         return list(found.values())
 
-    async def _books(self, shell: str, numbers: list[MarketNo]) -> list[BookImage]:
-        books: list[BookImage] = []
+    async def _stakes(self, shell: str, numbers: list[MarketNo]) -> list[StakesImage]:
+        images: list[StakesImage] = []
         for part in _parts(numbers):
-            raw = await self._ask(shell, "book_images", part)
-            books += _decode_books(raw) if raw else ()
-        return books
+            raw = await self._ask(shell, "stakes_images", part)
+            images += _decode_stakes(raw) if raw else ()
+        return images
 
     async def _ask(self, shell: str, method: str, argument: object) -> bytes:
         """Return a shell's answer; nothing when it does not come."""

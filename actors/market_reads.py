@@ -42,6 +42,10 @@ class MarketReads(Shell[DurableMarkets]):
         """Return list[BookImage] of those of the given markets that are hosted here, or of all."""
         return encode([self._machine().book_image(no) for no in self._present(market_nos)])
 
+    def stakes_images(self, market_nos: list[MarketNo]) -> bytes:
+        """Return list[StakesImage] of those of the given markets that are hosted here."""
+        return encode([self._machine().stakes_image(no) for no in self._present(market_nos)])
+
     def fixture_grid(self, fixture: str) -> bytes:
         """Return GridImage, what a fixture loses by its score here; None: no market of it."""
         return encode(self._machine().fixture_grid(fixture))

@@ -29,6 +29,7 @@ from engine.common.views import (
     PriceDelta,
     PriceImage,
     Slip,
+    StakesImage,
 )
 
 BATCH_ROWS_MAX: Final = 4_096
@@ -430,6 +431,7 @@ decode_house_stop = msgspec.msgpack.Decoder(HouseStop | None).decode
 decode_price_images = msgspec.msgpack.Decoder(list[PriceImage]).decode
 decode_price_deltas = msgspec.msgpack.Decoder(list[PriceDelta]).decode
 decode_book_images = msgspec.msgpack.Decoder(list[BookImage]).decode
+decode_stakes_images = msgspec.msgpack.Decoder(list[StakesImage]).decode
 decode_grid_image = msgspec.msgpack.Decoder(GridImage | None).decode
 decode_health = msgspec.msgpack.Decoder(ShellHealth).decode
 decode_shell_statuses = msgspec.msgpack.Decoder(list[ShellStatus]).decode

@@ -39,6 +39,26 @@ class PriceDelta(Struct, frozen=True, kw_only=True, gc=False):
     active: tuple[bool, ...]
 
 
+class StakesImage(Struct, frozen=True, kw_only=True, gc=False):
+    """What is staked in a market, in base currency, as `BookImage` states it.
+
+    It is the part of a book that is read of all markets of a fixture or the house over and over.
+    """
+
+    market_no: MarketNo
+    key: str
+    outcomes: tuple[str, ...]
+    status: Status
+    stake_taken_minor: Minor
+    stake_minor: tuple[Minor, ...]
+    payout_minor: tuple[Minor, ...]
+
+    @property
+    def liability_minor(self) -> tuple[Minor, ...]:
+        """What the house loses if an outcome wins: its payout less all stakes taken."""
+        return tuple(Minor(payout - self.stake_taken_minor) for payout in self.payout_minor)
+
+
 class BookImage(Struct, frozen=True, kw_only=True):
     """A market as a trader sees it: the prices and, in base currency, the book behind them.
 

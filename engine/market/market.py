@@ -52,7 +52,7 @@ from engine.common.rows import I32s, Rows, U64s
 from engine.common.rules import RULES
 from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
-from engine.common.views import BookImage, GridImage, PriceDelta, PriceImage
+from engine.common.views import BookImage, GridImage, PriceDelta, PriceImage, StakesImage
 from engine.market import charges, state
 from engine.market.bet_resolution import Resolutions, ResolvingCommand
 from engine.market.book import (
@@ -85,7 +85,13 @@ from engine.market.status_transitions import (
     market_held,
     note_trader_resolution,
 )
-from engine.market.views import book_image, given_delta, price_delta, price_image
+from engine.market.views import (
+    book_image,
+    given_delta,
+    price_delta,
+    price_image,
+    stakes_image,
+)
 from engine.market.waiting import WaitingBets
 
 
@@ -374,6 +380,11 @@ class MarketMachine(PlacesBets, RecordedBets):
             acceptance=self._waiting.of(slot),
             rules=self._rules,
         )
+
+    def stakes_image(self, market_no: MarketNo) -> StakesImage:
+        """Return what is staked in a market; KeyError when there is no such market."""
+        slot = self._slot_of[market_no]
+        return stakes_image(self._book, slot, key=self._keys[slot], names=self._names[slot])
 
     def fixture_grid(self, fixture: str) -> GridImage | None:
         """Return what the house loses on a fixture by how it ends; None: no market of it here."""

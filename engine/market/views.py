@@ -10,7 +10,7 @@ from engine.common.book_result import BookResult
 from engine.common.commands import Limits
 from engine.common.rules import RULES_FIRST
 from engine.common.units import Minor
-from engine.common.views import BookImage, PriceDelta, PriceImage
+from engine.common.views import BookImage, PriceDelta, PriceImage, StakesImage
 from engine.market.book import (
     MARKET_HELD,
     MARKET_RESULTS,
@@ -50,6 +50,20 @@ def given_delta(book: Book, slot: int) -> PriceDelta:
     """Return the same with the odds and offers that were given last, without a trader's marks."""
     given = tuple(each & OUTCOME_ACTIVE > 0 for each in book.outcome_flags(slot))
     return replace(price_delta(book, slot), odds_milli=tuple(book.given_milli(slot)), active=given)
+
+
+def stakes_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> StakesImage:
+    """Return what is staked in a market; a tenth of the work of a `book_image`."""
+    market, outcomes = book.markets[slot], book.outcomes_of(slot)
+    return StakesImage(
+        market_no=book.market_no(slot),
+        key=key,
+        outcomes=names,
+        status=book.status(slot),
+        stake_taken_minor=Minor(int(market["stake_taken_minor"])),
+        stake_minor=tuple(outcomes["stake_minor"].tolist()),
+        payout_minor=tuple(outcomes["payout_minor"].tolist()),
+    )
 
 
 def book_image(

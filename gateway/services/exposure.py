@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from actors.messages import decode_book_images, decode_grid_image, decode_standing_early
+from actors.messages import decode_grid_image, decode_stakes_images, decode_standing_early
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes, account_shell_name
 from engine.common.ids import MarketNo, ShardNo
 from engine.common.reasons import Reason
 from engine.common.units import Minor
-from engine.common.views import BookImage, EarlyStanding, GridImage
+from engine.common.views import EarlyStanding, GridImage, StakesImage
 from engine.pricing.football.layout import CELL_SIDE
 from gateway.messages.base import Error
 from gateway.messages.exposure import (
@@ -42,16 +42,16 @@ one or two milliseconds when it is requested."""
 LINES_MAX: Final = 1_000
 """Most markets of each list (off grid, without an answer) in an answer; sums are of all."""
 
-_BOOKS_IN_CALL_MAX: Final = 1_024
+_MARKETS_IN_CALL_MAX: Final = 1_024
 _MICRO: Final = 1_000_000
 _PRICING: Final = "engine.pricing.football.exposure"
 
 
 class ExposureService:
-    """Compute a fixture's exposure from its markets' books.
+    """Compute a fixture's exposure from what is staked in its markets.
 
     One fixture is computed at a time, in a thread, so that bets do not wait. Each answer uses the
-    books that were fetched for it.
+    stakes that were fetched for it.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class ExposureService:
         self._computing = asyncio.Lock()
 
     async def exposure(self, request: AskExposure) -> ServerMessage:
-        """Fetch the books from every shell of a fixture, and compute the profit by score."""
+        """Fetch the stakes from every shell of a fixture, and compute the profit by score."""
         # Pricing is loaded at its first use: a gateway without traders does not need it.
         module = await asyncio.to_thread(import_module, _PRICING)
         try:
@@ -92,10 +92,10 @@ class ExposureService:
                 message=f"no market of {request.fixture}",
                 id=request.id,
             )
-        answers = await asyncio.gather(*(self._books(*one) for one in by_shell.items()))
+        answers = await asyncio.gather(*(self._stakes(*one) for one in by_shell.items()))
         held = [(shell, await self._grid(shell, request.fixture)) for shell in by_shell]
         grids = tuple(_grid_of(shell, image) for shell, image in held if image is not None)
-        images = {image.prices.market_no: image for answer in answers for image in answer}
+        images = {image.market_no: image for answer in answers for image in answer}
         unanswered = [no for numbers in by_shell.values() for no in numbers if no not in images]
         stale = [
             number
@@ -147,19 +147,19 @@ class ExposureService:
             del self._fixtures[next(iter(self._fixtures))]
         return fixture
 
-    async def _books(self, shell: str, numbers: list[int]) -> list[BookImage]:
-        """Return the books of a shell's markets; fewer when the shell stops answering."""
-        images: list[BookImage] = []
-        for start in range(0, len(numbers), _BOOKS_IN_CALL_MAX):
+    async def _stakes(self, shell: str, numbers: list[int]) -> list[StakesImage]:
+        """Return what is staked in a shell's markets; fewer when the shell stops answering."""
+        images: list[StakesImage] = []
+        for start in range(0, len(numbers), _MARKETS_IN_CALL_MAX):
             peer = self._routes.peer(shell)
             if peer is None:
                 break
-            part = numbers[start : start + _BOOKS_IN_CALL_MAX]
+            part = numbers[start : start + _MARKETS_IN_CALL_MAX]
             try:
-                raw = await peer.ask("book_images", part, timeout_s=self._timeout_s)
+                raw = await peer.ask("stakes_images", part, timeout_s=self._timeout_s)
             except (PeerError, PeerRefusedError):
                 break
-            images += decode_book_images(raw)
+            images += decode_stakes_images(raw)
         return images
 
 

@@ -21,7 +21,7 @@ from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.units import Minor, OddsMilli
-from engine.common.views import BookImage, PriceImage
+from engine.common.views import BookImage, PriceImage, StakesImage
 from engine.desk.audit_trail import LinesAdded
 from engine.watch.alerts import Alerts, AlertStatus
 from engine.watch.bet_stops import NoBetStopRule
@@ -79,20 +79,36 @@ class Shell:
         return StatusSet(market_no=command.market_no, version=2, status=Status.SUSPENDED)
 
     def book_images(self, numbers: list[MarketNo]) -> bytes:
+        return encode([self._book(number) for number in numbers])
+
+    def stakes_images(self, numbers: list[MarketNo]) -> bytes:
         return encode(
             [
-                BookImage(
-                    prices=IMAGES[number - 1],
-                    limits=self.limits,
-                    bets=1,
-                    stake_taken_minor=Minor(1),
-                    stake_minor=(Minor(1), Minor(0)),
-                    payout_minor=(Minor(3), Minor(0)),
-                    liability_minor=(Minor(2 if number == 1 else 0), Minor(-1)),
-                    settlement_no=0,
+                StakesImage(
+                    market_no=number,
+                    key=book.prices.key,
+                    outcomes=book.prices.outcomes,
+                    status=book.prices.status,
+                    stake_taken_minor=book.stake_taken_minor,
+                    stake_minor=book.stake_minor,
+                    payout_minor=book.payout_minor,
                 )
                 for number in numbers
+                for book in [self._book(number)]
             ]
+        )
+
+    def _book(self, number: MarketNo) -> BookImage:
+        payout_minor = (Minor(3 if number == 1 else 0), Minor(0))
+        return BookImage(
+            prices=IMAGES[number - 1],
+            limits=self.limits,
+            bets=1,
+            stake_taken_minor=Minor(1),
+            stake_minor=(Minor(1), Minor(0)),
+            payout_minor=payout_minor,
+            liability_minor=tuple(Minor(payout - 1) for payout in payout_minor),
+            settlement_no=0,
         )
 
     def watch_bets(self, watcher: str, most: int) -> None:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import LIMIT_MINOR_MAX, Minor
-from engine.common.views import BookImage
+from engine.common.views import StakesImage
 from engine.pricing.chances import CHANCES
 from engine.pricing.football.axes import AXIS_SPECS, Axis, Scope
 from engine.pricing.football.fixture_board import FixtureBoard
@@ -137,12 +137,12 @@ class FixtureExposure:
         """Twice the stakes on the grid."""
         self._board: FixtureBoard | None = None
 
-    def update(self, images: Iterable[BookImage]) -> int:
-        """Update the exposure from the current books of some markets.
+    def update(self, images: Iterable[StakesImage]) -> int:
+        """Update the exposure from what is staked in some markets now.
 
         Parameters
         ----------
-        images : iterable of BookImage
+        images : iterable of StakesImage
             Some or all markets of the fixture, new ones included; the others keep their last book.
 
         Returns
@@ -237,15 +237,15 @@ class FixtureExposure:
 
     # --- updates ---------------------------------------------------------------------------------
 
-    def _update_market(self, image: BookImage) -> int:
-        number = image.prices.market_no
+    def _update_market(self, image: StakesImage) -> int:
+        number = image.market_no
         market = self._markets.get(number)
         if market is None:
             market = self._markets[number] = _Market(
                 image, has_room=self._on_grid < GRID_MARKETS_MAX
             )
             self._on_grid += not market.why
-        market.decided = image.prices.status in _DECIDED
+        market.decided = image.status in _DECIDED
         stakes, payouts = image.stake_minor, image.payout_minor
         market.stake_minor, market.payout_minor = stakes, payouts
         if not market.on_grid:
@@ -300,10 +300,9 @@ class _Market:
         "stake_minor", "why",
     )  # fmt: skip
 
-    def __init__(self, image: BookImage, *, has_room: bool) -> None:
-        prices = image.prices
-        known = _rules_of(prices.key, prices.outcomes)
-        self.key = prices.key
+    def __init__(self, image: StakesImage, *, has_room: bool) -> None:
+        known = _rules_of(image.key, image.outcomes)
+        self.key = image.key
         self.rules: tuple[OutcomeRule, ...] = () if known is None else known.outcomes
         self.scope = Scope.REGULAR if known is None else known.scope
         self.why: OffGridReason | Literal[""] = "" if has_room else "room"
@@ -315,7 +314,7 @@ class _Market:
         elif known.scope is Scope.EXTRA_TIME:
             self.why = "extra_time"
         self.decided = False
-        self.stake_minor = self.payout_minor = (0,) * len(prices.outcomes)
+        self.stake_minor = self.payout_minor = (0,) * len(image.outcomes)
         self.grid_stakes = self.grid_payouts = self.stake_minor
 
     @property

@@ -43,6 +43,26 @@ def test_cancelled_stakes_make_no_room_under_a_limit() -> None:
     assert reasons(machine, bet(4, stake=540_000, odds=2_000)) == [Reason.ACCEPTED]
 
 
+def test_what_is_staked_is_what_the_book_states_after_every_command() -> None:
+    machine = open_machine(odds=EVENS, limits=LIMITS)
+    place(machine, bet(1, stake=300, odds=2_000), bet(2, stake=900, outcome=1, odds=2_000))
+    place_late(machine, 3, stake=5_000, outcome=0)
+    for command in (
+        CancelBets(market_no=1, from_ns=LATE_NS),
+        SettleMarket(market_no=1, results=won(True, False)),
+        RollBackSettlement(market_no=1),
+        CancelMarket(market_no=1),
+    ):
+        book, staked = machine.book_image(1), machine.stakes_image(1)
+        assert (staked.market_no, staked.key) == (book.prices.market_no, book.prices.key)
+        assert (staked.outcomes, staked.status) == (book.prices.outcomes, book.prices.status)
+        assert staked.stake_taken_minor == book.stake_taken_minor
+        assert staked.stake_minor == book.stake_minor
+        assert staked.payout_minor == book.payout_minor
+        assert staked.liability_minor == book.liability_minor
+        do(machine, command)
+
+
 def test_an_outcome_that_cancelled_bets_had_filled_takes_bets_again() -> None:
     machine = open_machine(odds=EVENS, limits=LIMITS)
     place_late(machine, 1, stake=500_000, outcome=0)

@@ -19,7 +19,7 @@ from engine.common.commands import (
 )
 from engine.common.events import MarketSettled
 from engine.common.rows import Policy
-from engine.common.views import BookImage
+from engine.common.views import StakesImage
 from engine.market.market import MarketMachine
 from engine.pricing.football import exposure
 from engine.pricing.football.axes import Scope
@@ -89,9 +89,9 @@ def bet_at_random(machine: MarketMachine, count: int, *, seed: int = 1, after: i
         assert reason == 0
 
 
-def images(machine: MarketMachine) -> list[BookImage]:
-    """Return the books of a machine's markets."""
-    return [machine.book_image(no) for no in machine.market_nos()]
+def images(machine: MarketMachine) -> list[StakesImage]:
+    """Return what is staked in a machine's markets."""
+    return [machine.stakes_image(no) for no in machine.market_nos()]
 
 
 def exposure_of(machine: MarketMachine) -> FixtureExposure:
@@ -114,7 +114,7 @@ def settled_profit(machine: MarketMachine, cell: Cell) -> tuple[int, int]:
     profit = half_results = 0
     bets = machine.bets()
     for image in images(machine):
-        number, key = image.prices.market_no, image.prices.key
+        number, key = image.market_no, image.key
         ended = results_at(key, cell)
         event = copy.apply(SettleMarket(market_no=number, results=ended), AT_NS)
         assert isinstance(event, MarketSettled)
@@ -182,7 +182,7 @@ def twice_profit(machine: MarketMachine, cell: Cell) -> int:
     """Return twice the profit at one score, summed outcome by outcome."""
     twice = 0
     for image in images(machine):
-        ended = results_at(image.prices.key, cell)
+        ended = results_at(image.key, cell)
         for result, stake, payout in zip(ended, image.stake_minor, image.payout_minor, strict=True):
             won = payout * (2 - result.void_halves) if result.won else 0
             twice += 2 * stake - won - stake * result.void_halves
@@ -332,7 +332,7 @@ def test_a_market_on_the_order_of_goals_loses_at_most_its_bound_and_reaches_it(s
     fixture = exposure_of(machine)
     assert (fixture.markets, fixture.stake_minor) == (0, 0)
     off_grid = {one.key: one for one in fixture.off_grid()}
-    books = {image.prices.key: image for image in images(machine)}
+    books = {image.key: image for image in images(machine)}
     reached = dict.fromkeys(off_grid, 0)
     for order in ("", "h", "a", "hh", "ha", "ah", "aa"):
         cell = ((0, 0), (order.count("h"), order.count("a")))
