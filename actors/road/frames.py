@@ -61,6 +61,12 @@ METHODS: Final = (
     "watch_bets",
     "on_bets",
     "on_bet_lines",
+    # of market shells, for what screens show
+    "book_images",
+    "stakes_images",
+    "fixture_grid",
+    "reference_odds",
+    "referrals",
 )
 """What goes over the road, numbered by place; everything else is rare and goes with Ray."""
 METHOD_NUMBERS: Final = {name: number for number, name in enumerate(METHODS)}
