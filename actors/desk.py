@@ -200,9 +200,13 @@ class Desk:
         """Take bets that a market shell has decided."""
         self.watch.on_bets(missed, at_ns, bets, decisions)
 
-    def on_match(self, fixture: str, in_play: bool, home: int, away: int) -> None:  # noqa: FBT001
-        """Take a match's score."""
-        self.watch.on_match(fixture, in_play=in_play, home=home, away=away)
+    def on_match(self, fixture: str, in_play: bool, home: int, away: int, stopped: bool) -> None:  # noqa: FBT001
+        """Take a match's new score."""
+        self.watch.on_match(fixture, in_play=in_play, home=home, away=away, stopped=stopped)
+
+    def on_match_again(self, fixture: str, in_play: bool, home: int, away: int) -> None:  # noqa: FBT001
+        """Take a match's score as it stands, which may be known."""
+        self.watch.on_match(fixture, in_play=in_play, home=home, away=away, changed=False)
 
     def on_results(self, payload: bytes) -> None:
         """Take what feeds state as results."""

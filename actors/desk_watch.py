@@ -7,7 +7,6 @@ holds up a bet, a price or a request of the desk.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 
 from actors.desk_actions import RuleActions
 from actors.desk_arbitrage import DeskArbitrage
-from actors.market_sweep import MarketSweep
+from actors.desk_polls import DeskPolls
 from actors.match_notices import WATCHER
 from actors.messages import (
     MarketRoute,
@@ -27,8 +26,7 @@ from actors.messages import (
     decode_price_deltas,
     decode_price_images,
 )
-from actors.peer import Peer, PeerError, PeerRefusedError
-from actors.reference_odds import ReferenceView
+from actors.peer import Peer
 from actors.routes import Routes
 from engine.common.fixtures import Fixture, FixtureState
 from engine.common.ids import AccountNo, MalformedIdError, MarketNo, parse_market_key
@@ -37,25 +35,22 @@ from engine.common.reasons import WAITING
 from engine.common.rows import BET, DECISION, FLAG_KNOWN
 from engine.common.stated_results import MarketStatements, differing
 from engine.common.units import Minor, Nanos, OddsMilli, base_minor
-from engine.common.views import PriceDelta, PriceImage, StakesImage
+from engine.common.views import PriceDelta, PriceImage
 from engine.watch.alerts import AlertRaised, Alerts
 from engine.watch.arbitrage import ArbitrageRule
 from engine.watch.bounds import FeedLagRule, LiabilityRule
 from engine.watch.facts import (
     ArbitrageSeen,
     BetSeen,
-    BookSeen,
     Fact,
-    FeedSeen,
     Finding,
     KickOffSeen,
     OddsSeen,
     ResultsSeen,
     ScoreSeen,
-    SourceSeen,
     StatusSeen,
 )
-from engine.watch.odds_apart import OddsApartRule, probabilities_of
+from engine.watch.odds_apart import OddsApartRule
 from engine.watch.rules import Action, Place, WatchRule
 from engine.watch.watcher import Watcher
 
@@ -63,8 +58,6 @@ BETS_LENT_MAX: Final = 2_048
 """Bets that a shell may send in a second; what comes beyond is counted as missed."""
 MARKETS_A_SECOND_MAX: Final = 512
 """Markets whose book, and whose odds by a source, are looked at in a second."""
-MARKETS_IN_CALL_MAX: Final = 64
-"""Markets of one call, so that no bet waits long for a shell that answers it."""
 FEEDS_EVERY: Final = 5
 """Seconds between two looks at the feeds."""
 FIXTURE_MARKETS_MAX: Final = 4_096
@@ -76,13 +69,10 @@ FINDINGS_WAITING_MAX: Final = 4_096
 ALERTS_A_SECOND_MAX: Final = 32
 """Findings written in a second, each with a sync of the disk; the others wait."""
 _CHECK_S: Final = 1.0
-_ASK_S: Final = 2.0
 
 _WAITING: Final = np.array(sorted(WAITING), np.uint16)
 logger = logging.getLogger("overround.desk")
-_decode_stakes: Final = msgspec.msgpack.Decoder(list[StakesImage]).decode
 _decode_statements: Final = msgspec.msgpack.Decoder(list[MarketStatements]).decode
-_decode_references: Final = msgspec.msgpack.Decoder(list[ReferenceView]).decode
 
 
 class DeskWatch:
@@ -121,10 +111,12 @@ class DeskWatch:
         self._scores: dict[str, tuple[int, int]] = {}
         self._feeds: dict[str, Peer] = {}
         self._feeds_version = self._feeds_in = 0
-        self._messages: dict[str, int] = {}
-        self._source_of: dict[MarketNo, str] = {}
-        self._books_due = MarketSweep()
-        self._sources_due = MarketSweep()
+        self.polls = DeskPolls(
+            peer_of=self.routes.peer,
+            fixture_of=lambda number: self._places[number].fixture,
+            see=self._see,
+            clock_ns=clock_ns,
+        )
         self._in_scope: dict[type, list[MarketNo]] = {}
         """The markets that rules of a kind watch, as far as that was asked."""
         self._task: asyncio.Task[None] | None = None
@@ -159,6 +151,7 @@ class DeskWatch:
         if self._task is not None:
             self._task.cancel()
         self.arbitrage.stop()
+        self.polls.stop()
         await self.actions.stop()
 
     def rules_changed(self) -> None:
@@ -241,7 +234,7 @@ class DeskWatch:
         for market_no, outcome, account_no, stake, rate, odds, reason in zip(*columns, strict=True):
             place = self._places.get(market_no)
             if place is not None:
-                self._books_due.note(market_no)
+                self.polls.books_due.note(market_no)
                 self._see(
                     BetSeen(
                         Nanos(at_ns),
@@ -261,13 +254,26 @@ class DeskWatch:
             self._feeds_version = version
             self._feeds.update(feeds)
 
-    def on_match(self, fixture: str, *, in_play: bool, home: int, away: int) -> None:
-        """Take a match's score, as the last repricing of its fixture states it."""
+    def on_match(
+        self,
+        fixture: str,
+        *,
+        in_play: bool,
+        home: int,
+        away: int,
+        stopped: bool = False,
+        changed: bool = True,
+    ) -> None:
+        """Take a match's score, as the last repricing of its fixture states it.
+
+        The first one heard of is how the match stands, and no goal; so is one that has not
+        `changed`, told to whoever may have missed when it did. `stopped` is as in ScoreSeen.
+        """
         if in_play:
             self._kick_off(fixture)
-        if self._scores.get(fixture, (0, 0)) != (home, away):
-            self._scores[fixture] = home, away
-            self._see(ScoreSeen(self._now(), fixture, home, away))
+        before, self._scores[fixture] = self._scores.get(fixture), (home, away)
+        if changed and before is not None and before != (home, away):
+            self._see(ScoreSeen(self._now(), fixture, home, away, stopped=stopped))
 
     def place_of(self, what: MarketNo | str) -> Place:
         """Return where a known market belongs, or a fixture by its id."""
@@ -323,7 +329,7 @@ class DeskWatch:
         if place is None or (known is not None and known.version >= prices.version):
             return
         self._prices[number] = prices
-        self._sources_due.note(number)
+        self.polls.sources_due.note(number)
         self.arbitrage.take(place.fixture, prices)
         before = known is not None and known.status is Status.ACTIVE
         for fact in _facts(place, prices, at_ns=self._now(), before=before):
@@ -389,9 +395,7 @@ class DeskWatch:
             peer = self.routes.peer(shell)
             if peer is not None:
                 peer.notify("watch_bets", WATCHER, BETS_LENT_MAX)
-        await self._see_books()
-        await self._see_sources()
-        await self._see_feeds()
+        await self._poll()
         self.arbitrage.begin()
         at_ns = self._now()
         self._found(self._watcher.check(at_ns), at_ns)
@@ -408,71 +412,19 @@ class DeskWatch:
             )
         return numbers
 
-    async def _see_books(self) -> None:
-        taken = self._books_due.take(self._numbers(LiabilityRule), most=MARKETS_A_SECOND_MAX)
-        for shell, numbers in self.actions.by_shell(taken).items():
-            for image in await self._stakes(shell, numbers):
-                fixture = self._places[image.market_no].fixture
-                liability_minor = image.liability_minor
-                self._see(BookSeen(self._now(), fixture, image.market_no, liability_minor))
-
-    async def _see_sources(self) -> None:
-        """Look at what models and feeds say of odds; a source that says nothing now is silent."""
-        taken = self._sources_due.take(self._numbers(OddsApartRule), most=MARKETS_A_SECOND_MAX)
-        for shell, numbers in self.actions.by_shell(taken).items():
-            for number, by, odds_milli in await self._references(shell, numbers):
-                before = self._source_of.get(number, by)
-                fixture, at_ns = self._places[number].fixture, self._now()
-                if before != by:
-                    self._see(SourceSeen(at_ns, fixture, number, before, ()))
-                if by:
-                    self._source_of[number] = by
-                    fair = probabilities_of(odds_milli)
-                    self._see(SourceSeen(at_ns, fixture, number, by, fair))
-                else:
-                    self._source_of.pop(number, None)
-
-    async def _see_feeds(self) -> None:
-        """Look at each feed's messages; one of which nothing is new shows nothing."""
+    async def _poll(self) -> None:
+        """Look at books and sources of the markets whose turn it is, and now and then at feeds."""
+        most, by_shell = MARKETS_A_SECOND_MAX, self.actions.by_shell
+        books = by_shell(self.polls.books_due.take(self._numbers(LiabilityRule), most=most))
+        sources = by_shell(self.polls.sources_due.take(self._numbers(OddsApartRule), most=most))
+        for shell in dict.fromkeys((*books, *sources)):
+            self.polls.at_shell(shell, books.get(shell, []), sources.get(shell, []))
         self._feeds_in -= 1
-        if self._feeds_in > 0 or not self._watcher.scopes(FeedLagRule):
-            return
-        self._feeds_in = FEEDS_EVERY
-        for feed, peer in self._feeds.items():
-            with contextlib.suppress(PeerError, PeerRefusedError):
-                stats = await peer.ask("stats", timeout_s=_ASK_S)
-                messages, lag_ms = sum(stats["kinds"].values()), stats["lag_ms"]
-                if messages != self._messages.get(feed) or lag_ms:
-                    self._messages[feed] = messages
-                    self._see(FeedSeen(self._now(), feed, lag_ms))
-
-    async def _references(
-        self, shell: str, numbers: list[MarketNo]
-    ) -> list[tuple[MarketNo, str, tuple[int, ...]]]:
-        """Return source and odds of each market; no source where there is none, or no answer."""
-        found: dict[MarketNo, tuple[MarketNo, str, tuple[int, ...]]]
-        found = {number: (number, "", ()) for number in numbers}
-        for part in _parts(numbers):
-            raw = await self._ask(shell, "reference_odds", part)
-            for view in _decode_references(raw) if raw else ():
-                found[view.market_no] = (view.market_no, view.by, view.odds_milli)
-        return list(found.values())
-
-    async def _stakes(self, shell: str, numbers: list[MarketNo]) -> list[StakesImage]:
-        images: list[StakesImage] = []
-        for part in _parts(numbers):
-            raw = await self._ask(shell, "stakes_images", part)
-            images += _decode_stakes(raw) if raw else ()
-        return images
-
-    async def _ask(self, shell: str, method: str, argument: object) -> bytes:
-        """Return a shell's answer; nothing when it does not come."""
-        peer = self.routes.peer(shell)
-        if peer is not None:
-            with contextlib.suppress(PeerError, PeerRefusedError):
-                answer: bytes = await peer.ask(method, argument, timeout_s=_ASK_S)
-                return answer
-        return b""
+        if self._feeds_in <= 0 and self._watcher.scopes(FeedLagRule):
+            self._feeds_in = FEEDS_EVERY
+            for feed, peer in self._feeds.items():
+                self.polls.at_feed(feed, peer)
+        await self.polls.answered()
 
     def markets_of(self, fixture: str) -> list[MarketNo]:
         """Return a fixture's markets, the first of very many."""
@@ -488,8 +440,3 @@ def _facts(
     if active != before:
         yield StatusSeen(at_ns, place.fixture, place.market_no, active)
     yield OddsSeen(at_ns, place.fixture, place.market_no, prices.odds_milli, prices.active)
-
-
-def _parts(numbers: list[MarketNo]) -> Iterator[list[MarketNo]]:
-    for start in range(0, len(numbers), MARKETS_IN_CALL_MAX):
-        yield numbers[start : start + MARKETS_IN_CALL_MAX]

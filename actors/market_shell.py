@@ -168,7 +168,8 @@ class MarketShell(MarketReads):
             self._feed_results.notify(peer)
 
     def _on_gap(self, gateway: Peer) -> None:
-        """Send a gateway every market's present image."""
+        """Send a gateway every market's present image, and the desk how all matches stand."""
+        self._matches.repeat(gateway)
         if self._durable is None or (machine := self._durable.machine) is None:
             return
         numbers = machine.market_nos()
@@ -327,7 +328,8 @@ class MarketShell(MarketReads):
             self._follow(self._derived.note_repriced(request, self._machine()))
         stops = unpriced_stops(request, commands, events)
         events += self._control(request.by, stops) if stops else []
-        self._matches.send(self._gateways, request.fixture, match_score(request))
+        score, stopped = match_score(request), bool(request.suspend)
+        self._matches.send(self._gateways, request.fixture, score, stopped=stopped)
         return encode(events)
 
     def reference_odds(self, market_nos: list[MarketNo]) -> bytes:

@@ -21,13 +21,28 @@ class MatchNotices:
         self._last: dict[str, tuple[bool, int, int]] = {}
 
     def send(
-        self, gateways: Mapping[str, Peer], fixture: str, score: tuple[bool, int, int] | None
+        self,
+        gateways: Mapping[str, Peer],
+        fixture: str,
+        score: tuple[bool, int, int] | None,
+        *,
+        stopped: bool,
     ) -> None:
-        """Notify the watcher of a match in play or not, and both sides' goals, if they are new."""
-        watcher = gateways.get(WATCHER)
-        if watcher is None or score is None or self._last.get(fixture) == score:
+        """Notify the watcher of a match in play or not, and both sides' goals, if they are new.
+
+        `stopped` says that the repricing suspended the markets before it changed their odds.
+        """
+        if score is None or self._last.get(fixture) == score:
             return
         self._last[fixture] = score
         if len(self._last) > FIXTURES_MAX:
             del self._last[next(iter(self._last))]
-        watcher.notify("on_match", fixture, *score)
+        watcher = gateways.get(WATCHER)
+        if watcher is not None:
+            watcher.notify("on_match", fixture, *score, stopped)
+
+    def repeat(self, gateway: Peer) -> None:
+        """Tell a watcher that is new, or may have missed some, how all matches stand."""
+        if gateway.name == WATCHER:
+            for fixture, score in self._last.items():
+                gateway.notify("on_match_again", fixture, *score)

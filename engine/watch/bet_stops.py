@@ -71,6 +71,8 @@ class NoBetStopDetector:
 
     def _see_score(self, score: ScoreSeen) -> Iterable[Finding]:
         fixture = self._fixtures.use(score.fixture)
+        if score.stopped:
+            return ()
         if len(fixture.active) < self._rule.markets_min:
             return ()
         begin_ns = score.at_ns - self._bets_ns

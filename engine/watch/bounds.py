@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from engine.common.ids import MarketNo
 from engine.common.units import LIMIT_MINOR_MAX, NS_PER_MS, Nanos
 from engine.watch.bounded import Recent
-from engine.watch.facts import BookSeen, Fact, FeedSeen, Finding
+from engine.watch.facts import BookSeen, Fact, FeedKnown, FeedSeen, Finding
 
 MARKETS_MAX: Final = 1_048_576
 """Markets over their bound that are remembered; past it one of them may be found again."""
@@ -99,7 +99,14 @@ class FeedLagDetector:
         self._feeds: Recent[str, _Feed] = Recent(_Feed, most=FEEDS_MAX)
 
     def see(self, fact: Fact) -> Iterable[Finding]:
-        """Take a message of a feed; return a finding when it is the first that is too old."""
+        """Take a message of a feed; return a finding when it is the first that is too old.
+
+        A feed that was never heard is silent since it was known.
+        """
+        if isinstance(fact, FeedKnown):
+            if fact.feed not in self._feeds.items:
+                self._feeds.use(fact.feed).at_ns = fact.at_ns
+            return ()
         if not isinstance(fact, FeedSeen):
             return ()
         feed = self._feeds.use(fact.feed)

@@ -56,12 +56,17 @@ class KickOffSeen(NamedTuple):
 
 
 class ScoreSeen(NamedTuple):
-    """A fixture's score has changed, or was changed back."""
+    """A fixture's score has changed, or was changed back.
+
+    `stopped` says that whatever changed it suspended the markets in the same moment, so that their
+    suspension may be seen nowhere else.
+    """
 
     at_ns: Nanos
     fixture: str
     home: int
     away: int
+    stopped: bool = False
 
 
 class SourceSeen(NamedTuple):
@@ -100,6 +105,13 @@ class ResultsSeen(NamedTuple):
     statements: tuple[StatedResult, ...]
 
 
+class FeedKnown(NamedTuple):
+    """There is a feed, whether or not it says anything."""
+
+    at_ns: Nanos
+    feed: str
+
+
 class FeedSeen(NamedTuple):
     """A message of a feed was applied, `lag_ms` after the time that its provider gave it."""
 
@@ -118,6 +130,7 @@ Fact = (
     | BookSeen
     | ArbitrageSeen
     | ResultsSeen
+    | FeedKnown
     | FeedSeen
 )
 

@@ -116,11 +116,23 @@ class LateBetsDetector:
             if market_no == status.market_no and begin_ns <= at_ns <= status.at_ns
         )
 
+    def _stop_all(self, fixture: _Fixture, at_ns: Nanos) -> None:
+        """Note who bet just before a goal whose message suspended the markets first."""
+        fixture.suspended_ns = at_ns
+        begin_ns = at_ns - self._window_ns
+        late: dict[MarketNo, list[AccountNo]] = {}
+        for bet_ns, account, market_no in fixture.bets:
+            if begin_ns <= bet_ns <= at_ns and market_no not in fixture.in_question:
+                late.setdefault(market_no, []).append(account)
+        fixture.in_question |= {market_no: tuple(accounts) for market_no, accounts in late.items()}
+
     def _see_score(self, score: ScoreSeen) -> Iterable[Finding]:
         """Count who was late, each account once for a goal, and return whom that shows."""
         fixture = self._fixtures.items.get(score.fixture)
         if fixture is None:
             return []
+        if score.stopped:
+            self._stop_all(fixture, score.at_ns)
         in_question, fixture.in_question = fixture.in_question, {}
         if score.at_ns - fixture.suspended_ns > self._goal_within_ns:
             return []

@@ -14,6 +14,7 @@ from engine.watch.facts import (
     ArbitrageSeen,
     Detector,
     Fact,
+    FeedKnown,
     FeedSeen,
     Finding,
     KickOffSeen,
@@ -94,7 +95,7 @@ class Watcher:
 
 def _in_scope(watched: _Watched, places: dict[MarketNo | str, Place], fact: Fact) -> bool:
     """Say whether a rule's scope fits a fact. A market that is not known yet fits what it may."""
-    if isinstance(fact, FeedSeen):
+    if isinstance(fact, FeedSeen | FeedKnown):
         return True
     key: MarketNo | str
     if isinstance(fact, ScoreSeen | KickOffSeen | ArbitrageSeen):

@@ -54,6 +54,7 @@ class Shell:
 
     def __init__(self, *answers: Exception | bytes | Reason) -> None:
         self.answers = list(answers)
+        self.losing = MarketNo(1)
         self.commands: list[MarketCommand] = []
         self.limits = Limits(stake_minor_max=Minor(1_000), outcome_liability_minor_max=Minor(8_000))
 
@@ -99,7 +100,7 @@ class Shell:
         )
 
     def _book(self, number: MarketNo) -> BookImage:
-        payout_minor = (Minor(3 if number == 1 else 0), Minor(0))
+        payout_minor = (Minor(3 if number == self.losing else 0), Minor(0))
         return BookImage(
             prices=IMAGES[number - 1],
             limits=self.limits,
@@ -116,6 +117,20 @@ class Shell:
 
     def suspended(self) -> list[MarketNo]:
         return [each.market_no for each in self.commands if isinstance(each, SuspendMarket)]
+
+
+class FrozenShell(Shell):
+    """A market shell whose process stands still until it is thawed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.thawed = asyncio.Event()
+
+    async def stakes_images(self, numbers: list[MarketNo]) -> bytes:  # type: ignore[override]
+        self.asked += 1
+        await self.thawed.wait()
+        return super().stakes_images(numbers)
 
 
 class Floor:
@@ -157,7 +172,8 @@ class Floor:
         return True
 
     def goal(self) -> None:
-        self.watch.on_match("cup-1", in_play=True, home=1, away=0)
+        for home in (0, 1):
+            self.watch.on_match("cup-1", in_play=True, home=home, away=0)
 
     async def finish(self) -> None:
         for task in list(self.watch.actions.running):
@@ -254,3 +270,23 @@ async def test_a_limit_is_cut_once_however_often_it_is_sent() -> None:
     limits = shell.limits
     assert (limits.stake_minor_max, limits.outcome_liability_minor_max) == (500, 4_000)
     assert [line[1] for line in floor.lines][-1] == "1 done, 0 refused"
+
+
+async def test_a_shell_that_stands_still_holds_up_no_look_at_another() -> None:
+    rule = WatchRule(name="worst", kind=LiabilityRule(liability_minor_max=1))
+    frozen, shell = FrozenShell(), Shell()
+    shell.losing = MarketNo(2)
+    floor = Floor(rule, {"frozen": frozen, "m": shell})
+
+    def found() -> list[str]:
+        return [alert.finding.subject for alert in floor.alerts.alerts.values()]
+
+    for _ in range(3):
+        await floor.watch.check()
+    assert found() == ["market 2"]
+    assert frozen.asked == 1, "it is asked again when it has answered"
+    frozen.thawed.set()
+    while len(found()) == 1:
+        await asyncio.sleep(0)
+    assert found() == ["market 2", "market 1"]
+    await floor.watch.stop()

@@ -1,5 +1,6 @@
 """The desk's watch looks at markets in turn and at feeds, and bounds what it writes."""
 
+import asyncio
 from typing import Any
 
 from actors.desk_watch import ALERTS_A_SECOND_MAX, FEEDS_EVERY, FINDINGS_WAITING_MAX, DeskWatch
@@ -77,6 +78,30 @@ async def test_a_feed_that_is_late_or_silent_is_found() -> None:
     assert alert.finding.figures["silent_ms"] > 20_000
 
 
+class FrozenPipeline:
+    """A feed's pipeline whose process stands still."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.thawed = asyncio.Event()
+
+    async def stats(self) -> dict[str, Any]:
+        self.asked += 1
+        await self.thawed.wait()
+        return {"kinds": {"alive": 1}, "lag_ms": 0}
+
+
+async def test_a_feed_that_has_never_answered_is_silent_since_it_was_known() -> None:
+    watched, pipeline = Watched(FeedLagRule(silent_s_max=20)), FrozenPipeline()
+    watched.watch.on_feeds(1, {"uof": LocalPeer(pipeline, name="feed-uof")})
+    await watched.seconds(20)
+    assert watched.subjects() == []
+    await watched.seconds(2)
+    assert watched.subjects() == ["feed uof"]
+    assert pipeline.asked == 1, "it is asked again when it has answered"
+    await watched.watch.stop()
+
+
 async def test_an_older_list_of_feeds_changes_nothing() -> None:
     watched, pipeline = Watched(FeedLagRule(silent_s_max=5)), Pipeline()
     watched.watch.on_feeds(2, {"uof": LocalPeer(pipeline, name="feed-uof")})
@@ -103,7 +128,8 @@ async def test_findings_wait_for_their_second_and_are_bounded() -> None:
     most = ALERTS_A_SECOND_MAX
     for number in range(1, FINDINGS_WAITING_MAX + 2 * most + 1):
         watched.watch.on_created(encode([image(number)]))
-        watched.watch.on_match(f"cup-{number}", in_play=True, home=1, away=0)
+        for home in (0, 1):
+            watched.watch.on_match(f"cup-{number}", in_play=True, home=home, away=0)
     assert len(watched.alerts.alerts) == most
     assert watched.watch.findings_dropped == most
     await watched.seconds(1)
@@ -116,6 +142,17 @@ async def test_a_score_is_seen_once() -> None:
     for home in (0, 1, 1, 2):
         watched.watch.on_match("cup-1", in_play=True, home=home, away=0)
     assert watched.subjects() == ["fixture cup-1 score 1-0", "fixture cup-1 score 2-0"]
+
+
+async def test_a_score_that_is_heard_of_first_or_told_again_is_no_goal() -> None:
+    watched = Watched(NoBetStopRule())
+    watched.watch.on_created(encode([image(1), image(2)]))
+    watched.watch.on_match("cup-1", in_play=True, home=1, away=0)
+    watched.watch.on_match("cup-1", in_play=True, home=2, away=0, changed=False)
+    assert watched.subjects() == []
+    assert watched.watch.in_play("cup-1")
+    watched.watch.on_match("cup-1", in_play=True, home=3, away=0)
+    assert watched.subjects() == ["fixture cup-1 score 3-0"]
 
 
 def test_changed_markets_come_first_and_all_others_in_turn() -> None:

@@ -68,8 +68,10 @@ def status(
     return StatusSeen(ns(at_s), fixture, MarketNo(market), active)
 
 
-def score(at_s: float, home: int, away: int, *, fixture: str = FIXTURE) -> ScoreSeen:
-    return ScoreSeen(ns(at_s), fixture, home, away)
+def score(
+    at_s: float, home: int, away: int, *, fixture: str = FIXTURE, stopped: bool = False
+) -> ScoreSeen:
+    return ScoreSeen(ns(at_s), fixture, home, away, stopped=stopped)
 
 
 def kick_off(at_s: float, *, fixture: str = FIXTURE) -> KickOffSeen:

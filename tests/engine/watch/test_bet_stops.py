@@ -19,6 +19,11 @@ def test_a_goal_after_a_suspension_is_not_found() -> None:
     assert not see(NoBetStopDetector(RULE), facts)
 
 
+def test_a_goal_whose_message_suspended_the_markets_first_is_not_found() -> None:
+    facts = [status(0.0, active=True), score(100.0, 1, 0, stopped=True)]
+    assert not see(NoBetStopDetector(RULE), facts)
+
+
 def test_another_fixtures_markets_do_not_count() -> None:
     facts = [status(0.0, active=True, fixture="other"), score(100.0, 1, 0)]
     assert not see(NoBetStopDetector(RULE), facts)

@@ -3,7 +3,7 @@
 from engine.common.ids import MarketNo
 from engine.common.units import Minor
 from engine.watch.bounds import FeedLagDetector, FeedLagRule, LiabilityDetector, LiabilityRule
-from engine.watch.facts import BookSeen, FeedSeen
+from engine.watch.facts import BookSeen, FeedKnown, FeedSeen
 from tests.engine.watch.streams import FIXTURE, ns
 
 
@@ -39,3 +39,13 @@ def test_a_feed_that_falls_silent_is_found_until_it_speaks() -> None:
     detector.see(FeedSeen(ns(31.0), "uof", 10))
     assert not list(detector.check(ns(32.0)))
     assert list(detector.check(ns(52.0)))
+
+
+def test_a_feed_that_is_known_and_was_never_heard_is_silent() -> None:
+    detector = FeedLagDetector(FeedLagRule(lag_ms_max=5_000, silent_s_max=20))
+    for at_s in (100.0, 110.0):
+        detector.see(FeedKnown(ns(at_s), "uof"))
+    assert not list(detector.check(ns(120.0)))
+    assert [found.figures for found in detector.check(ns(121.0))] == [{"silent_ms": 21_000}]
+    detector.see(FeedKnown(ns(122.0), "uof"))
+    assert not list(detector.check(ns(150.0)))

@@ -64,3 +64,12 @@ def test_refused_bets_and_bets_before_kick_off_are_not_late() -> None:
 def test_bets_on_a_market_that_was_not_suspended_are_not_late() -> None:
     elsewhere = [bet(at_s - 3.0, 5, market=8) for at_s in GOALS]
     assert not see(LateBetsDetector(RULE), match() + elsewhere)
+
+
+def test_bets_before_a_goal_whose_message_suspended_the_markets_first_are_late() -> None:
+    """Its suspension is seen nowhere else: one record publishes one state."""
+    facts = [*match(goals=()), *late(5)]
+    facts += [score(at_s, n + 1, 0, stopped=True) for n, at_s in enumerate(GOALS)]
+    found = see(LateBetsDetector(RULE), facts)
+    assert {finding.accounts for finding in found} == {(5,)}
+    assert found[-1].figures["late_goals"] == 4
