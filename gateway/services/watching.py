@@ -30,6 +30,8 @@ from gateway.services.desk import DeskClient, not_done
 ALERTS_SENT_MAX: Final = 100
 """Alerts sent at once; of more changes the oldest are left out and counted."""
 _NS: Final = 1_000_000_000
+_ACCOUNT: Final = "account "
+"""What stands before the number of an account that an alert is about."""
 
 logger = logging.getLogger("overround.gateway")
 
@@ -37,11 +39,14 @@ logger = logging.getLogger("overround.gateway")
 class _Watcher:
     """One session that is sent alerts."""
 
-    __slots__ = ("connection", "frame", "missed")
+    __slots__ = ("accounts", "connection", "frame", "missed")
 
-    def __init__(self, connection: Output, frame: Callable[[ServerMessage], bytes]) -> None:
+    def __init__(
+        self, connection: Output, frame: Callable[[ServerMessage], bytes], *, accounts: bool
+    ) -> None:
         self.connection = connection
         self.frame = frame
+        self.accounts = accounts
         self.missed = 0
 
 
@@ -63,10 +68,15 @@ class WatchingService:
         self._polling: asyncio.Task[None] | None = None
 
     def watch(
-        self, session: object, connection: Output, frame: Callable[[ServerMessage], bytes]
+        self,
+        session: object,
+        connection: Output,
+        frame: Callable[[ServerMessage], bytes],
+        *,
+        accounts: bool,
     ) -> None:
-        """Begin to send a session alerts as they change."""
-        self._watchers[session] = _Watcher(connection, frame)
+        """Begin to send a session alerts as they change; `accounts` as in `alert_view`."""
+        self._watchers[session] = _Watcher(connection, frame, accounts=accounts)
         if self._polling is None:
             self._polling = asyncio.get_running_loop().create_task(self._poll())
 
@@ -95,14 +105,15 @@ class WatchingService:
         if known >= 0:
             unsent = answer.changes - known - len(answer.alerts) if answer.more else 0
             for alert in reversed(answer.alerts):
-                self._send(alert_view(alert), unsent)
+                self._send(alert, unsent)
                 unsent = 0
         return answer.changes
 
-    def _send(self, alert: wire.AlertView, missed: int) -> None:
+    def _send(self, alert: Alert, missed: int) -> None:
         for watcher in list(self._watchers.values()):
             watcher.missed += missed
-            message = wire.AlertSeen(alert=alert, missed=watcher.missed)
+            view = alert_view(alert, accounts=watcher.accounts)
+            message = wire.AlertSeen(alert=view, missed=watcher.missed)
             try:
                 sent = watcher.connection.send_odds(watcher.frame(message))
             except Exception:  # one session that cannot be sent to holds up no other
@@ -110,8 +121,10 @@ class WatchingService:
                 sent = False
             watcher.missed = 0 if sent else watcher.missed + 1
 
-    async def answer(self, by: str, request: wire.WatchingRequest) -> ServerMessage:
-        """Answer one request of an identity."""
+    async def answer(
+        self, by: str, request: wire.WatchingRequest, *, accounts: bool
+    ) -> ServerMessage:
+        """Answer one request of an identity; `accounts` as in `alert_view`."""
         answer = await self._desk.ask(_asked(by, request))
         match answer:
             case RulePage():
@@ -123,7 +136,7 @@ class WatchingService:
                     findings_dropped=answer.findings_dropped,
                 )
             case AlertPage():
-                alerts = tuple(map(alert_view, answer.alerts))
+                alerts = tuple(alert_view(each, accounts=accounts) for each in answer.alerts)
                 return wire.AlertList(id=request.id, alerts=alerts, more=answer.more)
         return not_done(answer, request.id)
 
@@ -154,16 +167,23 @@ def _asked(by: str, request: wire.WatchingRequest) -> DeskRequest:
             )
 
 
-def alert_view(alert: Alert) -> wire.AlertView:
-    """Return an alert as clients are shown it."""
+def alert_view(alert: Alert, *, accounts: bool) -> wire.AlertView:
+    """Return an alert as clients are shown it.
+
+    Who may not look at single accounts (without `accounts`) is told how many were found, and no
+    number of any.
+    """
     finding = alert.finding
+    subject = finding.subject
+    if not accounts and _ACCOUNT in subject:
+        subject = f"{subject.partition(_ACCOUNT)[0]}{len(finding.accounts)} accounts"
     return wire.AlertView(
         number=alert.number,
         rule=alert.rule,
         kind=alert.kind,
         severity=alert.severity,
         status=alert.status,
-        subject=finding.subject,
+        subject=subject,
         figures=finding.figures,
         first_at=_at(alert.first_ns),
         last_at=_at(alert.last_ns),
@@ -171,7 +191,7 @@ def alert_view(alert: Alert) -> wire.AlertView:
         fixture=finding.fixture,
         market=finding.market_no,
         outcome=finding.outcome,
-        accounts=finding.accounts,
+        accounts=finding.accounts if accounts else (),
         owner=alert.owner,
         note=alert.note,
         by=alert.by,

@@ -35,6 +35,7 @@ from gateway.messages.settlement_work import AskSettlementWork
 from gateway.messages.trader import AskBook, Reprice, ResumeAll, SuspendAll
 from gateway.messages.watching import WatchingRequest
 from gateway.net.odd_stops import OddStop, OddStopHouse, OddSuspendScope
+from gateway.session.permissions import INQUIRIES, PERMISSIONS
 from gateway.session.services import Services
 from gateway.session.tokens import Claims, Role
 
@@ -176,7 +177,8 @@ def obeyed(services: Services, claims: Claims, stops: OddStop) -> Work:
 
 
 def _watching(services: Services, claims: Claims, request: WatchingRequest) -> Work:
-    return services.watching.answer(claims.identity, request)
+    accounts = PERMISSIONS["control", claims.role] >= INQUIRIES
+    return services.watching.answer(claims.identity, request, accounts=accounts)
 
 
 QUERIES: Final[dict[type, Query]] = {

@@ -437,7 +437,7 @@ class ClientSession:
         watching = self._services.watching
         self._send(WatchingAlerts(id=request.id, on=request.on))
         if request.on:
-            watching.watch(self, self._connection, self._frame)
+            watching.watch(self, self._connection, self._frame, accounts=self._allowed >= INQUIRIES)
         else:
             watching.leave(self)
 
@@ -472,7 +472,7 @@ class ClientSession:
     def _deny(self, message: object, what: str) -> None:
         by = self.claims.identity
         self._services.deny("role", peer=self._connection.peer, who=by, what=what)
-        if self.claims.role in FLOOR:
+        if self.claims.role is not Role.BETTOR:
             self._services.trail.denied(by, message, what)
         self._error(Reason.NOT_PERMITTED, getattr(message, "id", 0), getattr(message, "ref", ""))
         self._count_refused()

@@ -70,6 +70,19 @@ async def test_who_did_what_is_found_with_what_came_of_it(bookmaker: Bookmaker) 
         assert [line.number for line in denied.lines] == [4]
 
 
+async def test_the_denials_of_every_role_but_a_bettor_have_lines(bookmaker: Bookmaker) -> None:
+    roles = [role for role in Role if role not in (Role.BETTOR, Role.HEAD_TRADER)]
+    for role in roles:
+        async with trader(bookmaker, role=role) as session:
+            with pytest.raises(RefusedError):
+                await session.start_house()
+    async with head_trader(bookmaker) as head:
+        page = await lines_of(head, len(roles), refused=True)
+    by = [f"{role.value}:{role.value}-1" for role in roles]
+    assert [line.by for line in reversed(page.lines)] == by
+    assert {line.what for line in page.lines} == {"start_house"}
+
+
 async def test_what_only_reads_has_no_line(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as control:
         await control.list_markets()

@@ -3,8 +3,13 @@
 import asyncio
 from typing import Any, cast
 
+import pytest
+from msgspec import json
+from msgspec.structs import replace
+
 from actors.desk_messages import AlertPage, encode
 from actors.peer import LocalPeer, PeerDiedError
+from engine.common.ids import AccountNo
 from engine.common.units import Nanos
 from engine.watch.alerts import Alert
 from engine.watch.facts import Finding
@@ -13,7 +18,7 @@ from gateway.messages.protocol import ServerMessage
 from gateway.messages.watching import AlertSeen
 from gateway.net.output import Output
 from gateway.services.desk import DeskClient
-from gateway.services.watching import WatchingService
+from gateway.services.watching import WatchingService, alert_view
 from gateway.settings import GatewaySettings
 
 ALERT = Alert(
@@ -66,7 +71,7 @@ async def sent(desk: Desk, *sessions: Session) -> list[list[AlertSeen]]:
     client.peer = LocalPeer(desk, name="desk")
     service = WatchingService(desk=client, poll_s=0.0)
     for session in sessions:
-        service.watch(session, cast("Output", session), session.frame)
+        service.watch(session, cast("Output", session), session.frame, accounts=True)
     async with asyncio.timeout(30):
         while not sessions[-1].seen:
             await asyncio.sleep(0)
@@ -85,3 +90,15 @@ async def test_alerts_go_on_after_answers_that_cannot_be_read() -> None:
 async def test_a_session_that_cannot_be_sent_to_holds_up_no_other() -> None:
     _, (seen,) = await sent(Desk(NOTHING), Session(failing=True), Session())
     assert seen.alert.subject == "market 1"
+
+
+@pytest.mark.parametrize("subject", ["account 7123", "syndicate of account 7123", "market 1"])
+def test_who_may_not_look_at_accounts_reads_the_number_of_none(subject: str) -> None:
+    accounts = (AccountNo(7_123), AccountNo(8_456))
+    finding = Finding(subject=subject, accounts=accounts, figures={})
+    alert = replace(ALERT, finding=finding)
+    shown = json.encode(alert_view(alert, accounts=False)).decode()
+    assert "7123" not in shown
+    assert "8456" not in shown
+    whole = alert_view(alert, accounts=True)
+    assert (whole.subject, whole.accounts) == (subject, accounts)

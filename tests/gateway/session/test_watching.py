@@ -12,6 +12,7 @@ from engine.common.units import Minor, OddsMilli
 from engine.watch.alerts import AlertStatus
 from engine.watch.bet_stops import NoBetStopRule
 from engine.watch.bounds import LiabilityRule
+from engine.watch.identical import IdenticalRule
 from engine.watch.odds_apart import OddsApartRule
 from engine.watch.pace import PaceRule
 from engine.watch.rules import Action, Scope, Severity, WatchRule
@@ -19,6 +20,7 @@ from gateway.client import RefusedError
 from gateway.messages.watching import AlertView
 from gateway.session.tokens import Role
 from tests.gateway.bookmaker import Bookmaker, bettor, trader
+from tests.gateway.price_gateway import until
 
 WORST = WatchRule(
     name="worst",
@@ -27,8 +29,10 @@ WORST = WatchRule(
     owner="anna",
 )
 BET = {"market": 1, "outcome": 0, "stake_minor": 2_000, "odds_milli": 2_500}
+RATES = {"home_rate": 1.5, "away_rate": 1.1}
+KICK_OFF = {"model": RATES, "state": {"period": 1}}
 GOAL = {
-    "model": {"home_rate": 1.5, "away_rate": 1.1},
+    "model": RATES,
     "state": {"period": 1, "clock_s": 600, "first_half": {"home": 1}},
 }
 
@@ -86,6 +90,7 @@ async def test_a_rule_suspends_the_fixture_of_a_goal_without_a_bet_stop(
     rule = WatchRule(name="stops", kind=NoBetStopRule(), action=Action.SUSPEND)
     async with trader(bookmaker) as anna, bettor(bookmaker) as client:
         await anna.set_rule(rule)
+        await anna.reprice("cup-0", KICK_OFF)
         await anna.reprice("cup-0", GOAL)
         await bookmaker.check_rules()
         (alert,) = await alerts(anna)
@@ -95,6 +100,41 @@ async def test_a_rule_suspends_the_fixture_of_a_goal_without_a_bet_stop(
         assert [bet.reason for bet in refused] == [403, 0]
         (line,) = (await anna.audit_trail(by="rule:stops")).lines
         assert (line.what, line.result) == ("suspend", "2 done, 0 refused")
+
+
+async def test_a_goal_with_its_bet_stop_in_one_message_is_no_missing_stop(
+    bookmaker: Bookmaker,
+) -> None:
+    rule = WatchRule(name="stops", kind=NoBetStopRule(), action=Action.SUSPEND)
+    async with trader(bookmaker) as anna:
+        await anna.set_rule(rule)
+        await anna.reprice("cup-0", KICK_OFF)
+        await anna.reprice("cup-0", GOAL, suspend="goal", resume=True)
+        await bookmaker.check_rules()
+        assert await alerts(anna) == ()
+        assert (await anna.book(1)).status == "active"
+
+
+async def test_the_desk_alone_or_with_the_shells_starts_anew_in_a_match_and_finds_no_goal(
+    bookmaker: Bookmaker,
+) -> None:
+    rule = WatchRule(name="stops", kind=NoBetStopRule(), action=Action.SUSPEND)
+    async with trader(bookmaker) as anna:
+        await anna.set_rule(rule)
+        await anna.reprice("cup-0", GOAL)
+        await bookmaker.stop_desk()
+        bookmaker.start_desk()
+        watch = bookmaker.desk_part.watch
+        await until(lambda: watch.in_play("cup-0"))
+        await bookmaker.stop_desk()
+        bookmaker.kill_shell("market-a")
+        bookmaker.start_shell("market-a")
+        bookmaker.start_desk()
+        await anna.reprice("cup-0", GOAL)
+        await bookmaker.check_rules()
+        assert await alerts(anna) == ()
+        assert (await anna.book(1)).status == "active"
+        assert bookmaker.desk_part.watch.in_play("cup-0")
 
 
 async def test_a_rule_cuts_the_limits_of_the_market_that_it_finds(bookmaker: Bookmaker) -> None:
@@ -193,3 +233,27 @@ async def test_who_may_set_rules(bookmaker: Bookmaker) -> None:
         with pytest.raises(RefusedError) as refused:
             await risk.set_rule(WatchRule(name="b", kind=NoBetStopRule(), action=Action.CUT_LIMITS))
         assert refused.value.reason == 102
+
+
+async def test_a_viewer_is_told_of_alerts_and_of_no_account(bookmaker: Bookmaker) -> None:
+    same = WatchRule(name="same", kind=IdenticalRule(accounts_min=2, p_max=0.1))
+    async with (
+        trader(bookmaker) as anna,
+        trader(bookmaker, role=Role.VIEWER) as viewer,
+        bettor(bookmaker, account=7) as client,
+        bettor(bookmaker, account=8) as other,
+    ):
+        await anna.set_rule(same)
+        await viewer.watch_alerts()
+        await viewer.alerts()
+        await bookmaker.check_rules()
+        for number in range(30):
+            bet = BET | {"market": 2, "stake_minor": 10 + number, "odds_milli": 1_900}
+            await client.place(ref=f"o{number}", **bet)
+        for one in (client, other):
+            await one.place(ref="same", **BET | {"stake_minor": 777})
+        await bookmaker.check_rules()
+        assert [alert.accounts for alert in await alerts(anna)] == [(7, 8)]
+        assert [alert.accounts for alert in await alerts(viewer)] == [()]
+        async with asyncio.timeout(30):
+            assert (await anext(viewer.alerts_seen())).alert.accounts == ()
