@@ -54,6 +54,11 @@ class User:
         return self.client.session
 
     @property
+    def ended(self) -> bool:
+        """Whether the gateway has refused the token for good, as one that has expired."""
+        return self.client.state.phase == "ended"
+
+    @property
     def may_command(self) -> bool:
         """Whether the role may command markets; the gateway decides, this only shapes the page."""
         return self.role not in ("viewer", "auditor")
@@ -99,7 +104,7 @@ class Users:
         name = hashlib.sha256(token.encode()).digest()
         async with self._lock:
             user = self._users.get(name)
-            if user is not None and user.client.state.phase != "ended":
+            if user is not None and not user.ended:
                 return user
             if user is None and len(self._users) >= self._users_max:
                 raise UsersFullError(f"console.users_max: {self._users_max} tokens are in use")

@@ -10,9 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 from nicegui import ui
 
-from engine.common.commands import Quote
 from engine.common.ids import MarketNo
-from engine.common.units import OddsMilli
 from gateway.console.lines import FixtureView, Line
 from gateway.console.pages.charts import Charts
 from gateway.console.pages.creation import MARKET, create_market
@@ -29,13 +27,13 @@ from gateway.console.pages.limits import (
 )
 from gateway.console.pages.margins import MARGIN, keep_margin
 from gateway.console.pages.match import KEYS, PROMPT, Match
+from gateway.console.pages.odds import named, override_odds, release_odds, set_odds
 from gateway.console.pages.parts import (
     Text,
     expected_text,
     figures,
     key_buttons,
     money_text,
-    odds_milli_of,
 )
 from gateway.console.pages.stops import (
     lift_fixture,
@@ -270,11 +268,11 @@ class FixturePage:
         elif key == "r":
             await self._resume(line)
         elif key == "o":
-            await self._set_odds(line, outcome, text)
+            await set_odds(self._screen, line, outcome, text)
         elif key == "p":
-            await self._override(line, outcome, text)
+            await override_odds(self._screen, line, outcome, text)
         elif key == "l":
-            await self._release(line, outcome)
+            await release_odds(self._screen, line, outcome)
         elif key == "x":
             await self._hold(line, outcome)
         elif key == "t":
@@ -307,50 +305,9 @@ class FixturePage:
         undo = Undo(f"undo: suspend {line.name}", lambda: _one(screen, "suspend", number))
         await screen.act(f"resume {line.name}", lambda: _one(screen, "resume", number), undo=undo)
 
-    async def _set_odds(self, line: Line, outcome: int, text: str) -> None:
-        """Set one outcome's odds; undo sets what they were."""
-        screen, number, before = self._screen, line.number, line.image.odds_milli[outcome]
-        milli = odds_milli_of(text)
-        if milli is None:
-            screen.say("odds: 1.001 to 10000", bad=True)
-            return
-
-        def set_to(odds_milli: int) -> Any:
-            quote = Quote(outcome=outcome, odds_milli=OddsMilli(odds_milli))
-            return _answers(screen.user.session.set_odds(number, [quote]))
-
-        name = f"{line.name} {line.image.outcomes[outcome]}"
-        undo = None
-        if before:
-            undo = Undo(f"undo: {name} {before / 1_000:g}", lambda: set_to(before))
-        await screen.act(f"{name} {milli / 1_000:g}", lambda: set_to(milli), undo=undo)
-
-    async def _override(self, line: Line, outcome: int, text: str) -> None:
-        """Give one outcome odds that stand until they are released."""
-        milli = odds_milli_of(text)
-        if milli is None:
-            self._screen.say("odds: 1.001 to 10000", bad=True)
-            return
-        session, number, name = self._screen.user.session, line.number, _named(line, outcome)
-        undo = Undo(
-            f"undo: release {name}", lambda: _answers(session.release_odds(number, [outcome]))
-        )
-        await self._screen.act(
-            f"{name} stands at {milli / 1_000:g}",
-            lambda: _answers(session.override_odds(number, {outcome: milli})),
-            undo=undo,
-        )
-
-    async def _release(self, line: Line, outcome: int) -> None:
-        session, number = self._screen.user.session, line.number
-        await self._screen.act(
-            f"release {_named(line, outcome)}",
-            lambda: _answers(session.release_odds(number, [outcome])),
-        )
-
     async def _hold(self, line: Line, outcome: int) -> None:
         """Hold one outcome, or resume it where it is held."""
-        session, number, name = self._screen.user.session, line.number, _named(line, outcome)
+        session, number, name = self._screen.user.session, line.number, named(line, outcome)
         held = line.book is not None and any(line.book.outcome_held[outcome : outcome + 1])
 
         def hold() -> Any:
@@ -363,10 +320,6 @@ class FixturePage:
             await self._screen.act(f"resume {name}", resume, undo=Undo(f"undo: hold {name}", hold))
         else:
             await self._screen.act(f"hold {name}", hold, undo=Undo(f"undo: resume {name}", resume))
-
-
-def _named(line: Line, outcome: int) -> str:
-    return f"{line.name} {line.image.outcomes[outcome]}"
 
 
 async def _one(screen: Screen, method: str, number: MarketNo) -> Any:

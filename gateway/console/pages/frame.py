@@ -43,6 +43,8 @@ KeyHandler = Callable[[str, str, str], Awaitable[None]]
 FormHandler = Callable[[str, str, dict[str, str]], Awaitable[bool]]
 """Takes a form's key, the row and the fields that were filled in; says whether it was done."""
 FIELDS_MAX: Final = 40
+_ENDED_S: Final = 1.0
+"""How soon a page shows nothing more after its user's token has ended."""
 CONNECTED_S: Final = 60.0
 """Seconds that a browser has to open a page's socket; a busy one takes its time."""
 
@@ -309,14 +311,29 @@ async def show(screens: Screens) -> None:
         return
     screen = Screen(screens, user)
     _count(screens, user, client)
+
+    def of_user(handle: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Take nothing more from a page whose user's token has ended."""
+        return lambda event: None if user.ended else handle(event.args)
+
     menu = [one for one in screens.menu if user.sees_bets or one[1] not in _OF_BETTORS]
     _bar(screen, menu)
     palette = Palette(screen.model, [Hit("page", text, path) for text, path in menu])
-    ui.on("find", lambda event: palette.find(event.args))
-    ui.on("go", lambda event: palette.go(event.args))
-    ui.on("key", lambda event: screen.key(event.args))
-    ui.on("columns", lambda event: screen.columns(event.args))
+    ui.on("find", of_user(palette.find))
+    ui.on("go", of_user(palette.go))
+    ui.on("key", of_user(screen.key))
+    ui.on("columns", of_user(screen.columns))
     ui.sub_pages(screens.routes, data={"screen": screen})
+    ui.timer(_ENDED_S, lambda: _end(client) if user.ended else None)
+
+
+def _end(client: Any) -> None:
+    """Show nothing more: much of a page is read in this process's own session, not the user's."""
+    client.content.clear()
+    with client.content, ui.element("div").classes("note"):
+        ui.label("the token is not valid any more")
+        with ui.element("form").props("method=get action=/login"):
+            Text("button", "log in again", classes="act").props("type=submit")
 
 
 def _count(screens: Screens, user: User, client: Any) -> None:

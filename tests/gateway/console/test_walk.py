@@ -22,7 +22,8 @@ from engine.watch.rules import WatchRule
 from gateway.console.pages.frame import REFERRALS
 from gateway.console.pages.routes import ROUTES
 from gateway.session.tokens import Role
-from tests.gateway.bookmaker import Bookmaker, bettor, head_trader, trader
+from gateway.settings import CloseCode
+from tests.gateway.bookmaker import Bookmaker, bettor, head_trader, open_bookmaker, trader
 from tests.gateway.console.browser import (
     WAIT_MS,
     Visit,
@@ -32,6 +33,7 @@ from tests.gateway.console.browser import (
     open_console,
     visit,
 )
+from tests.gateway.price_gateway import KEY, NOW_S
 
 ODDS = 'div[row-id="1-0"] .odds b'
 STATE = 'div[row-id="1-0"] [col-id="state"]'
@@ -253,11 +255,17 @@ async def test_every_field_of_every_page_takes_hostile_text_as_text(
 
 
 async def test_a_viewer_is_refused_and_who_is_not_of_the_floor_does_not_log_in(
-    bookmaker: Bookmaker, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    async with open_browser() as browser, open_console(bookmaker, tmp_path) as keeper:
+    now_s = float(NOW_S)
+    async with (
+        open_bookmaker(tmp_path, clock_s=lambda: now_s) as bookmaker,
+        open_browser() as browser,
+        open_console(bookmaker, tmp_path) as keeper,
+    ):
         person = await visit(browser, keeper)
-        await person.log_in(login_token(Role.VIEWER, sub="guest"), path="/fixture/cup-0")
+        an_hour = KEY.issue(role=Role.VIEWER, sub="guest", now_s=NOW_S, expires_s=3_600)
+        await person.log_in(an_hour, path="/fixture/cup-0")
         await person.page.wait_for_selector(".ag-cell-focus")
         await person.page.keyboard.press("s")
         await person.page.wait_for_selector(".q-notification:has-text('suspend 1x2')")
@@ -273,6 +281,18 @@ async def test_a_viewer_is_refused_and_who_is_not_of_the_floor_does_not_log_in(
             await page.click("button[type=submit]")
             await page.wait_for_selector(f".why:has-text('{role}')")
         assert page.url.endswith("/login")
+
+        # When the token ends, an open page shows nothing more of what the console itself reads.
+        await person.open("/")
+        await person.page.wait_for_selector(".ag-row")
+        now_s += 3_601
+        for listener in bookmaker.gateway._listeners:
+            for connection in list(listener.connections):
+                connection.close(CloseCode.TOKEN_EXPIRED, "token expired")
+        await person.page.wait_for_selector(".note:has-text('not valid any more')")
+        assert not await person.page.locator(".ag-row, .bar").count()
+        await person.page.click(".note button")
+        await person.page.wait_for_selector("textarea")
 
 
 async def test_a_console_that_dies_is_noticed_by_nobody_and_comes_back(
