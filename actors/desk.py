@@ -25,6 +25,7 @@ from actors.desk_messages import (
     AskInputs,
     AskLimits,
     AskMargins,
+    AskMatch,
     AskPricing,
     ConflictPage,
     Decide,
@@ -36,6 +37,7 @@ from actors.desk_messages import (
     ListAlerts,
     ListProposals,
     ListRules,
+    MatchPage,
     NotDone,
     NoteCarriedOut,
     ProposalPage,
@@ -244,6 +246,8 @@ class Desk:
             case AskInputs():
                 inputs = self._journal.inputs.kept.get(request.fixture)
                 return _not_kept(request.fixture) if inputs is None else _page(inputs, at_ns)
+            case AskMatch():
+                return self._match(request.fixture, at_ns)
             case KeepMargin() | ReleaseMargin() | KeepLimits() | ReleaseLimits():
                 return self._scopes.change(request, at_ns)
             case AskMargins() | AskPricing() | AskLimits():
@@ -333,6 +337,12 @@ class Desk:
             return encode(InputsPage())
         repriced = await self.quotes.reprice(document.inputs.fixture)
         return _page(document.inputs, Nanos(self._clock_ns()), repriced)
+
+    def _match(self, fixture: str, at_ns: Nanos) -> bytes:
+        inputs, in_play = self._journal.inputs.kept.get(fixture), self.watch.in_play(fixture)
+        if inputs is None:
+            return encode(MatchPage(in_play=in_play))
+        return encode(MatchPage(inputs=inputs, state=inputs.state_at(at_ns), in_play=in_play))
 
     def _change_watch(self, request: PutRule | WorkAlert, at_ns: Nanos) -> bytes:
         alerts = self._journal.alerts

@@ -141,6 +141,12 @@ class AskInputs(Struct, frozen=True, kw_only=True, tag_field="ask", tag="ask_inp
     fixture: str
 
 
+class AskMatch(Struct, frozen=True, kw_only=True, tag_field="ask", tag="ask_match"):
+    """Ask how a fixture's match stands, as far as the desk knows."""
+
+    fixture: str
+
+
 class KeepMargin(Struct, frozen=True, kw_only=True, tag_field="ask", tag="keep_margin"):
     """Keep a scope's margin and skew, and reprice what is kept of the fixtures it touches."""
 
@@ -206,6 +212,7 @@ DeskRequest = (
     | HappenInMatch
     | ReleaseInputs
     | AskInputs
+    | AskMatch
     | AskConflicts
     | Decide
     | NoteCarriedOut
@@ -273,6 +280,14 @@ class InputsPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="inp
     repriced: Repriced = Repriced()
 
 
+class MatchPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="match"):
+    """A fixture's inputs, as in InputsPage, and whether a repricing or its state said play."""
+
+    inputs: KeptInputs | None = None
+    state: dict[str, Any] = {}
+    in_play: bool = False
+
+
 class MarginPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="margins"):
     """Margins and skews, those of the most specific scopes first; `total` are kept or fit.
 
@@ -316,6 +331,7 @@ class NotDone(Struct, frozen=True, kw_only=True, tag_field="answer", tag="not_do
 DeskAnswer = (
     ProposalPage
     | InputsPage
+    | MatchPage
     | ConflictPage
     | MarginPage
     | LimitsPage

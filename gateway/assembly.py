@@ -101,6 +101,7 @@ def make_services(
             fixtures=fixtures,
             control=control,
             margins=margins,
+            desk=desk,
             supervisor=lambda: suspected.supervisor,
             timeout_s=settings.control_timeout_ms / 1_000,
         ),

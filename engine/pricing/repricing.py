@@ -75,7 +75,8 @@ class Reprice(Struct, frozen=True, kw_only=True):
     market applies the commands once, as a feed's message. `fed` marks a feed's request without a
     mark: its commands neither set nor release a trader's hold. `builder_limits` are those that the
     house's rules give the fixture's bet builders; None where they are the same in play. Markets of
-    `apart` have another margin and skew than the others.
+    `apart` have another margin and skew than the others. With `unopened`, only the markets that
+    were never open are priced.
     """
 
     by: str
@@ -91,6 +92,7 @@ class Reprice(Struct, frozen=True, kw_only=True):
     fed: bool = False
     builder_limits: PhaseLimits | None = None
     apart: tuple[PricedApart, ...] = ()
+    unopened: bool = False
 
 
 def decode_reprice(payload: bytes) -> Reprice:
@@ -194,7 +196,8 @@ class Repricer:
         if isinstance(request.model, GenericModel):
             model = request.model
             images = [image for image in images if model.has_market(parse_market_key(image.key))]
-        return [image for image in images if image.status in _PRICED]
+        priced = (Status.INACTIVE,) if request.unopened else _PRICED
+        return [image for image in images if image.status in priced]
 
     def _fixture(self, market_no: MarketNo, sport: AnySport, machine: MarketMachine) -> str:
         """Return a market's fixture; an empty text where the sport does not price the market."""

@@ -63,8 +63,11 @@ class CreateBoard(FixtureFields, frozen=True, kw_only=True, tag="create_board"):
     the model may come from `expect` or from `fit` instead: odds of markets, keys without the
     fixture, whose margin is removed first. A race needs its runners in `sides`. `limits` holds for
     every new market of the board; what it does not name comes from the settings, by the template's
-    sport and by `live`. Markets of the fixture that exist are priced too; of them, only those that
-    were never open are opened. Answered by `board_created`; the same request may be sent again.
+    sport and by `live`. Where `pricing` names no state and the desk keeps the fixture's inputs, the
+    board is priced by those as the match stands, whatever model the request names; where it keeps
+    none, a match in play, and a board that is `live`, need a state. Markets of the fixture that
+    were open before stay as they are; the others are priced and opened. Answered by
+    `board_created`; the same request may be sent again.
     """
 
     id: IdField = 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from actors.desk_messages import AskMatch, MatchPage
 from actors.messages import (
     CreateMarkets,
     MarketAnswer,
@@ -22,7 +23,13 @@ from actors.peer import Peer, PeerError, PeerRefusedError
 from actors.routes import Routes
 from engine.common.commands import CreateMarket, OpenMarket
 from engine.common.events import Refused
-from engine.common.fixtures import FillDescription, FixtureChange, FixturePatch, HandDescription
+from engine.common.fixtures import (
+    FillDescription,
+    FixtureChange,
+    FixturePatch,
+    FixtureState,
+    HandDescription,
+)
 from engine.common.ids import (
     MARKET_NO_MAX,
     MalformedIdError,
@@ -49,6 +56,7 @@ from gateway.messages.boards import CreateMarkets as CreateByHand
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.trader import Control, Controlled, Reprice
 from gateway.services.control import ControlService
+from gateway.services.desk import DeskClient, not_done
 from gateway.services.fixture_control import FixtureService
 from gateway.services.margins import MarginService
 from gateway.services.price_fanout import Fanout
@@ -92,6 +100,8 @@ class BoardService:
         Prices and opens.
     margins : MarginService
         Knows which margins and skews are kept for a board's markets.
+    desk : DeskClient
+        Knows how a fixture's match stands.
     supervisor : callable
         Returns the supervisor that creates markets, None without one.
     timeout_s : float
@@ -107,6 +117,7 @@ class BoardService:
         fixtures: FixtureService,
         control: ControlService,
         margins: MarginService,
+        desk: DeskClient,
         supervisor: Callable[[], Peer | None],
         timeout_s: float,
     ) -> None:
@@ -116,6 +127,7 @@ class BoardService:
         self._fixtures = fixtures
         self._control = control
         self._margins = margins
+        self._desk = desk
         self._supervisor = supervisor
         self._timeout_s = timeout_s
 
@@ -189,7 +201,10 @@ class BoardService:
         over = self._limits.over_cap(request.limits)
         if over:
             return _error(Reason.LIMIT_OVER_CAP, f"limits: {over}", request.id)
-        board = await asyncio.to_thread(_board, request)
+        kept = await self._kept(request)
+        if isinstance(kept, Error):
+            return kept
+        board = await asyncio.to_thread(_board, request, kept)
         if isinstance(board, str):
             return _error(Reason.FIELD_OUT_OF_BOUNDS, board, request.id)
         refused = await self._describe(by, request, sport=board.sport)
@@ -198,7 +213,7 @@ class BoardService:
             return _error(refused.reason, f"{refused.field}: {text}", request.id)
         commands = [self._board_command(market, request, board.sport) for market in board.markets]
         lines = await self._create(by, commands)
-        priced = await self._price(by, request, board)
+        priced = await self._price(by, request, board.pricing)
         if isinstance(priced, Error):
             return priced
         wanted = [line for line in lines if line.refused is None]
@@ -217,8 +232,33 @@ class BoardService:
             id=request.id,
             fixture=shown,
             markets=tuple(without.get(line.key) or opened.get(line.key, line) for line in lines),
-            model=board.pricing["model"],
+            model=priced["model"],
         )
+
+    async def _kept(self, request: CreateBoard) -> dict[str, Any] | Error:
+        """Return the pricing that holds in place of the request's: what the desk keeps.
+
+        A request that names the match's state stands for itself, and so does one about a match that
+        has not begun. One that goes on is never priced as at its first minute.
+        """
+        if "state" in request.pricing:
+            return {}
+        line = self._fixtures.catalogue.line(request.fixture, for_bettors=False)
+        in_play = request.live or (line is not None and line.state is FixtureState.LIVE)
+        if self._desk.peer is not None:
+            match = await self._desk.ask(AskMatch(fixture=request.fixture))
+            if not isinstance(match, MatchPage):
+                return not_done(match, request.id)
+            if match.inputs is not None:
+                own = {"margin": match.inputs.margin, "skew": match.inputs.skew}
+                own = {name: value for name, value in own.items() if value is not None}
+                pricing = {"sport": match.inputs.sport, "model": match.inputs.model}
+                return own | request.pricing | pricing | {"state": match.state}
+            in_play = in_play or match.in_play
+        if in_play:
+            message = "pricing.state: the match is in play, and the desk keeps no state of it"
+            return _error(Reason.FIELD_OUT_OF_BOUNDS, message, request.id)
+        return {}
 
     async def _describe(self, by: str, request: CreateBoard, *, sport: str) -> Refused | None:
         """Describe the board's fixture as the request does, and fill in its sport."""
@@ -248,16 +288,26 @@ class BoardService:
             offered=False,
         )
 
-    async def _price(self, by: str, request: CreateBoard, board: _Board) -> ServerMessage:
-        """Reprice the fixture in its shells; one that was just started has a route shortly."""
+    async def _price(
+        self, by: str, request: CreateBoard, pricing: dict[str, Any]
+    ) -> dict[str, Any] | Error:
+        """Price what was never open, as the match stands now; return by what.
+
+        The match may have gone on since the board was chosen: the creation may take a minute. A
+        shell that was just started has a route shortly.
+        """
         places = self._places(request.fixture)
-        margins = await self._margins.of_board(places, board.pricing) if places else None
+        margins = await self._margins.of_board(places, pricing) if places else None
         if isinstance(margins, Error):
             return msgspec.structs.replace(margins, id=request.id)
-        reprice = Reprice(id=request.id, fixture=request.fixture, pricing=board.pricing)
-        answer = await self._control.reprice(by, reprice, margins=margins)
+        kept = await self._kept(request)
+        if isinstance(kept, Error):
+            return kept
+        pricing = pricing | kept
+        reprice = Reprice(id=request.id, fixture=request.fixture, pricing=pricing)
+        answer = await self._control.reprice(by, reprice, margins=margins, unopened=True)
         assert isinstance(answer, Controlled | Error)
-        return answer
+        return answer if isinstance(answer, Error) else pricing
 
     def _places(self, fixture: str) -> list[Place]:
         """Return where each market of a fixture belongs, as far as its routes are known."""
@@ -369,9 +419,10 @@ class BoardService:
         return refused
 
 
-def _board(request: CreateBoard) -> "_Board | str":
+def _board(request: CreateBoard, kept: dict[str, Any]) -> "_Board | str":
     """Return the board that a request means, or what is wrong with the request.
 
+    What is `kept`, where anything is, holds in place of what the request says of pricing.
     Loads pricing, which bets do not need, and prices the board's lines: in a thread.
     """
     from engine.pricing import templates  # noqa: PLC0415 - see above
@@ -380,19 +431,20 @@ def _board(request: CreateBoard) -> "_Board | str":
     template = templates.TEMPLATES.get(request.template)
     if template is None:
         return f"template: one of {', '.join(templates.TEMPLATES)}"
-    given = dict(request.pricing)
+    given = kept or dict(request.pricing)
+    expect, fit = (None, ()) if kept else (request.expect, request.fit)
     if given.pop("sport", template.sport) != template.sport:
         return f"pricing: the sport of {request.template} is {template.sport}"
-    ways = ("model" in given, request.expect is not None, bool(request.fit))
+    ways = ("model" in given, expect is not None, bool(fit))
     if sum(ways) != 1:
         return "pricing: the model comes from one of pricing.model, expect and fit"
     if not ways[0] and template.sport != "football":
         return "pricing: expect and fit are for football"
     try:
-        if request.expect is not None:
-            given["model"] = msgspec.to_builtins(templates.model_expecting(request.expect))
-        elif request.fit:
-            given["model"] = msgspec.to_builtins(templates.model_fitted(request.fit))
+        if expect is not None:
+            given["model"] = msgspec.to_builtins(templates.model_expecting(expect))
+        elif fit:
+            given["model"] = msgspec.to_builtins(templates.model_fitted(fit))
         pricing = msgspec.convert({"state": {}, **given, "sport": template.sport}, Pricing)
         model, state = convert_pricing(pricing.sport, pricing.model, pricing.state)
         sides = () if isinstance(request.sides, msgspec.UnsetType) else request.sides

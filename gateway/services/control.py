@@ -212,11 +212,13 @@ class ControlService:
         *,
         fed: bool = False,
         margins: FixtureMargins | None = None,
+        unopened: bool = False,
     ) -> ServerMessage:
         """Reprice a fixture's markets in all its shells; the answer holds all events.
 
         `fed` is True for a feed, whose repricing leaves markets held that a trader holds. `margins`
-        hold in place of what the pricing says of margin and skew.
+        hold in place of what the pricing says of margin and skew. With `unopened`, only markets
+        that were never open are priced.
         """
         from engine.pricing import repricing  # noqa: PLC0415 - loads pricing, which bets do not need
 
@@ -239,6 +241,7 @@ class ControlService:
             resume=request.resume,
             fed=fed,
             builder_limits=self._limits.of_builders(request.fixture, sport=pricing.sport),
+            unopened=unopened,
         )
         shells = dict.fromkeys(
             self._routes.markets[number].shell

@@ -1,9 +1,13 @@
 """Markets that traders create over the control socket: by hand, and whole boards."""
 
 from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.desk import Desk
@@ -13,12 +17,13 @@ from actors.local import end_part
 from actors.peer import LocalPeer
 from actors.settings import DeskSettings
 from engine.common.commands import LimitsPatch
-from engine.common.ids import parse_market_key
+from engine.common.fixtures import FixtureState
+from engine.common.ids import MarketNo, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.pricing.football.catalogue import full_board
 from engine.pricing.football.fixture_board import FixtureBoard
-from engine.pricing.football.model import MatchState
+from engine.pricing.football.model import MatchModel, MatchState
 from engine.pricing.quoting import Margin
 from engine.pricing.templates import model_expecting
 from gateway.client import (
@@ -37,7 +42,7 @@ from persistence.disk import LocalDisk
 from persistence.journal import JournalOptions
 from persistence.records import Kind
 from tests.gateway.fixture_house import FixtureHouse, open_fixture_house
-from tests.gateway.price_gateway import token
+from tests.gateway.price_gateway import token, until
 
 GOALS = ExpectedGoals(total=2.5, supremacy=0.5)
 OVER_CAP = LimitsPatch(stake_minor_max=1_000_001)
@@ -242,3 +247,109 @@ async def test_a_board_has_the_margins_that_the_desk_keeps_for_its_scopes(tmp_pa
             if line in board.markets or parse_market_key(line.key).type == "1x2":
                 assert prices.odds_milli == tuple(quote.odds_milli for quote in held)
     await desk.stop()
+
+
+HALF_TIME = {"period": 2, "first_half": {"home": 2}, "order": "hh"}
+RATES = {"home_rate": 1.6, "away_rate": 1.2}
+
+
+class BusySupervisor(LocalPeer):
+    """The way to a supervisor that takes its time to create markets: something happens first."""
+
+    happens: Callable[[], Awaitable[Any]] | None = None
+
+    async def ask(self, method: str, *arguments: Any, timeout_s: float | None = None) -> Any:
+        if method == "create_markets" and self.happens is not None:
+            await self.happens()
+        return await super().ask(method, *arguments, timeout_s=timeout_s)
+
+
+@asynccontextmanager
+async def with_desk(house: FixtureHouse, folder: Path) -> AsyncIterator[Desk]:
+    desk = Desk(
+        folder=str(folder / "desk"),
+        settings=DeskSettings(),
+        options=JournalOptions(),
+        exit_process=end_part,
+    )
+    peer = LocalPeer(desk, name="desk")
+    house.gateway.on_desk(peer)
+    await house.supervisor.add_gateway("desk", peer)
+    try:
+        yield desk
+    finally:
+        await desk.stop()
+
+
+def prices_of(house: FixtureHouse, number: int) -> Any:
+    return house.gateway.fanout.topics[MarketNo(number)].prices
+
+
+async def test_a_board_added_in_play_is_priced_as_the_match_stands_by_what_the_desk_keeps(
+    tmp_path: Path,
+) -> None:
+    async with (
+        open_fixture_house(tmp_path) as house,
+        with_desk(house, tmp_path),
+        trader(house) as control,
+    ):
+        book = {"book_milli": 1_050}
+        await control.keep_inputs("a", {"model": RATES, "state": HALF_TIME, "margin": book})
+        supervisor = BusySupervisor(house.supervisor, name="supervisor")
+        supervisor.happens = partial(control.match_event, "a", "goal_cancelled", side="home")
+        house.gateway.on_supervisor(supervisor)
+        board = await control.create_board(
+            "a", "football_main", expect=GOALS, open_markets=True, live=True
+        )
+        assert (board.model["home_rate"], board.model["away_rate"]) == (1.6, 1.2)
+        one_up = msgspec.convert((await control.inputs("a")).state, MatchState)
+        assert one_up.first_half.home == 1, "it was two when the board was asked for"
+        keys = [line.key for line in board.markets]
+        quotes = FixtureBoard(keys).quotes(
+            msgspec.convert(RATES, MatchModel), one_up, Margin(book_milli=1_050)
+        )
+        for line in board.markets:
+            prices = prices_of(house, line.market)
+            offered = [quote.active for quote in quotes[line.key]]
+            assert list(prices.active) == offered
+            assert (prices.status is Status.ACTIVE) is any(offered)
+            assert [
+                odds for odds, active in zip(prices.odds_milli, offered, strict=True) if active
+            ] == [quote.odds_milli for quote in quotes[line.key] if quote.active]
+
+
+async def test_markets_that_were_open_keep_their_odds_when_a_board_is_added(
+    tmp_path: Path,
+) -> None:
+    async with open_fixture_house(tmp_path) as house, trader(house) as control:
+        board = await control.create_board("a", "football_main", expect=GOALS)
+        opened, closed = (line.market for line in board.markets[:2])
+        await control.open_market(opened)
+        before = prices_of(house, opened).odds_milli, prices_of(house, closed).odds_milli
+        other = {"model": RATES, "state": HALF_TIME}
+        await control.create_board("a", "football_main", pricing=other, open_markets=True)
+        assert prices_of(house, opened).odds_milli == before[0]
+        assert prices_of(house, closed).odds_milli != before[1]
+
+
+async def test_a_board_in_play_of_which_no_state_is_known_is_refused(tmp_path: Path) -> None:
+    async with (
+        open_fixture_house(tmp_path) as house,
+        with_desk(house, tmp_path) as desk,
+        trader(house) as control,
+    ):
+        await control.set_fixture("by-state", state=FixtureState.LIVE)
+        await control.create_board("by-price", "football_main", expect=GOALS)
+        state = {"model": RATES, "state": HALF_TIME}
+        await control.reprice("by-price", state)
+        await until(lambda: desk.watch.in_play("by-price"))
+        for fixture, live in (("by-state", False), ("by-price", False), ("by-word", True)):
+            with pytest.raises(RefusedError) as refused:
+                await control.create_board(fixture, "football_main", expect=GOALS, live=live)
+            assert refused.value.reason is Reason.FIELD_OUT_OF_BOUNDS
+            assert "pricing.state" in str(refused.value)
+            assert len(house.gateway.routes.markets) == 40
+        board = await control.create_board(
+            "by-price", "football_main", pricing=state, open_markets=True
+        )
+        assert board.fixture.by_status["active"] > 10
