@@ -227,6 +227,9 @@ class Desk:
     def on_reconciliation(self, payload: bytes) -> None:
         """Take no notice: gateways show it."""
 
+    def on_stops(self, payload: bytes) -> None:
+        """Take no notice: gateways show which shells have not got a stop."""
+
     # --- requests of gateways --------------------------------------------------------------------
 
     async def request(self, payload: bytes) -> bytes:

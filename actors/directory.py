@@ -11,10 +11,13 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from engine.common.commands import CreateMarket
+from actors.stop_messages import Lifting, OwedStop
+from engine.common.commands import CreateMarket, ResumeWithAll, SuspendMarket
 from engine.common.events import Refused
 from engine.common.fixtures import Fixture
+from engine.common.house import HouseStop
 from engine.common.ids import (
     BUILDER,
     MARKET_NO_MAX,
@@ -23,6 +26,7 @@ from engine.common.ids import (
     MarketNo,
     parse_market_key,
 )
+from engine.common.outcome_marks import ResumeOutcomes, SuspendOutcomes
 from engine.common.reasons import Reason
 from engine.common.units import Nanos
 from persistence.chain import ChainReader, segment_paths
@@ -35,6 +39,8 @@ MARKETS_IN_RECORD_MAX = 1_024
 """Most markets of one record; more markets go into several records, each complete."""
 
 
+OWED_STOPS_MAX = 1 << 17
+"""Stops that shells have not got yet; one past it is not kept, which its answer says."""
 NAME_BYTES_IN_RECORD_MAX = 1 << 22
 """Most bytes of outcome names in one record; one market's are at most a tenth of that."""
 
@@ -102,7 +108,37 @@ class FixturesPut(Struct, frozen=True, kw_only=True, tag_field="doc", tag="fixtu
     fixtures: tuple[Fixture, ...]
 
 
-Document = Founded | MarketsPlaced | MarketsWithdrawn | ProcessBegun | JournalsEnded | FixturesPut
+class HouseStopKept(Struct, frozen=True, kw_only=True, tag_field="doc", tag="house_stop_kept"):
+    """The house is to be stopped, or, with None, to take bets."""
+
+    stop: HouseStop | None
+
+
+class StopsOwed(Struct, frozen=True, kw_only=True, tag_field="doc", tag="stops_owed"):
+    """Stops of one person that their markets' shells have not got."""
+
+    by: str
+    commands: tuple[OwedStop, ...]
+
+
+class StopsStruck(Struct, frozen=True, kw_only=True, tag_field="doc", tag="stops_struck"):
+    """Stops of one person that their shells have got, or that were lifted before."""
+
+    by: str
+    commands: tuple[OwedStop, ...]
+
+
+Document = (
+    Founded
+    | MarketsPlaced
+    | MarketsWithdrawn
+    | ProcessBegun
+    | JournalsEnded
+    | FixturesPut
+    | HouseStopKept
+    | StopsOwed
+    | StopsStruck
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Document).decode
@@ -144,6 +180,11 @@ class Directory:
         """What is known of fixtures, by id; one that was never described is not among them."""
         self.fixture_markets: dict[str, int] = {}
         """How many markets each fixture has, by the prefix of their keys."""
+        self.house_stop: HouseStop | None = None
+        """By whom the house is to be stopped; None: it is to take bets."""
+        self.owed_stops: dict[MarketNo, dict[tuple[str, OwedStop], OwedStop]] = {}
+        """The stops that each market's shell has not got, by whose and what it is, less its why."""
+        self._owed_len = 0
         self._withdrawn: dict[MarketNo, str] = {}
         """The keys that withdrawn markets had."""
         self._highest_no = 0
@@ -270,6 +311,50 @@ class Directory:
         """Write what is known of fixtures after a change: one record."""
         self._write([FixturesPut(by=by, fixtures=tuple(fixtures))], at_ns=at_ns)
 
+    def keep_house_stop(self, stop: HouseStop | None, *, at_ns: Nanos) -> None:
+        """Write whether the house is to be stopped, unless that is known."""
+        if stop != self.house_stop:
+            self._write_or_hold(HouseStopKept(stop=stop), at_ns=at_ns)
+
+    def owe_stops(self, commands: Sequence[OwedStop], *, by: str, at_ns: Nanos) -> int:
+        """Write stops of one person that shells have not got; return how many were not kept.
+
+        Those are of markets that nobody knows, or past OWED_STOPS_MAX.
+        """
+        known = [each for each in commands if each.market_no in self.markets]
+        kept = tuple(known[: OWED_STOPS_MAX - self._owed_len])
+        if kept:
+            self._write_or_hold(StopsOwed(by=by, commands=kept), at_ns=at_ns)
+        return len(commands) - len(kept)
+
+    def strike_stops(self, commands: Sequence[OwedStop], *, by: str, at_ns: Nanos) -> None:
+        """Write that shells have got stops of one person."""
+        if commands:
+            self._write_or_hold(StopsStruck(by=by, commands=tuple(commands)), at_ns=at_ns)
+
+    def lift_stops(self, liftings: Sequence[Lifting], *, by: str, at_ns: Nanos) -> None:
+        """Write that stops are owed no more, as one lifts them.
+
+        A resumption of a market lifts its author's, with `force` everybody's, and what was a stop
+        of this market alone; one of outcomes those of any of them.
+        """
+        lifted: dict[str, list[OwedStop]] = {}
+        for lifting in liftings:
+            for whose, stop in self.owed_stops.get(lifting.market_no, ()):
+                if _lifts(lifting, stop, own=whose == by):
+                    lifted.setdefault(whose, []).append(stop)
+        for whose, stops in lifted.items():
+            self.strike_stops(stops, by=whose, at_ns=at_ns)
+
+    def stops_of(self, shell: str) -> dict[str, list[OwedStop]]:
+        """Return the stops that a shell has not got, by whose they are."""
+        owed: dict[str, list[OwedStop]] = {}
+        for number, stops in self.owed_stops.items():
+            if self.markets[number].shell == shell:
+                for (by, _), stop in stops.items():
+                    owed.setdefault(by, []).append(stop)
+        return owed
+
     def begin_process(self, part: str, *, at_ns: Nanos) -> int:
         """Return the generation of a part's next process.
 
@@ -314,6 +399,13 @@ class Directory:
             if not (number in asked or market_no in self.markets or market_no in self._withdrawn):
                 return market_no
 
+    def _write_or_hold(self, document: Document, *, at_ns: Nanos) -> None:
+        """Write a document; a full disk leaves it in memory only, as no stop is refused for it."""
+        try:
+            self._write([document], at_ns=at_ns)
+        except DiskFullError:
+            self._apply(document)
+
     def _write(self, documents: Sequence[Document], *, at_ns: Nanos) -> None:
         assert self._journal is not None
         at_ns = self._last_ns = max(self._last_ns, at_ns)
@@ -349,14 +441,44 @@ class Directory:
                     self._withdrawn[market_no] = placed.command.key
                     self._count_market(placed.command.key.partition("/")[0], -1)
                     self.builders.pop(market_no, None)
+                    self._owed_len -= len(self.owed_stops.pop(market_no, ()))
             case ProcessBegun():
                 self.generations[document.part] = document.generation
             case JournalsEnded():
                 self.last_seqs.update(document.last_seqs)
             case FixturesPut():
                 self.fixtures.update((each.fixture, each) for each in document.fixtures)
+            case HouseStopKept():
+                self.house_stop = document.stop
+            case StopsOwed() | StopsStruck():
+                note = self._owe if isinstance(document, StopsOwed) else self._strike
+                for stop in document.commands:
+                    note(document.by, stop)
+
+    def _owe(self, by: str, stop: OwedStop) -> None:
+        own = self.owed_stops.setdefault(stop.market_no, {})
+        self._owed_len -= len(own)
+        own[by, replace(stop, why="")] = stop
+        self._owed_len += len(own)
+
+    def _strike(self, by: str, stop: OwedStop) -> None:
+        own = self.owed_stops.get(stop.market_no, {})
+        self._owed_len -= own.pop((by, replace(stop, why="")), None) is not None
+        if not own:
+            self.owed_stops.pop(stop.market_no, None)
 
     def _count_market(self, fixture: str, step: int) -> None:
         count = self.fixture_markets.pop(fixture, 0) + step
         if count:
             self.fixture_markets[fixture] = count
+
+
+def _lifts(lifting: Lifting, stop: OwedStop, *, own: bool) -> bool:
+    """Say whether a command ends a stop, of its own author or of another person."""
+    if isinstance(lifting, ResumeOutcomes) or isinstance(stop, SuspendOutcomes):
+        if not isinstance(lifting, ResumeOutcomes) or not isinstance(stop, SuspendOutcomes):
+            return False
+        return not lifting.outcomes or not set(lifting.outcomes).isdisjoint(stop.outcomes)
+    if isinstance(stop, SuspendMarket):
+        return not isinstance(lifting, ResumeWithAll)
+    return own or (isinstance(lifting, ResumeWithAll) and lifting.force is True)

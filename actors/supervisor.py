@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.account_shell import AccountShell
 from actors.builder_counts import BuilderCounts
 from actors.directory import MARKETS_IN_RECORD_MAX, Directory, record_bounds
 from actors.failstop import ExitProcess, FailStop, exit_at_once
 from actors.fixture_changes import fixture_pages, put_fixtures
 from actors.market_requests import check_markets, meets_builder_bound
-from actors.market_shell import MarketShell
 from actors.messages import (
     MarketAnswer,
     MarketControl,
@@ -31,14 +29,16 @@ from actors.messages import (
     decode_put_fixtures,
     encode,
 )
+from actors.owed_stops import OwedStops
 from actors.peer import Peer, PeerDiedError, PeerError
 from actors.placement import Placement
 from actors.process import Launcher
 from actors.process_keeper import ProcessKeeper, ShellProcess
-from actors.recovery_progress import PROGRESS_NAME
 from actors.routes import account_shell_name
 from actors.settings import MarketShellSettings, SupervisorSettings
+from actors.shell_kinds import account_process, market_process
 from actors.shell_reports import peers_of, shell_route, shell_status, with_healths
+from actors.stop_messages import decode_keep_stops
 from actors.tail_check import TailCheck
 from engine.common.events import Refused
 from engine.common.ids import MarketNo, ShardNo
@@ -105,6 +105,7 @@ class Supervisor:
         self._launcher: Launcher | None = None
         self._keeper: ProcessKeeper | None = None
         self._tail_check: TailCheck | None = None
+        self._stops: OwedStops | None = None
         self._shells: dict[str, ShellProcess] = {}
         self._subscribers: dict[str, Peer] = {}
         self._process_nos: dict[str, int] = {}
@@ -154,6 +155,15 @@ class Supervisor:
         self._tail_check = TailCheck(
             shells=self._shells, directory=self._directory, settings=self._settings
         )
+        self._stops = OwedStops(
+            directory=self._directory,
+            shells=self._shells,
+            commands_max=self._shell_settings.commands_max,
+            timeout_s=self._settings.tick_deadline_ms / 1_000,
+            clock_ns=self._clock_ns,
+            fail_stop=self._fail_stop,
+            publish=lambda status: self._notify_gateways("on_stops", encode(status)),
+        )
         launcher = self._launcher = self._make_launcher()
         self._keeper = ProcessKeeper(
             launcher=launcher,
@@ -166,7 +176,10 @@ class Supervisor:
             clock=self._clock,
             rng=self._rng,
         )
-        accounts = self._keep_shells([self._account_process(ShardNo(shard)) for shard in shards])
+        accounts = self._keep_shells(
+            account_process(ShardNo(shard), folder=self._folder, journal=self._journal)
+            for shard in shards
+        )
         await asyncio.gather(*(shell.answering.wait() for shell in accounts))
         market_shells = dict.fromkeys(shell for _, shell in placed)
         markets = self._keep_shells([self._market_process(name) for name in market_shells])
@@ -178,6 +191,8 @@ class Supervisor:
         From now on no market is created: its shell would start behind the last of them.
         """
         self._stopping = True
+        if self._stops is not None:
+            self._stops.stop()
         if self._keeper is not None:
             await asyncio.gather(*map(self._keeper.end, self._shells.values()))
             self._note_ends()
@@ -202,37 +217,10 @@ class Supervisor:
             self._keeper.keep(shell)
         return fresh
 
-    def _account_process(self, shard: ShardNo) -> ShellProcess:
-        name = account_shell_name(shard)
-        arguments = {**self._shell_arguments(name), "shard": shard}
-        return ShellProcess(
-            name=name,
-            kind="account",
-            shard=shard,
-            factory=AccountShell,
-            arguments=arguments,
-            progress_path=Path(arguments["progress"]),
-        )
-
     def _market_process(self, name: str) -> ShellProcess:
-        arguments = {**self._shell_arguments(name), "settings": self._shell_settings}
-        return ShellProcess(
-            name=name,
-            kind="market",
-            shard=ShardNo(0),
-            factory=MarketShell,
-            arguments=arguments,
-            progress_path=Path(arguments["progress"]),
+        return market_process(
+            name, folder=self._folder, journal=self._journal, settings=self._shell_settings
         )
-
-    def _shell_arguments(self, name: str) -> dict[str, Any]:
-        folder = self._folder / "shells" / name
-        return {
-            "name": name,
-            "folder": str(folder),
-            "options": self._journal,
-            "progress": str(folder / PROGRESS_NAME),
-        }
 
     def _begin_process(self, name: str) -> int:
         assert self._directory is not None
@@ -372,9 +360,15 @@ class Supervisor:
         with self._fail_stop:
             answers, changed = put_fixtures(request, self._directory, at_ns=Nanos(self._clock_ns()))
         for page in fixture_pages(changed):
-            for gateway in self._gateways.values():
-                gateway.notify("on_fixtures", page)
+            self._notify_gateways("on_fixtures", page)
         return encode(answers)
+
+    # --- stops -----------------------------------------------------------------------------------
+    async def keep_stops(self, payload: bytes) -> bytes:
+        """Keep stops, or lift them: a KeepStops; answer a StopsStatus."""
+        if self._stops is None or self._stopping:
+            raise PeerDiedError("the supervisor does not run")
+        return encode(await self._stops.keep(decode_keep_stops(payload)))
 
     # --- routes, gateways and feeds --------------------------------------------------------------
     async def subscribe_routes(self, name: str, peer: Peer, process_no: int = 0) -> None:
@@ -405,6 +399,8 @@ class Supervisor:
             await peer.ask("on_feeds", self._version, dict(self._feeds))
         if self._reconciliation:
             peer.notify("on_reconciliation", self._reconciliation)
+        assert self._stops is not None
+        peer.notify("on_stops", encode(self._stops.status()))
         self._send_gateways_to_shells(self._shells.values())
         self._send_gateways_to_feeds()
 
@@ -417,15 +413,17 @@ class Supervisor:
             return
         self._feeds[feed] = peer
         self._version += 1
-        for gateway in self._gateways.values():
-            gateway.notify("on_feeds", self._version, {feed: peer})
+        self._notify_gateways("on_feeds", self._version, {feed: peer})
         self._send_gateways_to_feeds()
 
     def on_reconciliation(self, payload: bytes) -> None:
         """Pass the reconciler's status on to every gateway, with what the shells' ticks said."""
         self._reconciliation = with_healths(payload, self._shells.values())
+        self._notify_gateways("on_reconciliation", self._reconciliation)
+
+    def _notify_gateways(self, method: str, *args: Any) -> None:
         for gateway in self._gateways.values():
-            gateway.notify("on_reconciliation", self._reconciliation)
+            gateway.notify(method, *args)
 
     def routes(self) -> tuple[int, list[ShellRoute], list[MarketRoute], dict[str, Peer]]:
         """Return everything that a caller's `Routes` holds: version, shells, markets, peers."""
@@ -493,6 +491,8 @@ class Supervisor:
         await self._tail_check.check(shell)
         if shell.kind == "market":
             await self._create_missing(shell)
+        assert self._stops is not None
+        await self._stops.fit_out(shell)
         self._send_gateways_to_shells([shell])
 
     def _on_change(self, shell: ShellProcess) -> None:

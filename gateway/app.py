@@ -43,6 +43,7 @@ from gateway.services.derived_markets import DerivedMarkets
 from gateway.services.desk import DeskClient
 from gateway.services.fixture_control import FixtureService
 from gateway.services.http_pages import Pages
+from gateway.services.kept_stops import KeptStops, alarms_of
 from gateway.services.metrics import GatewayMetrics
 from gateway.services.price_fanout import Fanout
 from gateway.services.readiness import Readiness
@@ -127,6 +128,10 @@ class Gateway:
             timeout_s=self.settings.control_timeout_ms / 1_000,
         )
         self._desk = DeskClient(settings=self.settings)
+        self._kept_stops = KeptStops(
+            supervisor=lambda: self._suspected.supervisor,
+            timeout_s=self.settings.control_timeout_ms / 1_000,
+        )
         self._services: Services | None = None
         self._listeners: list[Listener] = []
         self._ports: dict[str, int] = {}
@@ -154,6 +159,7 @@ class Gateway:
             fixtures=self._fixtures,
             desk=self._desk,
             suspected=self._suspected,
+            kept=self._kept_stops,
         )
         metrics = GatewayMetrics(
             counters=self.counters,
@@ -210,6 +216,7 @@ class Gateway:
         """Answer the bets in flight, close every session, and close the ports."""
         if self._services is None:
             return
+        self._services.house.close()
         await self._services.bets.close()
         await asyncio.sleep(0)  # write the last answers before the close frames
         for listener in self._listeners:
@@ -307,6 +314,10 @@ class Gateway:
     def on_reconciliation(self, payload: bytes) -> None:
         """Take the reconciler's status, which metrics and readiness show."""
         self._reconciliation = decode_reconciler_status(payload)
+
+    def on_stops(self, payload: bytes) -> None:
+        """Take which shells have not got a stop, which readiness shows."""
+        self._kept_stops.on_status(payload)
 
     def on_account_events(self, payload: bytes, kind: str) -> None:
         """Pass events of watched accounts to the sessions that watch them."""
@@ -437,7 +448,7 @@ class Gateway:
             quarantined=tuple(self._quarantined()),
             markets_stale=self.fanout.markets_stale,
             opening=self._parts.opening,
-            alarms=alarms(self._reconciliation),
+            alarms=alarms(self._reconciliation) + alarms_of(self._kept_stops.status),
             parts_down=tuple(self._parts.down),
             ports=dict(self._parts.ports),
             clock_jumps=sum(shell.clock_jumps for shell in self.routes.shells.values()),

@@ -28,12 +28,14 @@ from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
 from gateway.services.inputs import InputsService
 from gateway.services.kept_limits import KeptLimitsService
+from gateway.services.kept_stops import KeptStops
 from gateway.services.margins import MarginService
 from gateway.services.offers import OfferService
 from gateway.services.price_fanout import Fanout
 from gateway.services.referrals import ReferralService
 from gateway.services.scopes import ScopeService
 from gateway.services.settlement_work import SettlementWork
+from gateway.services.waiting_stop import WaitingStops
 from gateway.services.watching import WatchingService
 from gateway.session.services import Services
 from gateway.settings import GatewaySettings
@@ -54,13 +56,15 @@ def make_services(
     fixtures: FixtureService,
     desk: DeskClient,
     suspected: SuspectedShells,
+    kept: KeptStops,
 ) -> Services:
     """Return the services of a gateway, each with the parts of it that it needs."""
     bets = BetPath(routes=routes, settings=settings, suspect=suspected.report)
     accounts = Accounts(routes=routes, settings=settings, gateway=name)
     control = ControlService(
-        routes=routes, fanout=fanout, settings=settings, limits=limits, counters=counters
+        routes=routes, fanout=fanout, settings=settings, limits=limits, counters=counters, kept=kept
     )
+    waiting = WaitingStops(routes=routes, settings=settings)
     margins = MarginService(desk=desk, routes=routes)
     return Services(
         settings=settings,
@@ -75,12 +79,12 @@ def make_services(
         books=BookService(routes=routes, timeout_s=settings.control_timeout_ms / 1_000),
         offers=OfferService(routes=routes, settings=settings),
         account_bounds=AccountBoundService(routes=routes, settings=settings),
-        house=HouseService(routes=routes, settings=settings),
+        house=HouseService(routes=routes, settings=settings, kept=kept, waiting=waiting),
         referrals=ReferralService(routes=routes, timeout_s=settings.control_timeout_ms / 1_000),
         scopes=ScopeService(
             routes=routes, catalogue=fixtures.catalogue, fanout=fanout, control=control
         ),
-        floor_accounts=FloorAccounts(routes=routes, settings=settings),
+        floor_accounts=FloorAccounts(routes=routes, settings=settings, waiting=waiting),
         bet_lookup=BetLookup(routes=routes, accounts=accounts, fanout=fanout, settings=settings),
         watching=WatchingService(desk=desk),
         bet_stream=BetStream(routes=routes, gateway=name, counters=counters),

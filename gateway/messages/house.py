@@ -13,8 +13,10 @@ class StopTheHouse(FromClient, frozen=True, kw_only=True, tag="stop_house"):
 
     Each account shard journals it. It outlasts every restart, and holds for singles, slips and bet
     builders. Bets that were reserved before go on to their markets; settlements, refunds and money
-    go on, and no market changes. A shard that does not answer is named in `missing`: the same sent
-    again completes it. It is obeyed too when it has unknown fields, or a `why` that is too long.
+    go on, and no market changes. A shard that does not answer is named in `missing`: it is stopped
+    before it takes bets again, unless `supervisor` is named too, which keeps the stop for it. The
+    same sent again completes either. It is obeyed too when it has unknown fields, or a `why` that
+    is too long.
     """
 
     id: IdField = 0
@@ -22,7 +24,10 @@ class StopTheHouse(FromClient, frozen=True, kw_only=True, tag="stop_house"):
 
 
 class StartTheHouse(FromClient, frozen=True, kw_only=True, tag="start_house"):
-    """Take bets again; answered by `house`. Sent again it reaches shards that were missing."""
+    """Take bets again; answered by `house`. Sent again it reaches shards that were missing.
+
+    Where `missing` names the `supervisor`, which keeps the stop, no shard was started.
+    """
 
     id: IdField = 0
 
@@ -37,7 +42,8 @@ class House(FromGateway, frozen=True, kw_only=True, tag="house"):
     """Whether the house is stopped: `stopped` counts the account shards, of `shards`, that are.
 
     `by`, `why` and `since_ns` are those of the earliest stop. The shards of `missing` did not
-    answer: whether they are stopped is not known.
+    answer: whether they are stopped is not known. Neither did market shells, which have bets that
+    wait, and the `supervisor`, where these are named.
     """
 
     id: int = 0

@@ -74,7 +74,8 @@ class InputsKept(FromGateway, frozen=True, kw_only=True, tag="inputs_kept"):
 
     Margin and skew are those that `keep_inputs` named. `repriced` markets have new odds; `refused`
     ones do not, the first of them for `why`. `suspended` and `resumed` count markets, and `failed`
-    names up to a thousand whose suspension has no answer yet. `others` names those whose stops keep
+    names up to a thousand whose suspension has no answer: it is kept, and their shells get it
+    before they take bets again. `others` names those whose stops keep
     markets stopped after a `reopen`. Without inputs, the `sport` is empty.
     `at` is when and `by` who set them last, and `number` how often they were set.
     """

@@ -106,7 +106,8 @@ class Scoped(FromGateway, frozen=True, kw_only=True, tag="scoped"):
     no longer and keep their status, as their feed has stopped them or betting has ended;
     `unchanged` were so already, or their state does not allow it; `kept` were resumed and stay
     suspended, since the stops of `others` stand; `failed` names those refused otherwise, or
-    without an answer, which may have changed. `undescribed` counts fixtures with
+    without an answer, which may have changed; of these the stops of `owed` are kept, and given to
+    their shells before those take bets again. `undescribed` counts fixtures with
     markets that are in no scope of the kind asked for, since nobody has said their sport or
     competition. The lists name the first of each, in the order of their numbers and ids.
     """
@@ -125,6 +126,7 @@ class Scoped(FromGateway, frozen=True, kw_only=True, tag="scoped"):
     first_fixtures: tuple[str, ...] = ()
     kept: int = 0
     others: tuple[str, ...] = ()
+    owed: int = 0
 
 
 ScopeRequest = SuspendScope | ResumeScope | LimitScope | AcceptanceScope

@@ -147,13 +147,15 @@ class SuspendedAll(FromGateway, frozen=True, kw_only=True, tag="suspended_all"):
     """How many markets the sender's stop holds since now, and how many have no change.
 
     `unchanged` were stopped by the sender before, or take no bets that anything could start.
-    `failed` names up to a thousand without an answer, which may be suspended.
+    `failed` names up to a thousand without an answer, which may be suspended. Of all of these
+    `owed` are kept: their shells get the stop before they take bets again.
     """
 
     id: int = 0
     suspended: int = 0
     unchanged: int = 0
     failed: tuple[int, ...] = ()
+    owed: int = 0
 
 
 class ResumedAll(FromGateway, frozen=True, kw_only=True, tag="resumed_all"):

@@ -2,8 +2,8 @@
 
 Owns the routing, and the refusals of commands that could not be delivered. Every command carries
 its caller's identity, which the shell writes to the journal. It never decides whether a market's
-state allows a command; the engine does. It never sends a command twice: without an answer the
-command's result is UNKNOWN.
+state allows a command; the engine does. It sends no command twice: without an answer the command's
+result is UNKNOWN. Only a stop is kept then, and given to its shell before that takes bets again.
 """
 
 import asyncio
@@ -59,6 +59,7 @@ from gateway.messages.trader import (
 from gateway.net.odd_stops import OddControl, OddMarketStop, OddReprice, OddSuspendAll
 from gateway.services.arbitrage import ArbitrageService
 from gateway.services.exposure import ExposureService
+from gateway.services.kept_stops import UNSENT, KeptStops
 from gateway.services.previews import PreviewService
 from gateway.services.price_fanout import Fanout
 from gateway.services.race_results import race_settlements
@@ -72,8 +73,11 @@ _FAILED_SHOWN_MAX: Final = 1_000
 _Command = TraderCommand | SuspendWithAll | ResumeWithAll | SetStatus
 
 
-_UNSENT: Final = frozenset({Reason.UNKNOWN, Reason.UNAVAILABLE, Reason.BUSY, Reason.DISK_FULL})
-"""Refusals after which a stop is sent again: its shell may take bets."""
+class Ran(NamedTuple):
+    """One event for each command, and how many stops are kept for shells that did not answer."""
+
+    events: list[MarketEvent]
+    owed: int
 
 
 class Stopped(NamedTuple):
@@ -98,6 +102,8 @@ class ControlService:
         The house cap: no trader sets a limit over it.
     counters : Counters
         Counts of commands.
+    kept : KeptStops
+        Keeps stops for shells that are down.
     """
 
     def __init__(
@@ -108,8 +114,10 @@ class ControlService:
         settings: GatewaySettings,
         limits: LimitRules,
         counters: Counters,
+        kept: KeptStops,
     ) -> None:
         self._routes = routes
+        self._kept = kept
         self._limits = limits
         self._fanout = fanout
         self._timeout_s = settings.control_timeout_ms / 1_000
@@ -150,7 +158,7 @@ class ControlService:
             SuspendWithAll(market_no=number, why=request.why)
             for number in self._markets_of(request.fixture)
         ]
-        events = await self.run(by, commands)
+        events, owed = await self.run_or_owe(by, commands)
         suspended = sum(isinstance(event, MarketSuspended) for event in events)
         failed = _failed(commands, events)
         return SuspendedAll(
@@ -158,6 +166,7 @@ class ControlService:
             suspended=suspended,
             unchanged=len(events) - suspended - len(failed),
             failed=failed[:_FAILED_SHOWN_MAX],
+            owed=owed,
         )
 
     async def resume_all(self, by: str, request: ResumeAll) -> ServerMessage:
@@ -180,17 +189,15 @@ class ControlService:
             others=left.others,
         )
 
-    async def suspend_with_all(
-        self, by: str, fixture: str, *, why: str, only: Sequence[MarketNo] | None = None
-    ) -> Stopped:
-        """Suspend a fixture's markets, or some of them, as `suspend_all` does; say which were."""
-        numbers = self._markets_of(fixture) if only is None else only
+    async def suspend_with_all(self, by: str, fixture: str, *, why: str) -> Stopped:
+        """Suspend a fixture's markets as `suspend_all` does; say which were."""
+        numbers = self._markets_of(fixture)
         events = await self.run(by, [SuspendWithAll(market_no=no, why=why) for no in numbers])
         pairs = list(zip(numbers, events, strict=True))
         return Stopped(
             suspended=[no for no, event in pairs if isinstance(event, MarketSuspended)],
             failed=[
-                no for no, event in pairs if isinstance(event, Refused) and event.reason in _UNSENT
+                no for no, event in pairs if isinstance(event, Refused) and event.reason in UNSENT
             ],
         )
 
@@ -329,6 +336,20 @@ class ControlService:
 
     async def run(
         self, by: str, commands: Sequence[_Command], *, allowance: Allowance | None = None
+    ) -> list[MarketEvent]:
+        """Run commands as `run_or_owe` does; return their events."""
+        return (await self.run_or_owe(by, commands, allowance=allowance)).events
+
+    async def run_or_owe(
+        self, by: str, commands: Sequence[_Command], *, allowance: Allowance | None = None
+    ) -> Ran:
+        """Run commands; stops whose shells do not answer are kept for them (see kept_stops)."""
+        await self._kept.lift(by, commands)
+        events = await self._run(by, commands, allowance=allowance)
+        return Ran(events, await self._kept.keep_unsent(by, commands, events))
+
+    async def _run(
+        self, by: str, commands: Sequence[_Command], *, allowance: Allowance | None
     ) -> list[MarketEvent]:
         """Run commands concurrently across shells, in order within each shell.
 

@@ -50,12 +50,14 @@ class FloorAccounts:
         The account shards, and how to call them.
     settings : GatewaySettings
         How long an answer may take.
+    waiting : WaitingStops
+        Ends what waits of a blocked account.
     """
 
-    def __init__(self, *, routes: Routes, settings: GatewaySettings) -> None:
+    def __init__(self, *, routes: Routes, settings: GatewaySettings, waiting: WaitingStops) -> None:
         self._routes = routes
         self._timeout_s = settings.control_timeout_ms / 1_000
-        self._waiting = WaitingStops(routes=routes, settings=settings)
+        self._waiting = waiting
 
     async def answer(self, by: str, request: FloorAccountRequest) -> ServerMessage:
         """Answer a request of somebody on the floor."""
@@ -140,13 +142,20 @@ class FloorAccounts:
         match event:
             case AccountBlocked():
                 if event.blocked:  # what the account let pass before, and waits at its market
-                    await self._waiting.stop(by, why=why, account_no=number)
+                    await self._waiting.stop(by, why=why, still=self._is_blocked, account_no=number)
                 else:
                     self._waiting.lift(number)
                 return BlockPut(id=request.id, account=number, blocked=event.blocked)
             case AccountFactorSet():
                 return FactorPut(id=request.id, account=number, factor_milli=event.factor_milli)
         return error_of(event if isinstance(event, Refused) else NO_ANSWER, request.id)
+
+    async def _is_blocked(self, account_no: AccountNo | None) -> bool:
+        """Say whether an account is blocked still, through whichever gateway it was unblocked."""
+        assert account_no is not None
+        raw = await self._query(account_no, AccountViewQuery(account_no=account_no))
+        view = None if raw is None else _decode_view(raw)
+        return view is None or view.blocked
 
     async def _query(self, account_no: AccountNo, query: AccountQuery) -> bytes | None:
         peer = self._routes.peer(self._routes.account_shell(account_no))

@@ -5,8 +5,6 @@ reprice, resume. The desk keeps the inputs and reprices.
 """
 
 import asyncio
-import logging
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +15,6 @@ from actors.desk_messages import HappenInMatch as HappenAtDesk
 from actors.desk_messages import KeepInputs as KeepAtDesk
 from actors.desk_messages import ReleaseInputs as ReleaseAtDesk
 from engine.common.commands import WHY_CHARS_MAX
-from engine.common.ids import MarketNo
 from engine.common.match_events import MatchEvent
 from engine.common.reasons import Reason
 from engine.desk.kept_inputs import KeptInputs
@@ -36,13 +33,8 @@ from gateway.services.control import ControlService
 from gateway.services.desk import DeskClient, not_done
 from gateway.services.utc_text import utc_text
 
-logger = logging.getLogger("overround.gateway")
-
 _EVENTS: Final = frozenset(MatchEvent)
 _FAILED_SHOWN_MAX: Final = 1_000
-_STOP_S: Final = 60.0
-"""Seconds for which an event's suspension is sent again to a shell that is down."""
-_STOP_AGAIN_S: Final = 0.25
 
 
 class InputsService:
@@ -62,10 +54,6 @@ class InputsService:
         self._desk = desk
         self._control = control
         self._limits = limits
-        self._unstopped: dict[str, dict[MarketNo, float]] = {}
-        """By fixture, markets whose suspension waits for their shell, and until when it is sent."""
-        self._stopping: dict[str, asyncio.Task[None]] = {}
-        """What suspends them, by fixture."""
 
     async def answer(self, by: str, request: InputsRequest) -> ServerMessage:
         """Answer a request about kept inputs."""
@@ -98,8 +86,6 @@ class InputsService:
     async def _happen(self, by: str, request: HappenInMatch) -> ServerMessage:
         why = request.event[:WHY_CHARS_MAX]
         stopped = await self._control.suspend_with_all(by, request.fixture, why=why)
-        if stopped.failed:
-            self._stop_later(by, request.fixture, stopped.failed, why)
         if request.event not in _EVENTS:
             message = f"event: one of {', '.join(MatchEvent)}"
             return Error(code=int(Reason.FIELD_OUT_OF_BOUNDS), message=message, id=request.id)
@@ -125,30 +111,6 @@ class InputsService:
             failed=tuple(stopped.failed[:_FAILED_SHOWN_MAX]),
             others=others,
         )
-
-    def _stop_later(self, by: str, fixture: str, numbers: Sequence[MarketNo], why: str) -> None:
-        """Suspend markets whose shell did not answer, once it does; one task for each fixture."""
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + _STOP_S
-        self._unstopped.setdefault(fixture, {}).update(dict.fromkeys(numbers, until_s))
-        if fixture not in self._stopping:
-            self._stopping[fixture] = loop.create_task(self._stop(by, fixture, why))
-
-    async def _stop(self, by: str, fixture: str, why: str) -> None:
-        """Send the suspension of a fixture again, to those that later events add as well."""
-        clock_s, waiting = asyncio.get_running_loop().time, self._unstopped[fixture]
-        try:
-            while waiting:
-                await asyncio.sleep(_STOP_AGAIN_S)
-                asked = list(waiting)
-                stopped = await self._control.suspend_with_all(by, fixture, why=why, only=asked)
-                for number in asked:
-                    if number not in stopped.failed or clock_s() >= waiting[number]:
-                        del waiting[number]
-        except Exception:
-            logger.exception("%s: its suspension is not sent again", fixture)
-        finally:
-            del self._stopping[fixture], self._unstopped[fixture]
 
     def _inputs(self, by: str, request: KeepInputs) -> KeptInputs | str:
         """Return what is to be kept, or what is wrong with it.

@@ -11,7 +11,8 @@ class Readiness(Struct, frozen=True, kw_only=True):
 
     `quarantined` names the shells whose journals are damaged; `markets_stale` counts the markets
     that are shown suspended for it. An alarm needs a person and does not keep the gateway from
-    serving: money in dispute, accounts and markets that differ, settlements that cannot be carried.
+    serving: money in dispute, accounts and markets that differ, settlements that cannot be carried,
+    stops that have not reached a shell.
 
     `opening` says that the opening file is still being applied; `parts_down` names the parts of the
     system that are no shells and do not run now; `ports` says where each gateway listens, as a

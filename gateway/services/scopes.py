@@ -104,7 +104,7 @@ class ScopeService:
             message = f"{unnamed}: name at least one figure"
             return Error(code=int(Reason.FIELD_OUT_OF_BOUNDS), message=message, id=request.id)
         commands = [] if request.preview else [_command(request, no) for no in found.markets]
-        events = await self._control.run(by, commands)
+        events, owed = await self._control.run_or_owe(by, commands)
         for event in events[:1]:  # the house's cap is that of every market
             if isinstance(event, Refused) and event.reason is Reason.LIMIT_OVER_CAP:
                 return error_of(event, request.id)
@@ -126,6 +126,7 @@ class ScopeService:
             first_fixtures=tuple(found.fixtures[:FIXTURES_SHOWN_MAX]),
             kept=left.kept,
             others=left.others,
+            owed=owed,
         )
 
     def _find(self, scope: MarketScope) -> _Found:

@@ -202,6 +202,9 @@ class ImageGateway(Routes):
     def on_routes(self, version, shells, markets, peers) -> None:
         self.update(version=version, shells=shells, markets=markets, peers=peers)
 
+    def on_stops(self, payload: bytes) -> None:
+        """Take no notice."""
+
     def on_created(self, payload: bytes) -> None:
         self.images += [image.key for image in decode_price_images(payload)]
 

@@ -77,13 +77,17 @@ class House:
         url = f"ws://127.0.0.1:{self.system.ports[gateway]['bets']}"
         return connect(url, token=self._token(Role.BETTOR, account))
 
-    def trader(self) -> Any:
-        url = f"ws://127.0.0.1:{self.system.ports[0]['control']}"
-        return connect_control(url, token=self._token(Role.TRADER, None))
+    def trader(self, *, gateway: int = 0, role: Role = Role.TRADER, sub: str = "") -> Any:
+        url = f"ws://127.0.0.1:{self.system.ports[gateway]['control']}"
+        return connect_control(url, token=self._token(role, None, sub))
 
-    def _token(self, role: Role, account: int | None) -> str:
+    def _token(self, role: Role, account: int | None, sub: str = "") -> str:
         return TokenKey(SECRET).issue(
-            role=role, sub=role.value, account=account, now_s=int(time.time()), expires_s=3_600
+            role=role,
+            sub=sub or role.value,
+            account=account,
+            now_s=int(time.time()),
+            expires_s=3_600,
         )
 
     async def price(self, state: MatchState | None = None, *, model: MatchModel = MODEL) -> None:

@@ -157,36 +157,13 @@ async def test_reopening_resumes_what_the_event_suspended_and_no_more(bookmaker:
         assert (await anna.resume_all(fixture=FIXTURE)).resumed == 2
 
 
-async def test_a_shell_that_was_down_is_stopped_when_it_answers(bookmaker: Bookmaker) -> None:
+async def test_an_event_does_not_reopen_where_a_shell_was_down(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as control:
         await control.keep_inputs(FIXTURE, {"model": MODEL, "state": {"period": 1}})
         bookmaker.kill_shell("market-a")
         goal = await control.match_event(FIXTURE, "goal", side="home", reopen=True)
         assert (goal.failed, goal.suspended, goal.resumed) == ((1, 2), 0, 0)
         assert goal.refused
-        bookmaker.start_shell("market-a")
-
-        async def stopped() -> bool:
-            return await status(control) == "suspended"
-
-        await until(stopped)
-
-
-async def test_a_second_event_adds_the_markets_that_it_could_not_stop(
-    bookmaker: Bookmaker,
-) -> None:
-    async with trader(bookmaker) as control:
-        await control.keep_inputs(FIXTURE, {"model": MODEL, "state": {"period": 1}})
-        bookmaker.kill_shell("market-a")
-        first = await control.match_event(FIXTURE, "goal", side="home")
-        second = await control.match_event(FIXTURE, "red_card", side="away")
-        assert first.failed == second.failed == (1, 2)
-        bookmaker.start_shell("market-a")
-
-        async def stopped() -> bool:
-            return [(await control.book(no)).status for no in (1, 2)] == ["suspended"] * 2
-
-        await until(stopped)
 
 
 @pytest.mark.parametrize("odd", [{"side": "Home"}, {"colour": "red"}, {"event": "x" * 50}])
