@@ -164,6 +164,15 @@ class ShellHealth(Struct, frozen=True, kw_only=True):
     found_seq: int = 0
     """The last record that the process found when it started."""
     journal_bytes: int = 0
+    journal_segments: int = 0
+    unsnapshotted_bytes: int = 0
+    """Bytes journaled since the last snapshot was begun."""
+    snapshot_seq: int = 0
+    """The last record of the newest snapshot, 0 for none."""
+    snapshot_ns: Nanos = Nanos(0)
+    snapshot_bytes: int = 0
+    snapshot_trouble: str = ""
+    """Why the last snapshot was not written, empty if it was."""
     recovered_bets: int = 0
     recovery_ms: float = 0.0
     clock_jumps: int = 0
@@ -186,13 +195,15 @@ class ShellHealth(Struct, frozen=True, kw_only=True):
 class ShellStatus(Struct, frozen=True, kw_only=True):
     """A shell as its supervisor knows it; `health` is the shell's last answer to a tick.
 
-    `outage_ms` is the length of the last outage, from its discovery until the shell served again.
+    `outage_ms` is the length of the last outage, from its discovery until the shell served again;
+    `folder` holds the shell's journal and snapshots.
     """
 
     name: str
     kind: str
     generation: int
     state: ShellState
+    folder: str = ""
     restarts: int = 0
     outage_ms: float = 0.0
     why: str = ""

@@ -119,6 +119,7 @@ class Shell(Generic[DurableT]):
             )
         else:
             recovery = durable.recovery
+            snapshot_seq, snapshot_ns, snapshot_bytes = durable.last_snapshot
             health = ShellHealth(
                 name=self.name,
                 state=state,
@@ -127,6 +128,12 @@ class Shell(Generic[DurableT]):
                 seq=durable.seq,
                 found_seq=recovery.last_seq,
                 journal_bytes=durable.journal_bytes,
+                journal_segments=durable.journal_segments,
+                unsnapshotted_bytes=durable.unsnapshotted_bytes,
+                snapshot_seq=snapshot_seq,
+                snapshot_ns=snapshot_ns,
+                snapshot_bytes=snapshot_bytes,
+                snapshot_trouble=durable.snapshot_trouble[:WHY_CHARS_MAX],
                 recovered_bets=recovery.bets,
                 recovery_ms=recovery.ms,
                 why=self.why,

@@ -38,6 +38,7 @@ def shell_status(shell: ShellProcess) -> ShellStatus:
         kind=shell.kind,
         generation=shell.generation,
         state=shell.state,
+        folder=str(shell.arguments.get("folder", "")),
         restarts=len(shell.restarts),
         outage_ms=shell.outage_ms,
         why=shell.why,

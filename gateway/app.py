@@ -47,6 +47,7 @@ from gateway.services.kept_stops import KeptStops, alarms_of
 from gateway.services.metrics import GatewayMetrics
 from gateway.services.price_fanout import Fanout
 from gateway.services.readiness import Readiness
+from gateway.services.shells import ShellService
 from gateway.session.admission import Admission
 from gateway.session.services import Services
 from gateway.session.tokens import TokenKey
@@ -160,6 +161,11 @@ class Gateway:
             desk=self._desk,
             suspected=self._suspected,
             kept=self._kept_stops,
+            shells=ShellService(
+                supervisor=lambda: self._suspected.supervisor,
+                reconciliation=lambda: self._reconciliation,
+                timeout_s=settings.control_timeout_ms / 1_000,
+            ),
         )
         metrics = GatewayMetrics(
             counters=self.counters,

@@ -35,6 +35,7 @@ from gateway.services.price_fanout import Fanout
 from gateway.services.referrals import ReferralService
 from gateway.services.scopes import ScopeService
 from gateway.services.settlement_work import SettlementWork
+from gateway.services.shells import ShellService
 from gateway.services.waiting_stop import WaitingStops
 from gateway.services.watching import WatchingService
 from gateway.session.services import Services
@@ -57,6 +58,7 @@ def make_services(
     desk: DeskClient,
     suspected: SuspectedShells,
     kept: KeptStops,
+    shells: ShellService,
 ) -> Services:
     """Return the services of a gateway, each with the parts of it that it needs."""
     bets = BetPath(routes=routes, settings=settings, suspect=suspected.report)
@@ -94,6 +96,7 @@ def make_services(
         settlement_work=SettlementWork(
             desk=desk, routes=routes, catalogue=fixtures.catalogue, fanout=fanout
         ),
+        shells=shells,
         approvals=ApprovalService(control=control, desk=desk, settings=desk_settings),
         trail=AuditTrailService(desk=desk, counters=counters, gateway=name),
         feeds=feeds,

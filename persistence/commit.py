@@ -118,7 +118,8 @@ class Durable(ABC, Generic[M, C, E]):
         """No record that was recovered, nor that of this start, has a later time."""
         self._snapshots: SnapshotWriter | None = None
         self._snapshot_point = GENESIS
-        self._bytes_since_snapshot = 0
+        self.unsnapshotted_bytes = 0
+        """Bytes journaled since the last snapshot was begun: what a start replays, about."""
         self._begun = False
         """Whether the machine has begun the journal's epoch."""
 
@@ -220,8 +221,10 @@ class Durable(ABC, Generic[M, C, E]):
             origin=start.origin or replay.origin or first,
         )
         self._snapshots.last_bytes = start.snapshot_bytes
+        self._snapshots.last_seq = start.point.seq
+        self._snapshots.last_ns = start.snapshot_ns
         self._snapshot_point = start.point
-        self._bytes_since_snapshot = replay.journaled_bytes
+        self.unsnapshotted_bytes = replay.journaled_bytes
 
     # --- state ---------------------------------------------------------------------------------
 
@@ -253,6 +256,19 @@ class Durable(ABC, Generic[M, C, E]):
     def journal_bytes(self) -> int:
         """Bytes of the journal on disk, without room allocated ahead."""
         return self._journal.bytes if self._journal else 0
+
+    @property
+    def journal_segments(self) -> int:
+        """Files of the journal on disk."""
+        return self._journal.segments if self._journal else 0
+
+    @property
+    def last_snapshot(self) -> tuple[int, Nanos, int]:
+        """The newest whole snapshot: its last record, its time and its bytes; zeros for none."""
+        snapshots = self._snapshots
+        if snapshots is None:
+            return self.recovery.snapshot_seq, Nanos(0), 0
+        return snapshots.last_seq, snapshots.last_ns, snapshots.last_bytes
 
     def state_hash(self) -> str:
         """Return the machine's state hash, empty if no state could be recovered."""
@@ -382,7 +398,7 @@ class Durable(ABC, Generic[M, C, E]):
         before = self._journal.bytes
         self._journal.append(kind, at_ns=at_ns, parts=parts)
         self._journal.sync()
-        self._bytes_since_snapshot += max(0, self._journal.bytes - before)
+        self.unsnapshotted_bytes += max(0, self._journal.bytes - before)
 
     # --- snapshots -----------------------------------------------------------------------------
 
@@ -403,7 +419,7 @@ class Durable(ABC, Generic[M, C, E]):
         if snapshots.busy:
             self._finish_snapshot(wait=False)
         due = max(self._options.snapshot_bytes, snapshots.last_bytes)
-        if not snapshots.busy and self._bytes_since_snapshot >= due:
+        if not snapshots.busy and self.unsnapshotted_bytes >= due:
             self._begin_snapshot(at_ns)
             if not snapshots.busy:
                 self._finish_snapshot(wait=True)
@@ -429,7 +445,7 @@ class Durable(ABC, Generic[M, C, E]):
         assert self._snapshots is not None
         assert self._journal is not None
         assert machine is not None
-        self._bytes_since_snapshot = 0
+        self.unsnapshotted_bytes = 0
         self._snapshot_point = self._journal.point
         with _no_collection():
             state = machine.dump()

@@ -106,6 +106,7 @@ class Journal:
         self._allocated = tail.length
         self._commit_index = 0
         self._closed_bytes = 0
+        self._closed_segments = 0
         self._broken = ""
         self._closed = False
 
@@ -167,6 +168,7 @@ class Journal:
             journal._epoch = max(journal._epoch, epoch_min)
             holder = journal
             journal._closed_bytes = sum(disk.size(path) for path in paths[:-1])
+            journal._closed_segments = len(paths[:-1])
             journal._begin(reader.tail, mark=mark, at_ns=at_ns)
         except BaseException:
             holder.close()
@@ -204,6 +206,11 @@ class Journal:
     def bytes(self) -> int:
         """Bytes of the closed segments and of the records in the open segment."""
         return self._closed_bytes + self._offset
+
+    @property
+    def segments(self) -> int:
+        """Files of the journal, with the one that is written now."""
+        return self._closed_segments + (self._file is not None)
 
     @property
     def broken(self) -> str:
@@ -312,6 +319,7 @@ class Journal:
             except DiskError as error:
                 self._break("removal of a segment", error)
             self._closed_bytes -= size
+            self._closed_segments -= 1
             dropped += 1
         return dropped
 
@@ -434,6 +442,7 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._closed_bytes += self._allocated
+            self._closed_segments += 1
         self._file, self._offset, self._allocated = file, 0, allocated
 
     def _discard(self, path: Path) -> None:

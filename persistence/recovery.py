@@ -312,6 +312,8 @@ class Start(NamedTuple):
     refused: tuple[str, ...]
     origin: int
     """Checksum of the journal's first record, 0 if there is none or it is not known."""
+    snapshot_ns: Nanos = Nanos(0)
+    """When the snapshot was taken."""
 
 
 def load_newest(
@@ -343,7 +345,9 @@ def load_newest(
         except SnapshotInvalidError as error:
             refused.append(f"{path.name}: {error}")
             continue
-        return Start(snapshot.point, snapshot.bytes, tuple(refused), origin or snapshot.origin)
+        origin = origin or snapshot.origin
+        at_ns = Nanos(snapshot.at_ns)
+        return Start(snapshot.point, snapshot.bytes, tuple(refused), origin, at_ns)
     return Start(GENESIS, 0, tuple(refused), origin)
 
 

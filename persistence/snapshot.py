@@ -276,6 +276,10 @@ class SnapshotWriter:
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self.last_bytes = 0
+        self.last_seq = 0
+        """The last record of the newest snapshot that is whole, 0 for none."""
+        self.last_ns = Nanos(0)
+        """When that snapshot was taken."""
 
     @property
     def busy(self) -> bool:
@@ -297,6 +301,7 @@ class SnapshotWriter:
                     state=state,
                     origin=self._origin,
                 )
+                self.last_seq, self.last_ns = point.seq, at_ns
             except Exception as error:
                 self._error = error
 

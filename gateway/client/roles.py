@@ -45,6 +45,7 @@ from gateway.client.floor import FloorRequests
 from gateway.client.kept_scopes import KeptScopeRequests
 from gateway.client.session import Session
 from gateway.client.stops import StopRequests
+from gateway.client.system import SystemRequests
 from gateway.client.watching import WatchRequests
 from gateway.messages.account_bounds import AccountBounded, BoundAccount
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
@@ -90,6 +91,7 @@ class ControlSession(
     FloorRequests,
     KeptScopeRequests,
     StopRequests,
+    SystemRequests,
     WatchRequests,
 ):
     """A trader's, feed's or quant's session: markets, books and commands.

@@ -1,7 +1,7 @@
-"""What to do about an alert: the sections of docs/watching.md, as the console shows them.
+"""What to do about an alert or a shell in quarantine: sections of documents, as they are shown.
 
-Owns which section belongs to which kind of rule, and how the text is cut into parts. The text is
-the document's; the package has it as a link.
+Owns which section belongs to which kind of rule, and how the text is cut into parts. The texts are
+those of docs/watching.md and docs/operations.md; the package has both as links.
 """
 
 import re
@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-SOURCE: Final = Path(__file__).with_name("watching.md")
+WATCHING: Final = "watching.md"
+OPERATIONS: Final = "operations.md"
+QUARANTINE: Final = "Quarantine, and release"
 _HEADINGS: Final[dict[str, str]] = {
     "identical": "Identical bets",
     "syndicate": "Syndicates",
@@ -24,6 +26,9 @@ def heading_of(kind: str) -> str:
     return _HEADINGS.get(kind, kind.replace("_", " ").capitalize())
 
 
+_NUMBERED: Final = re.compile(r"\d+\. ")
+
+
 class Part(NamedTuple):
     """A piece of a section: its tag, and its text without marks."""
 
@@ -32,10 +37,11 @@ class Part(NamedTuple):
 
 
 @cache
-def sections() -> dict[str, tuple[Part, ...]]:
-    """Return the parts of each section, by its heading."""
+def sections(document: str = WATCHING) -> dict[str, tuple[Part, ...]]:
+    """Return the parts of each section of a document, by its heading."""
     found: dict[str, tuple[Part, ...]] = {}
-    for section in SOURCE.read_text(encoding="utf-8").split("\n## ")[1:]:
+    text = Path(__file__).with_name(document).read_text(encoding="utf-8")
+    for section in text.split("\n## ")[1:]:
         heading, _, body = section.partition("\n")
         found[heading.strip()] = tuple(_parts(body))
     return found
@@ -61,6 +67,8 @@ def _block(block: str) -> list[Part]:
     for line in block.split("\n"):
         if line.startswith("- "):
             items.append(("li", line[2:]))
+        elif _NUMBERED.match(line):
+            items.append(("p", line))
         elif line.strip() and items:
             tag, text = items[-1]
             items[-1] = tag, f"{text} {line.strip()}"

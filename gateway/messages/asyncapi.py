@@ -114,6 +114,7 @@ from gateway.messages.races import SettleRace
 from gateway.messages.referrals import AskReferrals, Referred
 from gateway.messages.scopes import AcceptanceScope, LimitScope, ResumeScope, Scoped, SuspendScope
 from gateway.messages.settlement_work import AskSettlementWork, SettlementList
+from gateway.messages.shells import AskShells, Shells
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
@@ -213,6 +214,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     ReleaseLimits: (LimitsKept, Error),
     AskLimits: (LimitsKept, Error),
     AskSettlementWork: (SettlementList, Error),
+    AskShells: (Shells, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

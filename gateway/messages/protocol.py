@@ -97,6 +97,7 @@ from gateway.messages.races import SettleRace
 from gateway.messages.referrals import AskReferrals, Referred
 from gateway.messages.scopes import AcceptanceScope, LimitScope, ResumeScope, Scoped, SuspendScope
 from gateway.messages.settlement_work import AskSettlementWork, SettlementList
+from gateway.messages.shells import AskShells, Shells
 from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
@@ -195,6 +196,7 @@ ClientMessage = (
     | ReleaseLimits
     | AskLimits
     | AskSettlementWork
+    | AskShells
     | FeedPush
     | FeedAttach
     | FeedRequestDone
@@ -262,6 +264,7 @@ ServerMessage = (
     | MarginsKept
     | LimitsKept
     | SettlementList
+    | Shells
     | FeedPushed
     | FeedAttached
     | FeedRequest

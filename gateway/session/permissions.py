@@ -82,6 +82,7 @@ from gateway.messages.races import SettleRace
 from gateway.messages.referrals import AskReferrals
 from gateway.messages.scopes import AcceptanceScope, LimitScope, ResumeScope, SuspendScope
 from gateway.messages.settlement_work import AskSettlementWork
+from gateway.messages.shells import AskShells
 from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.messages.watching import (
@@ -141,6 +142,7 @@ _FLOOR: Final = _ASSESS | {
     AskFeedStats,
     AskHouse,
     AskSettlementWork,
+    AskShells,
 }
 """What everyone on the trading floor reads."""
 _STOP: Final[frozenset[type]] = frozenset({SuspendAll, SuspendScope, StopTheHouse})

@@ -32,6 +32,7 @@ from gateway.messages.races import SettleRace
 from gateway.messages.referrals import AskReferrals
 from gateway.messages.scopes import ScopeRequest, SuspendScope
 from gateway.messages.settlement_work import AskSettlementWork
+from gateway.messages.shells import AskShells
 from gateway.messages.trader import AskBook, Reprice, ResumeAll, SuspendAll
 from gateway.messages.watching import WatchingRequest
 from gateway.net.odd_stops import OddStop, OddStopHouse, OddSuspendScope
@@ -86,6 +87,10 @@ def _kept_limits(services: Services, claims: Claims, request: KeptLimitsRequest)
 
 def _settlement_work(services: Services, _: Claims, request: AskSettlementWork) -> Work:
     return services.settlement_work.answer(request)
+
+
+def _shells(services: Services, _: Claims, request: AskShells) -> Work:
+    return services.shells.answer(request)
 
 
 def _approvals(services: Services, claims: Claims, request: ApprovalRequest) -> Work:
@@ -195,6 +200,7 @@ QUERIES: Final[dict[type, Query]] = {
     BoundAccount: _bound_account,
     AskPreview: _preview,
     AskSettlementWork: _settlement_work,
+    AskShells: _shells,
     AskAuditTrail: _audit_trail,
     **dict.fromkeys(get_args(WatchingRequest), _watching),
     AskReferrals: _referrals,

@@ -36,6 +36,7 @@ from gateway.services.price_fanout import Fanout
 from gateway.services.referrals import ReferralService
 from gateway.services.scopes import ScopeService
 from gateway.services.settlement_work import SettlementWork
+from gateway.services.shells import ShellService
 from gateway.services.watching import WatchingService
 from gateway.settings import GatewaySettings
 
@@ -114,6 +115,8 @@ class Services:
         Margins and skews that the desk keeps by scope.
     settlement_work : SettlementWork
         Lists what is to be settled.
+    shells : ShellService
+        How the shells are.
     approvals : ApprovalService
         Commands of the floor that may need a second person.
     trail : AuditTrailService
@@ -158,6 +161,7 @@ class Services:
         kept_limits: KeptLimitsService,
         margins: MarginService,
         settlement_work: SettlementWork,
+        shells: ShellService,
         approvals: ApprovalService,
         trail: AuditTrailService,
         floor_accounts: FloorAccounts,
@@ -187,6 +191,7 @@ class Services:
         self.kept_limits = kept_limits
         self.margins = margins
         self.settlement_work = settlement_work
+        self.shells = shells
         self.approvals = approvals
         self.trail = trail
         self.floor_accounts = floor_accounts

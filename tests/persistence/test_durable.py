@@ -10,11 +10,13 @@ from engine.common.commands import CreateMarket, Deposit, OpenMarket, SetOdds
 from engine.common.events import Refused
 from engine.common.reasons import Reason
 from engine.common.rows import BET, DECISION, FLAG_KNOWN, RESERVATION, RESERVED, SETTLEMENT
+from persistence.chain import segment_paths
 from persistence.disk import LocalDisk, LockHeldError
 from persistence.durable import DurableLedger, DurableMarkets, DurableState
 from persistence.frames import RECORD_BYTES_MAX
 from persistence.journal import JournalBrokenError, JournalOptions
 from persistence.records import BY_CHARS_MAX, PayloadError, bets_bytes
+from persistence.snapshot import snapshot_paths
 from tests.faults.faulty_disk import FaultyDisk
 from tests.persistence.command_sequences import (
     FOLDER,
@@ -206,3 +208,39 @@ def test_a_snapshot_leaves_the_garbage_collector_as_it_found_it(collecting: bool
         assert gc.isenabled() is collecting
     finally:
         gc.enable()
+
+
+def test_a_machine_says_what_its_journal_and_its_snapshots_take() -> None:
+    disk = FaultyDisk()
+    options = JournalOptions(
+        segment_bytes=64 << 10, allocate_bytes=4 << 10, snapshot_bytes=1 << 30, snapshot_aside=False
+    )
+
+    def opened(at_ns: int) -> DurableMarkets:
+        return DurableMarkets.open(FOLDER, disk=disk, at_ns=at_ns, options=options)
+
+    def fill(durable: DurableMarkets, *, segments: int, first: int) -> None:
+        while durable.journal_segments < segments:
+            durable.place(bets(*range(first, first + 200)), 5)
+            first += 200
+            assert durable.journal_segments == len(segment_paths(disk, FOLDER))
+
+    durable = opened(1)
+    MARKETS.run_step(durable, 0)
+    assert durable.last_snapshot == (0, 0, 0)
+    fill(durable, segments=3, first=1)
+    assert durable.snapshot(7)
+    (path,) = snapshot_paths(disk, FOLDER)
+    assert durable.last_snapshot == (durable.seq, 7, disk.size(path))
+    assert durable.unsnapshotted_bytes == 0
+    fill(durable, segments=5, first=10_001)
+    assert durable.last_snapshot[1] == 7
+    assert durable.unsnapshotted_bytes > 64 << 10
+    assert durable.snapshot(9)
+    assert durable.journal_segments == len(segment_paths(disk, FOLDER)) < 5
+    last, segments = durable.last_snapshot, durable.journal_segments
+    durable.close()
+    again = opened(20)
+    assert again.last_snapshot == last
+    assert last[1] == 9
+    assert again.journal_segments == segments

@@ -15,6 +15,11 @@ window.Overround = (() => {
   const odds = ({ value }) => oddsText(value);
   // A sum of what is known: "?" says that something is not.
   const known = ({ value, data }) => (value == null ? (data.unknown ? "?" : "") : money({ value }) + (data.unknown ? " ?" : ""));
+  const bytes = ({ value }) => {
+    if (value == null) return "";
+    const mib = value / 1048576;
+    return mib >= 1024 ? `${(mib / 1024).toFixed(1)} GiB` : mib >= 10 ? `${whole.format(mib)} MiB` : mib >= 0.1 ? `${mib.toFixed(1)} MiB` : `${whole.format(value / 1024)} KiB`;
+  };
   const percent = ({ value }) => (value == null ? "" : minus((value / 10).toFixed(1)));
   const clock = ({ value }) => {
     if (!value) return "";
@@ -254,5 +259,5 @@ window.Overround = (() => {
     event.stopPropagation();
     palette ? openPalette() : press(event.key);
   }, true);
-  return { start, cents, short, known, answered, asks: () => prompts, press, found, openPalette, money, count, odds, percent, clock, Odds, use, apply, columns };
+  return { start, cents, short, known, answered, asks: () => prompts, press, found, openPalette, money, count, bytes, odds, percent, clock, Odds, use, apply, columns };
 })();

@@ -15,8 +15,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 from gateway.console.keeper import ConsoleKeeper
 from gateway.session.tokens import Role
 from gateway.settings import ConsoleSettings
-from tests.gateway.bookmaker import Bookmaker
-from tests.gateway.price_gateway import KEY
+from tests.gateway.price_gateway import KEY, PriceGateway
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -47,7 +46,7 @@ def login_token(role: Role = Role.TRADER, *, sub: str = "anna") -> str:
 
 @asynccontextmanager
 async def open_console(
-    bookmaker: Bookmaker, folder: Path, **settings: int
+    system: PriceGateway, folder: Path, **settings: int
 ) -> AsyncIterator[ConsoleKeeper]:
     """Keep a console process that follows a gateway."""
     lines: list[str] = []
@@ -56,7 +55,7 @@ async def open_console(
         key=KEY,
         expires_s=YEAR_S,
         data_dir=folder,
-        control=lambda: [f"ws://127.0.0.1:{bookmaker.ports['control']}"],
+        control=lambda: [f"ws://127.0.0.1:{system.ports['control']}"],
         say=lines.append,
     )
     await keeper.start()

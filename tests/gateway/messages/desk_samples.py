@@ -35,6 +35,7 @@ from gateway.messages.kept_limits import (
 from gateway.messages.margins import AskMargins, KeepMargin, KeptMargin, MarginsKept, ReleaseMargin
 from gateway.messages.scopes import MarketScope
 from gateway.messages.settlement_work import AskSettlementWork, SettlementLine, SettlementList
+from gateway.messages.shells import AskShells, Reconciliation, ShellLine, Shells
 
 CANCEL = CancelMarket(market_no=42, why="wrong match")
 CANCELLED = MarketCancelled(
@@ -89,6 +90,7 @@ DESK_REQUESTS = (
     ReleaseLimits(id=43, scope=MarketScope(market=42)),
     AskLimits(id=44, skip=100),
     AskSettlementWork(id=45, conflicts=True, after=42, limit=50),
+    AskShells(id=46),
     ProposeCommands(id=31, commands=(CANCEL,), why="another match was shown"),
     DecideProposal(id=32, proposal=3, approve=True, why="seen"),
     WithdrawProposal(id=33, proposal=3),
@@ -138,6 +140,40 @@ DESK_ANSWERS = (
         ),
         total=1,
         markets=400,
+    ),
+    Shells(
+        id=46,
+        shells=(
+            ShellLine(
+                name="market-00003",
+                kind="market",
+                state="quarantined",
+                why="shells/market-00003/00000000000000000001.log: offset 4711: wrong checksum",
+                folder="overround-data/shells/market-00003",
+                pid=4_242,
+                restarts=2,
+                outage_ms=180,
+                markets=12,
+                bets=1_200,
+                seq=380,
+                journal_bytes=1_234_567,
+                journal_segments=2,
+                unsnapshotted_bytes=234_567,
+                snapshot_seq=300,
+                snapshot_ms=1_769_860_800_000,
+                snapshot_bytes=650_000,
+                recovered_bets=200,
+                recovery_ms=210,
+            ),
+        ),
+        states={"quarantined": 1, "serving": 23},
+        reconciliation=Reconciliation(
+            settled=900,
+            resolved=1,
+            compared=4_000,
+            differences=("bet 9: stands in its account, not accepted by any market",),
+            differences_found=1,
+        ),
     ),
     SettlementList(
         id=45,
