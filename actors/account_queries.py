@@ -8,19 +8,30 @@ from actors.messages import (
     AccountTotalsQuery,
     AccountViewQuery,
     BalanceQuery,
+    ExposedQuery,
     HistoryQuery,
     HouseQuery,
     OpenBetsQuery,
     StatusQuery,
 )
-from engine.common.account_views import AccountTotals, AccountView
+from engine.common.account_views import AccountTotals, AccountView, ExposedAccounts
 from engine.common.house import HouseStop
 from engine.common.ids import AccountNo, BetId
 from engine.common.units import Nanos
 from engine.common.views import Balance, Slip, SlipPage
 from engine.ledger.ledger import LedgerMachine
 
-Answer = Slip | Balance | list[Slip] | SlipPage | AccountView | AccountTotals | HouseStop | None
+Answer = (
+    Slip
+    | Balance
+    | list[Slip]
+    | SlipPage
+    | AccountView
+    | AccountTotals
+    | ExposedAccounts
+    | HouseStop
+    | None
+)
 
 
 def answer_query(machine: LedgerMachine, query: AccountQuery) -> tuple[Answer, bool]:
@@ -31,6 +42,8 @@ def answer_query(machine: LedgerMachine, query: AccountQuery) -> tuple[Answer, b
     answer: Answer
     if isinstance(query, HouseQuery):
         return machine.house_stop, True
+    if isinstance(query, ExposedQuery):
+        return machine.floor.exposed(query.limit), False
     account_no = AccountNo(query.account_no)
     match query:
         case StatusQuery():

@@ -140,6 +140,12 @@ class AccountTotalsQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="
     before_bet_id: int = 0
 
 
+class ExposedQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="exposed"):
+    """Query the accounts on which the house can lose most; the answer is ExposedAccounts."""
+
+    limit: int
+
+
 AccountQuery = (
     StatusQuery
     | BalanceQuery
@@ -148,6 +154,7 @@ AccountQuery = (
     | AccountViewQuery
     | AccountTotalsQuery
     | HouseQuery
+    | ExposedQuery
 )
 
 

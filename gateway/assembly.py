@@ -23,6 +23,7 @@ from gateway.services.control import ControlService
 from gateway.services.derived_markets import DerivedMarkets
 from gateway.services.desk import DeskClient
 from gateway.services.each_way import EachWayService
+from gateway.services.exposed_accounts import ExposedAccountService
 from gateway.services.fixture_control import FixtureService
 from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
@@ -68,6 +69,7 @@ def make_services(
     )
     waiting = WaitingStops(routes=routes, settings=settings)
     margins = MarginService(desk=desk, routes=routes)
+    timeout_s, catalogue = settings.control_timeout_ms / 1_000, fixtures.catalogue
     return Services(
         settings=settings,
         counters=counters,
@@ -78,14 +80,12 @@ def make_services(
         builders=BuilderService(derived, a_minute=settings.builders_a_minute),
         each_way=EachWayService(derived),
         control=control,
-        books=BookService(routes=routes, timeout_s=settings.control_timeout_ms / 1_000),
+        books=BookService(routes=routes, timeout_s=timeout_s),
         offers=OfferService(routes=routes, settings=settings),
         account_bounds=AccountBoundService(routes=routes, settings=settings),
         house=HouseService(routes=routes, settings=settings, kept=kept, waiting=waiting),
-        referrals=ReferralService(routes=routes, timeout_s=settings.control_timeout_ms / 1_000),
-        scopes=ScopeService(
-            routes=routes, catalogue=fixtures.catalogue, fanout=fanout, control=control
-        ),
+        referrals=ReferralService(routes=routes, timeout_s=timeout_s),
+        scopes=ScopeService(routes=routes, catalogue=catalogue, fanout=fanout, control=control),
         floor_accounts=FloorAccounts(routes=routes, settings=settings, waiting=waiting),
         bet_lookup=BetLookup(routes=routes, accounts=accounts, fanout=fanout, settings=settings),
         watching=WatchingService(desk=desk),
@@ -94,9 +94,10 @@ def make_services(
         kept_limits=KeptLimitsService(desk=desk, routes=routes, limits=limits),
         margins=margins,
         settlement_work=SettlementWork(
-            desk=desk, routes=routes, catalogue=fixtures.catalogue, fanout=fanout
+            desk=desk, routes=routes, catalogue=catalogue, fanout=fanout
         ),
         shells=shells,
+        exposed_accounts=ExposedAccountService(routes=routes, timeout_s=timeout_s),
         approvals=ApprovalService(control=control, desk=desk, settings=desk_settings),
         trail=AuditTrailService(desk=desk, counters=counters, gateway=name),
         feeds=feeds,
@@ -110,6 +111,6 @@ def make_services(
             margins=margins,
             desk=desk,
             supervisor=lambda: suspected.supervisor,
-            timeout_s=settings.control_timeout_ms / 1_000,
+            timeout_s=timeout_s,
         ),
     )

@@ -6,8 +6,8 @@ Owns the shapes. A view never refers back to the machine that made it.
 from msgspec import Struct
 
 from engine.common.account_changes import AccountChange
-from engine.common.ids import BetId
-from engine.common.units import Minor
+from engine.common.ids import AccountNo, BetId
+from engine.common.units import Minor, base_minor_up
 from engine.common.views import Balance
 
 
@@ -45,3 +45,37 @@ class AccountTotals(Struct, frozen=True, kw_only=True):
     pending: int
     refused: int
     before_bet_id: BetId
+
+
+class ExposedAccount(Struct, frozen=True, kw_only=True, gc=False):
+    """What an account's open bets can pay, and what they staked, in its currency.
+
+    `open_payout_minor` is the most that they can pay if all of them win together.
+    """
+
+    account_no: AccountNo
+    currency: str
+    rate_micro: int
+    open_payout_minor: Minor
+    staked_minor: Minor
+    blocked: bool
+    factor_milli: int
+    open_payout_bound_minor: Minor | None
+    """The bound of the open payout that is in force, None for none."""
+
+    @property
+    def at_risk_minor(self) -> int:
+        """The most that the house can lose on it, in base currency, rounded up."""
+        return base_minor_up(self.open_payout_minor - self.staked_minor, self.rate_micro)
+
+
+class ExposedAccounts(Struct, frozen=True, kw_only=True):
+    """A shard's accounts on which the house can lose most, those first; `open` have open bets.
+
+    `open_payout_minor` and `staked_minor` add up all of these, in base currency, rounded up.
+    """
+
+    accounts: tuple[ExposedAccount, ...] = ()
+    open: int = 0
+    open_payout_minor: Minor = Minor(0)
+    staked_minor: Minor = Minor(0)

@@ -9,11 +9,23 @@ from typing import Any, Final
 import numpy as np
 
 from engine.common.account_changes import FACTOR_MILLI_ONE
-from engine.common.account_views import AccountTotals, AccountView
+from engine.common.account_views import (
+    AccountTotals,
+    AccountView,
+    ExposedAccount,
+    ExposedAccounts,
+)
 from engine.common.bet_lines import BET_LINE
 from engine.common.ids import AccountNo, BetId
 from engine.common.rows import Rows, SlipKind, SlipState
-from engine.common.units import BETS_MAX, Minor, Nanos, base_amount_minor_max_up, payout_minor
+from engine.common.units import (
+    BETS_MAX,
+    Minor,
+    Nanos,
+    base_amount_minor_max_up,
+    base_minor_up,
+    payout_minor,
+)
 from engine.ledger import slip_chains_nb as chain
 from engine.ledger.slip_nb import NO_BOUND
 from engine.ledger.slip_pages import HISTORY_STEPS_MAX, bet_before, chain_begin
@@ -43,20 +55,69 @@ class AccountReads:
             return None
         slot = tables.account_slot(account_no)
         row = tables.accounts[slot]
-        rate_micro = int(tables.rates_micro[int(row["currency"])])
-        own_minor = int(row["open_payout_minor_max"])
-        bound_minor = int(tables.payouts_max[int(row["currency"])])
-        if own_minor:
-            bound_minor = base_amount_minor_max_up(own_minor, rate_micro)
         return AccountView(
             balance=money,
-            rate_micro=rate_micro,
+            rate_micro=int(tables.rates_micro[int(row["currency"])]),
             blocked=bool(row["blocked"]),
             factor_milli=int(row["factor_milli"]) or FACTOR_MILLI_ONE,
-            open_payout_minor_max=Minor(own_minor),
+            open_payout_minor_max=Minor(int(row["open_payout_minor_max"])),
             house_open_payout_minor_max=tables.open_payout_minor_max,
-            open_payout_bound_minor=None if bound_minor >= NO_BOUND else Minor(bound_minor),
+            open_payout_bound_minor=self._bound_minor(row),
             changes=tables.changes.of(slot),
+        )
+
+    def _bound_minor(self, row: Any) -> Minor | None:
+        """Return the bound of an account's open payout in its currency, None for none."""
+        tables, currency = self._tables, int(row["currency"])
+        own_minor = int(row["open_payout_minor_max"])
+        if own_minor:
+            return Minor(base_amount_minor_max_up(own_minor, int(tables.rates_micro[currency])))
+        bound_minor = int(tables.payouts_max[currency])
+        return None if bound_minor >= NO_BOUND else Minor(bound_minor)
+
+    def exposed(self, limit: int) -> ExposedAccounts:
+        """Return the accounts on which the house can lose most, at most `limit`, and the sums.
+
+        That is what open bets can pay if all of them win, less what they staked. One look at all
+        accounts of the shard, in some 10 ms for a million.
+        """
+        tables = self._tables
+        accounts = tables.accounts[: tables.accounts_len]
+        rows = accounts[np.flatnonzero(accounts["open_payout_minor"])]
+        rates_micro = tables.rates_micro[rows["currency"]]
+        staked_minor = rows["pending_minor"] + rows["at_stake_minor"]
+        # Floats only choose; what is shown, and its order, is exact.
+        weights = (rows["open_payout_minor"] - staked_minor) * rates_micro.astype(np.float64)
+        chosen = np.arange(len(rows))
+        if len(rows) > limit:
+            chosen = np.argpartition(-weights, limit - 1)[:limit]
+        found = [self._exposed(rows[at]) for at in chosen.tolist()]
+        found.sort(key=lambda one: (-one.at_risk_minor, one.account_no))
+        payout_minor = stake_minor = 0
+        for currency, rate_micro in enumerate(
+            tables.rates_micro[: len(tables.currencies)].tolist()
+        ):
+            own = rows["currency"] == currency
+            payout_minor += base_minor_up(sum(rows["open_payout_minor"][own].tolist()), rate_micro)
+            stake_minor += base_minor_up(sum(staked_minor[own].tolist()), rate_micro)
+        return ExposedAccounts(
+            accounts=tuple(found),
+            open=len(rows),
+            open_payout_minor=Minor(payout_minor),
+            staked_minor=Minor(stake_minor),
+        )
+
+    def _exposed(self, row: Any) -> ExposedAccount:
+        tables, currency = self._tables, int(row["currency"])
+        return ExposedAccount(
+            account_no=AccountNo(int(row["account_no"])),
+            currency=tables.currencies[currency],
+            rate_micro=int(tables.rates_micro[currency]),
+            open_payout_minor=Minor(int(row["open_payout_minor"])),
+            staked_minor=Minor(int(row["pending_minor"]) + int(row["at_stake_minor"])),
+            blocked=bool(row["blocked"]),
+            factor_milli=int(row["factor_milli"]) or FACTOR_MILLI_ONE,
+            open_payout_bound_minor=self._bound_minor(row),
         )
 
     def totals(

@@ -32,6 +32,7 @@ from gateway.messages.bet_stream import (
     WatchBets,
     WatchingBets,
 )
+from gateway.messages.exposed_accounts import AskExposedAccounts, ExposedAccounts
 
 _NO_BET = BetId(0)
 _ALL_TIME = Nanos(0)
@@ -50,6 +51,10 @@ class FloorRequests(Session):
             No such account, or its shard did not answer.
         """
         return await self._request(AskAccount, AccountInfo, account=account, since_ns=since_ns)
+
+    async def exposed_accounts(self, *, limit: int = 100) -> ExposedAccounts:
+        """Return the accounts on which the house can lose most, at most 200, with the sums."""
+        return await self._request(AskExposedAccounts, ExposedAccounts, limit=limit)
 
     async def block_account(
         self, account: AccountNo, *, blocked: bool = True, why: str = ""

@@ -80,6 +80,8 @@ class Counted(NamedTuple):
     stake_minor: int
     worst_minor: int
     expected_minor: int | None
+    unread: bool
+    """Whether its book has not arrived: its bets and its worst case are not known."""
 
 
 @dataclass(slots=True)
@@ -173,6 +175,7 @@ class Line:
             stake_minor=self.stake_minor,
             worst_minor=self.worst_minor,
             expected_minor=self.expected_minor,
+            unread=self.book is None,
         )
 
 
@@ -207,6 +210,8 @@ class FixtureView:
     known_minor: int = 0
     unknown: int = 0
     """Expected profit of those whose odds tell it, and how many do not."""
+    unread: int = 0
+    """Of these, how many books have not arrived: they count as 0 in the sums."""
     _shown: dict[str, int] = field(default_factory=dict)
     _statuses: dict[str, int] = field(default_factory=dict)
     _pace: deque[tuple[int, int]] = field(default_factory=lambda: deque([(0, 0)]))
@@ -247,6 +252,7 @@ class FixtureView:
         self.running_bets += sign * one.bets
         self.running_stake_minor += sign * one.stake_minor
         self.worst_minor += sign * one.worst_minor
+        self.unread += sign * one.unread
         if one.expected_minor is None:
             self.unknown += sign
         else:

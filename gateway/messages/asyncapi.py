@@ -66,6 +66,7 @@ from gateway.messages.books import AskBooks, Books
 from gateway.messages.builders import BuildBet, Builder
 from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.each_way import AskEachWay, EachWay
+from gateway.messages.exposed_accounts import AskExposedAccounts, ExposedAccounts
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
     AskFeedFacts,
@@ -215,6 +216,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     AskLimits: (LimitsKept, Error),
     AskSettlementWork: (SettlementList, Error),
     AskShells: (Shells, Error),
+    AskExposedAccounts: (ExposedAccounts, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),

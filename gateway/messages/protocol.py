@@ -50,6 +50,7 @@ from gateway.messages.books import AskBooks, Books
 from gateway.messages.builders import BuildBet, Builder
 from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.each_way import AskEachWay, EachWay
+from gateway.messages.exposed_accounts import AskExposedAccounts, ExposedAccounts
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
     AskFeedFacts,
@@ -197,6 +198,7 @@ ClientMessage = (
     | AskLimits
     | AskSettlementWork
     | AskShells
+    | AskExposedAccounts
     | FeedPush
     | FeedAttach
     | FeedRequestDone
@@ -265,6 +267,7 @@ ServerMessage = (
     | LimitsKept
     | SettlementList
     | Shells
+    | ExposedAccounts
     | FeedPushed
     | FeedAttached
     | FeedRequest

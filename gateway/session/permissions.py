@@ -63,6 +63,7 @@ from gateway.messages.books import AskBooks
 from gateway.messages.builders import BuildBet
 from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
+from gateway.messages.exposed_accounts import AskExposedAccounts
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.fixtures import (
@@ -159,6 +160,7 @@ _OVERSEE: Final[frozenset[type]] = frozenset(
         AskLimits,
         AskPreview,
         AskReferrals,
+        AskExposedAccounts,
         ListProposals,
     }
 )

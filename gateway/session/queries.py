@@ -20,6 +20,7 @@ from gateway.messages.books import AskBooks
 from gateway.messages.builders import BuildBet
 from gateway.messages.corrections import AskPreview
 from gateway.messages.each_way import AskEachWay
+from gateway.messages.exposed_accounts import AskExposedAccounts
 from gateway.messages.exposure import AskExposure
 from gateway.messages.fixtures import FixtureChangeRequest, FixtureQuestion
 from gateway.messages.house import HouseRequest, StopTheHouse
@@ -91,6 +92,10 @@ def _settlement_work(services: Services, _: Claims, request: AskSettlementWork) 
 
 def _shells(services: Services, _: Claims, request: AskShells) -> Work:
     return services.shells.answer(request)
+
+
+def _exposed_accounts(services: Services, _: Claims, request: AskExposedAccounts) -> Work:
+    return services.exposed_accounts.answer(request)
 
 
 def _approvals(services: Services, claims: Claims, request: ApprovalRequest) -> Work:
@@ -201,6 +206,7 @@ QUERIES: Final[dict[type, Query]] = {
     AskPreview: _preview,
     AskSettlementWork: _settlement_work,
     AskShells: _shells,
+    AskExposedAccounts: _exposed_accounts,
     AskAuditTrail: _audit_trail,
     **dict.fromkeys(get_args(WatchingRequest), _watching),
     AskReferrals: _referrals,

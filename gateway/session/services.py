@@ -25,6 +25,7 @@ from gateway.services.books import BookService
 from gateway.services.builders import BuilderService
 from gateway.services.control import ControlService
 from gateway.services.each_way import EachWayService
+from gateway.services.exposed_accounts import ExposedAccountService
 from gateway.services.fixture_control import FixtureService
 from gateway.services.floor_accounts import FloorAccounts
 from gateway.services.house import HouseService
@@ -115,6 +116,8 @@ class Services:
         Margins and skews that the desk keeps by scope.
     settlement_work : SettlementWork
         Lists what is to be settled.
+    exposed_accounts : ExposedAccountService
+        Accounts on which the house can lose most.
     shells : ShellService
         How the shells are.
     approvals : ApprovalService
@@ -162,6 +165,7 @@ class Services:
         margins: MarginService,
         settlement_work: SettlementWork,
         shells: ShellService,
+        exposed_accounts: ExposedAccountService,
         approvals: ApprovalService,
         trail: AuditTrailService,
         floor_accounts: FloorAccounts,
@@ -192,6 +196,7 @@ class Services:
         self.margins = margins
         self.settlement_work = settlement_work
         self.shells = shells
+        self.exposed_accounts = exposed_accounts
         self.approvals = approvals
         self.trail = trail
         self.floor_accounts = floor_accounts

@@ -60,6 +60,13 @@ def expected_text(known_minor: int | None, *, of: int, unknown: int) -> str:
     return money_text(known_minor) + (f" of {of - unknown} markets" if unknown else "")
 
 
+def worst_text(worst_minor: int, *, unread: int) -> str:
+    """Return a sum of worst cases; a loss is at least that where books have not arrived."""
+    if not unread:
+        return money_text(worst_minor)
+    return f"at least {money_text(worst_minor)} ({unread:,} books unknown)"
+
+
 def tone(value: int) -> str:
     """Return the class that an amount's text has."""
     return "neg" if value < 0 else ""

@@ -5,6 +5,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from engine.common.commands import Deposit, OpenAccount, SetRate
 from engine.common.ids import AccountNo
 from engine.common.payout_bounds import SetAccountBound, SetPayoutBound
 from engine.common.rows import BetResult, Rows, SlipKind, SlipState
@@ -160,3 +161,55 @@ def test_an_account_is_shown_with_the_bound_in_force() -> None:
     view = ledger.floor.account(AccountNo(7))
     assert (view.open_payout_minor_max, view.open_payout_bound_minor) == (900, 900)
     assert (view.balance.available_minor, view.blocked, view.rate_micro) == (1_000, False, 10**6)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_the_most_exposed_accounts_are_those_of_a_look_at_each(
+    played: LedgerMachine, limit: int
+) -> None:
+    views = [played.floor.account(AccountNo(number)) for number in ACCOUNTS]
+    money = {view.balance.account_no: view.balance for view in views if view is not None}
+    rates = {view.balance.account_no: view.rate_micro for view in views if view is not None}
+    risks = []
+    payout_minor: dict[int, int] = {}
+    stake_minor: dict[int, int] = {}
+    for number, held in money.items():
+        staked = held.pending_minor + held.at_stake_minor
+        # Rounded up as a whole, by fractions: a unit of the currency is worth rate / 1,000,000.
+        risk = -(-(held.open_payout_minor - staked) * rates[number] // 1_000_000)
+        if held.open_payout_minor:
+            risks.append((-risk, number))
+            rate = rates[number]
+            payout_minor[rate] = payout_minor.get(rate, 0) + held.open_payout_minor
+            stake_minor[rate] = stake_minor.get(rate, 0) + staked
+    assert len(risks) > 2
+    found = played.floor.exposed(limit)
+    expected = sorted(risks)[:limit]
+    assert [(-one.at_risk_minor, one.account_no) for one in found.accounts] == expected
+    assert found.open == len(risks)
+    for sums, answered in (
+        (payout_minor, found.open_payout_minor),
+        (stake_minor, found.staked_minor),
+    ):
+        assert answered == sum(-(-total * rate // 1_000_000) for rate, total in sums.items())
+
+
+def test_exposure_is_compared_in_base_currency_and_says_the_bound_in_force() -> None:
+    """100 at 2.500 in euros: 150 at risk; in a currency of 0.8 it is 120."""
+    ledger = funded()
+    ledger.apply(SetRate(currency="CHF", rate_micro=800_000), 1)
+    ledger.apply(OpenAccount(account_no=9, currency="CHF"), 1)
+    ledger.apply(Deposit(account_no=9, amount_minor=1_000, ref="d"), 1)
+    ledger.apply(SetPayoutBound(open_payout_minor_max=800), 2)
+    assert ledger.floor.exposed(5).accounts == ()
+    reserve(ledger, reservation("a"), reservation("b", account_no=9))
+    resolve(ledger, verdict(bet(1)))
+    found = ledger.floor.exposed(5)
+    assert [
+        (one.account_no, one.currency, one.at_risk_minor, one.open_payout_minor, one.staked_minor)
+        for one in found.accounts
+    ] == [(7, "EUR", 150, 250, 100), (9, "CHF", 120, 250, 100)]
+    assert [one.open_payout_bound_minor for one in found.accounts] == [800, 1_000]
+    assert (found.open, found.open_payout_minor, found.staked_minor) == (2, 450, 180)
+    settle(ledger, settlement(bet(1), 0))
+    assert [one.account_no for one in ledger.floor.exposed(5).accounts] == [9]

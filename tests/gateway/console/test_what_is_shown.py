@@ -21,6 +21,7 @@ from gateway.console.pages.floor_rows import SOON_S, STATE_NAMES, state_text
 from gateway.console.pages.forms import FormError, fields_of, minor_of, read, text_of, values_of
 from gateway.console.pages.kept import margin_text
 from gateway.console.pages.margins import METHODS, SKEWS, margin_of
+from gateway.console.pages.parts import worst_text
 from gateway.console.pages.rules import rule_of
 from gateway.console.pages.settlement import feeds_text
 from gateway.messages.fixtures import FixtureLine
@@ -251,3 +252,10 @@ def test_a_conflict_says_what_each_feed_states_of_the_outcomes_that_differ() -> 
         "uof \u2713 wins, lsports \u2715 loses, exchange \u2713 wins, half void, other cancelled"
     )
     assert feeds_text(line, 1) == ""
+
+
+def test_a_sum_of_worst_cases_says_how_many_books_it_does_not_know() -> None:
+    view = fixture()
+    assert (view.running, view.unread) == (1, 1)
+    assert worst_text(-12_300, unread=0) == "\u2212123"
+    assert worst_text(-12_300, unread=view.unread) == "at least \u2212123 (1 books unknown)"

@@ -21,8 +21,10 @@ from gateway.messages.bet_lookup import (
 )
 from gateway.messages.bet_stream import BetSeen, WatchBets, WatchingBets
 from gateway.messages.bettor import FreeBet, SlipView
+from gateway.messages.exposed_accounts import AskExposedAccounts, ExposedAccounts, ExposedLine
 
 FLOOR_REQUESTS = (
+    AskExposedAccounts(id=48, limit=50),
     WatchBets(
         id=46,
         stake_minor_min=100_000,
@@ -56,6 +58,25 @@ _LINE = BetLine(
     ref="b-17",
 )
 FLOOR_ANSWERS = (
+    ExposedAccounts(
+        id=48,
+        accounts=(
+            ExposedLine(
+                account=7,
+                currency="USD",
+                at_risk_minor=1_840_000,
+                open_payout_minor=2_500_000,
+                staked_minor=500_000,
+                rate_micro=920_000,
+                factor_milli=250,
+                open_payout_bound_minor=5_000_000,
+            ),
+        ),
+        open=321,
+        open_payout_minor=9_000_000,
+        staked_minor=3_000_000,
+        missing=("account-001",),
+    ),
     WatchingBets(id=46, on=True),
     BetSeen(bets=(_LINE,), missed=12),
     AccountInfo(

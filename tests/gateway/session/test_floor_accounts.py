@@ -13,7 +13,14 @@ from gateway.session.tokens import Role
 from persistence.chain import ChainReader
 from persistence.disk import LocalDisk
 from persistence.records import Kind, decode_ledger_control
-from tests.gateway.bookmaker import BALANCE_MINOR, Bookmaker, bettor, head_trader, trader
+from tests.gateway.bookmaker import (
+    BALANCE_MINOR,
+    SHARDS,
+    Bookmaker,
+    bettor,
+    head_trader,
+    trader,
+)
 
 BET = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
 LOST, WON = OutcomeResult(won=False), OutcomeResult(won=True)
@@ -140,3 +147,34 @@ async def test_who_may_not_block_and_what_cannot_be_shown_is_refused(
             assert denied.value.reason is Reason.NOT_PERMITTED
             with pytest.raises(RefusedError):
                 await floor.set_account_factor(7, factor_milli=500)
+
+
+async def test_the_floor_sees_on_which_accounts_the_house_can_lose_most(
+    bookmaker: Bookmaker,
+) -> None:
+    async with (
+        trader(bookmaker) as control,
+        bettor(bookmaker) as one,
+        bettor(bookmaker, account=8) as other,
+        trader(bookmaker, role=Role.VIEWER) as viewer,
+    ):
+        await one.place(ref="a", **BET)
+        await other.place(ref="a", **BET | {"stake_minor": 900})
+        found = await control.exposed_accounts()
+        assert [(line.account, line.at_risk_minor) for line in found.accounts] == [
+            (8, 1_350), (7, 750),
+        ]  # fmt: skip
+        assert (found.open, found.open_payout_minor, found.staked_minor) == (2, 3_500, 1_400)
+        assert found.missing == ()
+        assert len((await control.exposed_accounts(limit=1)).accounts) == 1
+        with pytest.raises(RefusedError) as refused:
+            await viewer.exposed_accounts()
+        assert refused.value.reason is Reason.NOT_PERMITTED
+        name = account_shell_name(8 % SHARDS)
+        bookmaker.kill_shell(name)
+        while not found.missing:  # the answer before serves for a second
+            found = await control.exposed_accounts()
+        assert found.missing == (name,)
+        assert [line.account for line in found.accounts] == [7]
+        assert found.open == 1
+        bookmaker.start_shell(name)
