@@ -33,6 +33,7 @@ def add(commands: "Commands") -> None:
     """Add the command."""
     parser = add_command(commands, "demo", "trade a World Cup match from kick-off to closed books")
     _add_options(parser.add_argument)
+    _add_whereabouts(parser.add_argument)
     parser.set_defaults(run=run)
 
 
@@ -94,6 +95,10 @@ def _add_options(add: Callable[..., object]) -> None:
         dest="until_minute",
         help="stop at this minute as Ctrl-C would; --resume plays on",
     )
+
+
+def _add_whereabouts(add: Callable[..., object]) -> None:
+    """Add where the run is, how it is shown, and who settles it."""
     add(
         "--base-port",
         type=whole(0, 65_533),
@@ -103,6 +108,12 @@ def _add_options(add: Callable[..., object]) -> None:
     )
     add("--data-dir", type=Path, metavar="DIR", help="folder of the runs (default: the settings')")
     add("--no-console", action="store_false", dest="console", help="serve no traders' console")
+    add(
+        "--settle-by-hand",
+        action="store_true",
+        help="leave the results of the main match to the console: its markets close at full time, "
+        "and the books when each has a result",
+    )
     add("--resume", action="store_true", help="take up the newest run where its disk left it")
     add("--plain", action="store_true", help="plain lines, also in a terminal")
 
@@ -134,6 +145,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         resume=args.resume,
         plain=args.plain,
         console=args.console,
+        settle_by_hand=args.settle_by_hand,
     )
     try:
         return uvloop.run(play(options, config, args.signals))

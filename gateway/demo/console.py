@@ -13,9 +13,18 @@ from gateway.console.keeper import ConsoleMissingError, check_installed, console
 
 @asynccontextmanager
 async def open_console(
-    system: System, config: Config, *, token: str, wanted: bool, log: Callable[[str], None]
+    system: System,
+    config: Config,
+    *,
+    token: str,
+    second: str,
+    wanted: bool,
+    log: Callable[[str], None],
 ) -> AsyncIterator[None]:
-    """Serve the console meanwhile, where it is wanted and its package is installed."""
+    """Serve the console meanwhile, where it is wanted and its package is installed.
+
+    The token `second` is a settler's, who approves what the first person proposes.
+    """
     if not wanted:
         yield
         return
@@ -29,6 +38,7 @@ async def open_console(
     await keeper.start()
     # A browser does not send this part of an address, and the token is of this run only.
     log(f"console {keeper.url}/login#token={token}")
+    log(f"second person, to approve: {keeper.url}/login#token={second}")
     try:
         yield
     finally:

@@ -228,6 +228,7 @@ class Demo:
             self._system,
             self._config,
             token=RunTokens(self._config, sub="floor").of(Role.HEAD_TRADER),
+            second=RunTokens(self._config, sub="second").of(Role.SETTLER),
             wanted=self._options.console,
             log=self._show.log,
         )
@@ -413,6 +414,8 @@ class Demo:
         self._show.scene.phase = "full time"
         if self._kill is not None:
             await self._kill
+        if self._options.settle_by_hand:
+            await self._leave_results()
         self._show.log(
             f"full time: {match.home} {match.full_time} {match.away}; every market settles"
         )
@@ -449,6 +452,15 @@ class Demo:
         for line in self._report(books, balances):
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         return 0 if books.sound else EXIT_FAILED
+
+    async def _leave_results(self) -> None:
+        """Wait until somebody has settled every market of the main match, however long."""
+        self._show.log(
+            "full time: the results are yours; settle every market of the match at the console"
+        )
+        while self._traders.leave_results():
+            self._show.refresh(self._system, self._traders, self._bettors)
+            await asyncio.sleep(POLL_S)
 
     def _report(self, books: ClosedBooks, balances: dict[int, Minor]) -> list[str]:
         """Return what is printed at the end."""

@@ -21,7 +21,8 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
 
     `beside` is how many matches are played beside the main one, `slips` the share of the bettors
     that place slips of several legs. `markets_per_actor` is 0 for as many as make `PROCESSES` at
-    most. With `console` the traders' console is served, where its package is installed.
+    most. With `console` the traders' console is served, where its package is installed. With
+    `settle_by_hand` the main match's results are left to whoever sits at it.
     """
 
     match: str
@@ -39,3 +40,4 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
     resume: bool
     plain: bool
     console: bool
+    settle_by_hand: bool

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from engine.common.commands import MarketCommand
+from engine.common.commands import CloseMarket, MarketCommand
 from engine.common.events import MarketEvent, OddsSet, Refused
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
@@ -160,6 +160,19 @@ class Trader:
         state = self._state = self.match.regular_state_at(self.match.regular_s)
         left = [image for image in self.prices if image.status not in _NO_TRADE]
         self._command(self.trader.settle(state, left))
+        return left
+
+    def close_step(self) -> list[PriceImage]:
+        """Close every market that still takes bets; return those that have no result yet."""
+        self._state = self.match.regular_state_at(self.match.regular_s)
+        left = [image for image in self.prices if image.status not in _NO_TRADE]
+        self._command(
+            [
+                CloseMarket(market_no=image.market_no)
+                for image in left
+                if image.status is not Status.CLOSED
+            ]
+        )
         return left
 
     def ask_books(self) -> None:

@@ -89,6 +89,11 @@ class Traders:
             else:
                 trader.step(fixture.played_s(main_s), reprice=reprice)
 
+    def leave_results(self) -> int:
+        """Close the main match's markets; return how many wait for somebody to settle them."""
+        self._states.note(self.main.match.match, FixtureState.ENDED)
+        return len(self.main.close_step())
+
     async def settle(self, *, deadline_s: float) -> list[str]:
         """Close and settle all markets; return those that are not settled in time."""
         for fixture in (*(one.match.match for one in self._fixtures), *self._race_fixtures):

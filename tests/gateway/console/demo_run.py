@@ -10,15 +10,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 LINK = re.compile(r"console (http://[\d.:]+)/login#token=(\S+)")
+SECOND = re.compile(r"second person, to approve: http://[\d.:]+/login#token=(\S+)")
 START_S = 240
 
 
 class DemoRun:
-    """A demo that is being played; `link` logs its reader in."""
+    """A demo that is being played: its console, and the tokens of two people."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, second: str) -> None:
         self.url = url
         self.token = token
+        self.second = second
+        """A settler's."""
 
 
 @asynccontextmanager
@@ -47,11 +50,13 @@ async def open_demo(folder: Path, *arguments: str) -> AsyncIterator[DemoRun]:
 
     async def read() -> None:
         assert process.stdout is not None
+        found: re.Match[str] | None = None
         async for raw in process.stdout:
             said.append(raw.decode(errors="replace"))
-            found = LINK.search(said[-1])
-            if found is not None and not linked.done():
-                linked.set_result(DemoRun(found[1], found[2]))
+            found = LINK.search(said[-1]) or found
+            second = SECOND.search(said[-1])
+            if found is not None and second is not None and not linked.done():
+                linked.set_result(DemoRun(found[1], found[2], second[1]))
         if not linked.done():
             linked.set_exception(AssertionError("".join(said[-20:])))
 

@@ -9,6 +9,18 @@ from tests.gateway.console.demo_run import open_demo
 
 REFERRED_FROM = "20"
 """Stakes that wait for the person, in base currency."""
+DONE = (
+    *(
+        (what, "head_trader:floor")
+        for what in (
+            "suspend_all", "resume_all", "override", "decline_referral", "offer_referral",
+            "propose",
+        )
+    ),
+    ("decide", "settler:second"),
+)  # fmt: skip
+"""What the audit says of the walk, and of whom."""
+FINAL = "/fixture/wc22-64"
 HOME, DRAW = '[row-index="0"]', '[row-index="1"]'
 
 
@@ -36,12 +48,49 @@ async def decide_what_waits(person: Visit) -> None:
     await page.wait_for_selector(".q-notification:has-text('offer on bet')")
 
 
+async def settle_the_final(person: Visit, second: Visit, token: str) -> None:
+    """At full time, 2:2, see what a draw pays and propose it; a second person approves."""
+    page = person.page
+    await person.open(FINAL)
+    await page.wait_for_selector(f"{HOME} [col-id='state']:has-text('closed')", timeout=180_000)
+    await person.open("/settlement")
+    await page.wait_for_selector(f".ag-center-cols-container {HOME} [col-id='market']:text('1x2')")
+    await person.ready()
+    await page.keyboard.press("ArrowDown")
+    await page.wait_for_selector(f"{DRAW}:has(.ag-cell-focus)")
+    await page.keyboard.press("w")
+    await page.wait_for_selector(f"{DRAW} [col-id='result']:has-text('wins')")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".fig:has-text('preview'):has-text('settle wc22-64 1x2')")
+    figures = {
+        name: await page.inner_text(f".fig:has(small:text-is('{name}')) span")
+        for name in ("bets", "paid now", "paid after")
+    }
+    assert int(figures["bets"].replace(",", "")) > 0
+    assert figures["paid now"] == "0"
+    await page.keyboard.press("p")
+    await page.keyboard.type("2:2 after ninety minutes")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".fig:has-text('proposed')")
+    await second.log_in(token, path="/approvals")
+    await second.page.wait_for_selector("[col-id='state']:has-text('open')")
+    await second.ready()
+    await second.page.keyboard.press("a")
+    await second.page.keyboard.type("seen the score")
+    await second.page.keyboard.press("Enter")
+    await second.page.wait_for_selector(".q-notification:has-text('approve 1')")
+    # What it was to pay is what has been paid, and the books say so on the fixture's page.
+    await page.wait_for_selector(
+        ".ag-row:has([col-id='market']:text('1x2')) [col-id='state']:has-text('settled')"
+    )
+
+
 @pytest.mark.cluster
 async def test_a_trader_follows_the_final_and_finds_it_all_in_the_audit(tmp_path: Path) -> None:
-    arguments = ("--markets", "4", "--beside", "0", "--bettors", "20", "--speed", "40")
+    arguments = ("--markets", "4", "--beside", "0", "--bettors", "20", "--speed", "75")
     async with (
         open_browser() as browser,
-        open_demo(tmp_path, *arguments, "--kill-minute", "none") as demo,
+        open_demo(tmp_path, *arguments, "--kill-minute", "none", "--settle-by-hand") as demo,
     ):
         page = await (await browser.new_context(viewport={"width": 1280, "height": 800})).new_page()
         person = Visit(page, demo.url)
@@ -88,12 +137,15 @@ async def test_a_trader_follows_the_final_and_finds_it_all_in_the_audit(tmp_path
         await page.wait_for_selector("[col-id='state']:has-text('\u2715')", timeout=120_000)
         assert await page.inner_text(".ag-center-cols-container [row-index='0'] [col-id='why']")
 
-        # All of it is in the audit, with this person's name.
+        second = await (await browser.new_context()).new_page()
+        await settle_the_final(person, Visit(second, demo.url), demo.second)
+
+        # All of it is in the audit, with each person's name.
         await person.open("/audit")
-        for what in ("suspend_all", "resume_all", "override", "decline_referral", "offer_referral"):
+        for what, by in DONE:
             await page.keyboard.press("t")
             await page.keyboard.type(what)
             await page.keyboard.press("Enter")
-            row = ".ag-row:has([col-id='by']:has-text('head_trader:floor'))"
+            row = f".ag-row:has([col-id='by']:has-text('{by}'))"
             await page.wait_for_selector(f"{row} [col-id='what']:has-text('{what}')")
         assert not person.errors

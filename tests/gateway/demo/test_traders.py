@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.common.commands import OutcomeResult
 from engine.common.lifecycle import Status
 from gateway.client import connect_control
 from gateway.demo.traders import Traders
@@ -74,6 +75,28 @@ async def test_a_match_whose_play_is_over_is_settled_while_the_main_one_goes_on(
         assert sorted(results) == [1, 2, 3]
         assert [one.won for one in results[1]] == [False, True, False]  # 2-2 after 90 minutes
         assert [one.won for one in results[2]] == [True, False, False]  # Croatia 2-1 Morocco
+
+
+async def test_results_that_are_left_wait_for_somebody_and_the_rest_is_settled(
+    bookmaker: Bookmaker,
+) -> None:
+    async with (
+        connected_traders(bookmaker) as traders,
+        connect_control(bookmaker.control_url, token=token(Role.SETTLER)) as settler,
+    ):
+        await traders.prepare(FINAL.regular_s)
+        async with asyncio.timeout(WAIT_S):
+            while statuses(traders)[0] is not Status.CLOSED:
+                assert traders.leave_results() == 1
+                await asyncio.sleep(0.005)
+        await settler.settle(1, [OutcomeResult(won=number == 1) for number in range(3)])
+        async with asyncio.timeout(WAIT_S):
+            while traders.leave_results():
+                await asyncio.sleep(0.005)
+        assert statuses(traders)[0] is Status.SETTLED
+        assert (await settler.book(1)).settlement_no == 1
+        assert await traders.settle(deadline_s=WAIT_S) == []
+        assert (await settler.book(1)).settlement_no == 1, "what a person settled stands"
 
 
 async def test_books_of_every_match_are_kept(bookmaker: Bookmaker) -> None:
