@@ -168,7 +168,7 @@ class MarketShell(MarketReads):
             self._feed_results.notify(peer)
 
     def _on_gap(self, gateway: Peer) -> None:
-        """Send a gateway every market's present image, and the desk how all matches stand."""
+        """Send a gateway every market's present image, and how all matches stand."""
         self._matches.repeat(gateway)
         if self._durable is None or (machine := self._durable.machine) is None:
             return

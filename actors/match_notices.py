@@ -1,4 +1,4 @@
-"""Tell the part that watches a match's score when a repricing of its fixture has changed it.
+"""Tell gateways and the part that watches a match's score when a repricing has changed it.
 
 Owns what was sent last of each fixture. Never decides a score: who reprices states it.
 """
@@ -28,7 +28,7 @@ class MatchNotices:
         *,
         stopped: bool,
     ) -> None:
-        """Notify the watcher of a match in play or not, and both sides' goals, if they are new.
+        """Notify everybody of a match in play or not, and both sides' goals, if they are new.
 
         `stopped` says that the repricing suspended the markets before it changed their odds.
         """
@@ -37,12 +37,10 @@ class MatchNotices:
         self._last[fixture] = score
         if len(self._last) > FIXTURES_MAX:
             del self._last[next(iter(self._last))]
-        watcher = gateways.get(WATCHER)
-        if watcher is not None:
-            watcher.notify("on_match", fixture, *score, stopped)
+        for gateway in gateways.values():
+            gateway.notify("on_match", fixture, *score, stopped)
 
     def repeat(self, gateway: Peer) -> None:
-        """Tell a watcher that is new, or may have missed some, how all matches stand."""
-        if gateway.name == WATCHER:
-            for fixture, score in self._last.items():
-                gateway.notify("on_match_again", fixture, *score)
+        """Tell one that is new, or may have missed some, how all matches stand."""
+        for fixture, score in self._last.items():
+            gateway.notify("on_match_again", fixture, *score)

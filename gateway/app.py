@@ -317,6 +317,15 @@ class Gateway:
             self._parts_version = version
             self._parts = decode_parts_status(payload)
 
+    def on_match(self, fixture: str, in_play: bool, home: int, away: int, _stopped: bool) -> None:  # noqa: FBT001
+        """Take a match's score, as whoever reprices its fixture states it."""
+        self.on_match_again(fixture, in_play, home, away)
+
+    def on_match_again(self, fixture: str, in_play: bool, home: int, away: int) -> None:  # noqa: FBT001
+        """Take a match's score as it is, known or not."""
+        if in_play:
+            self.catalogue.set_score(fixture, (home, away))
+
     def on_reconciliation(self, payload: bytes) -> None:
         """Take the reconciler's status, which metrics and readiness show."""
         self._reconciliation = decode_reconciler_status(payload)

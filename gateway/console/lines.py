@@ -193,7 +193,7 @@ class FixtureView:
     history: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=POINTS_MAX))
     """Time in seconds, worst case and expected profit, whenever they changed."""
     marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=200))
-    """Times at which the fixture was suspended or resumed."""
+    """Times at which the fixture was suspended or resumed, or a goal scored, and then the score."""
     suspended: bool = False
     about: FixtureLine | None = None
     """What the directory knows of it."""
@@ -221,6 +221,11 @@ class FixtureView:
     def name(self) -> str:
         """What it is called, its id where nobody has described it."""
         return self.about.name if self.about is not None and self.about.name else self.id
+
+    @property
+    def score_text(self) -> str:
+        """Both sides' goals in a match; empty where nobody states them."""
+        return "" if self.about is None else ":".join(map(str, self.about.score))
 
     def add(self, line: Line) -> None:
         """Take a market that is new."""

@@ -331,7 +331,10 @@ class Model:
             self.recall(name)
         fixture = self._view(name)
         if fixture.about != line:
+            before = fixture.score_text
             fixture.about = line
+            if before and fixture.score_text not in (before, ""):
+                fixture.marks.append((time.time(), fixture.score_text))
             self.change_no += 1
             fixture.changed, fixture.changed_s = self.change_no, time.time()
 

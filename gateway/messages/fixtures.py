@@ -119,8 +119,10 @@ class FixtureLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One fixture.
 
     `name` is the one that it is shown by. `markets` counts its markets, `by_status` those of each
-    status whose prices have arrived. A bettor sees neither `owner` nor `by_hand`, the names of what
-    a trader holds. A fixture of `version` 0 was never described: only its markets name it.
+    status whose prices have arrived. `score` are the goals of both sides of a football match in
+    play, as whoever reprices its markets states them; absent where nobody does. A bettor sees
+    neither it nor `owner`, nor `by_hand`, the names of what a trader holds. A fixture of `version`
+    0 was never described: only its markets name it.
     """
 
     fixture: str
@@ -137,6 +139,7 @@ class FixtureLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     by_hand: tuple[str, ...] = ()
     markets: int = 0
     by_status: dict[Annotated[str, enumerated(STATUS_NAMES.values())], int] = {}
+    score: tuple[int, ...] = ()
     version: int = 0
 
 

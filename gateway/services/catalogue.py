@@ -32,12 +32,13 @@ _Place = tuple[int, str]
 class _Entry:
     """One fixture with the counts of its markets."""
 
-    __slots__ = ("by_status", "fixture", "markets", "place", "text")
+    __slots__ = ("by_status", "fixture", "markets", "place", "score", "text")
 
     def __init__(self, fixture: Fixture) -> None:
         self.fixture = fixture
         self.markets = 0
         self.by_status: dict[int, int] = {}
+        self.score: tuple[int, int] | None = None
         self.place: _Place = (fixture.start_ms or _UNKNOWN_START, fixture.fixture)
         self.text = _search_text(fixture)
 
@@ -88,6 +89,7 @@ class FixtureCatalogue:
             elif fixture.version > entry.fixture.version:
                 changed = _Entry(fixture)
                 changed.markets, changed.by_status = entry.markets, entry.by_status
+                changed.score = entry.score
                 self._remove(entry)
                 self._enter(changed)
             else:
@@ -103,6 +105,13 @@ class FixtureCatalogue:
         entry.markets += 1
         self._counts_of(entry).markets += 1
         self._changed(fixture)
+
+    def set_score(self, fixture: str, score: tuple[int, int]) -> None:
+        """Take both sides' goals in a match; that of a fixture without markets is passed over."""
+        entry = self._entries.get(fixture)
+        if entry is not None and entry.score != score:
+            entry.score = score
+            self._changed(fixture)
 
     def set_status(self, market_no: int, fixture: str, status: int) -> None:
         """Count a market under its present status."""
@@ -319,5 +328,6 @@ def _line(entry: _Entry, *, for_bettors: bool) -> FixtureLine:
         by_hand=() if for_bettors else fixture.by_hand,
         markets=entry.markets,
         by_status=_by_name(entry.by_status),
+        score=() if for_bettors or entry.score is None else entry.score,
         version=fixture.version,
     )

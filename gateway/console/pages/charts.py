@@ -20,6 +20,7 @@ BUSY_S: Final = 2.0
 book of every market of the fixture, 7 ms of a shell in which it takes no bet."""
 SCORES_S: Final = 10.0
 """The same while none does."""
+_SIGNS: Final = {"suspended": "\u2016", "resumed": "\u25b6"}
 STILL_S: Final = 10.0
 """Seconds after which a chart of odds that stand still is drawn again, up to now."""
 
@@ -35,14 +36,14 @@ class Charts:
         self._asked_s = 0.0
         self._books: tuple[int, ...] = ()
         self._points: tuple[int, float] = (-1, 0.0)
-        self._drawn: tuple[int, int, float] = (0, -1, 0.0)
+        self._drawn: tuple[int, int, int, float] = (0, -1, 0, 0.0)
         self._scores: tuple[object, ...] = ()
         with ui.element("div").classes("side"):
             with ui.element("div"):
                 self._score_title = Text("h2", "profit by final score")
                 self._score = ui.echart(_heat_options(screen.ink))
             with ui.element("div"):
-                Text("h2", "main market: worst (line), expected (dashes)")
+                Text("h2", "main market: worst (line), expected (dashes), goals, \u2016 stops")
                 self._profit = ui.echart(_time_options(2, screen.ink))
             with ui.element("div"):
                 self._odds_title = Text("h2")
@@ -112,18 +113,7 @@ class Charts:
             options["series"][number]["data"] = [
                 [round(at_s * 1_000), figures[number] / 100] for at_s, *figures in history
             ]
-        options["series"][0]["markLine"] = {
-            "symbol": "none",
-            "silent": True,
-            "label": {"formatter": "{b}", "fontSize": 9},
-            "data": [
-                {
-                    "xAxis": round(at_s * 1_000),
-                    "name": "\u2016" if what == "suspended" else "\u25b6",
-                }
-                for at_s, what in self._view.marks
-            ],
-        }
+        options["series"][0]["markLine"] = mark_lines(self._view, self._screen.ink)
         self._profit.update()
 
     def _draw_odds(self) -> None:
@@ -131,10 +121,11 @@ class Charts:
         if line is None:
             return
         now_s = time.time()
-        number, changed, drawn_s = self._drawn
-        if (number, changed) == (line.number, line.changed) and now_s - drawn_s < STILL_S:
+        state = (line.number, line.changed, len(self._view.marks))
+        *before, drawn_s = self._drawn
+        if tuple(before) == state and now_s - drawn_s < STILL_S:
             return
-        self._drawn = line.number, line.changed, now_s
+        self._drawn = (*state, now_s)
         self._odds_title.text = f"odds: {line.name}"
         options = self._prices.options
         options["legend"] = {
@@ -162,7 +153,39 @@ class Charts:
             }
             for number, name in enumerate(line.image.outcomes[:8])
         ]
+        if options["series"]:
+            first_ms = options["series"][0]["data"][0][0]
+            options["series"][0]["markLine"] = mark_lines(
+                self._view, self._screen.ink, from_ms=first_ms
+            )
         self._prices.update()
+
+
+def mark_lines(view: FixtureView, ink: dict[str, str], *, from_ms: int = 0) -> dict[str, Any]:
+    """Return lines at goals, with the score, and at suspensions and resumptions, by their signs."""
+    data = []
+    for at_s, what in view.marks:
+        at_ms = round(at_s * 1_000)
+        if at_ms < from_ms:
+            continue
+        sign = _SIGNS.get(what)
+        style = {"type": "dotted", "width": 1, "opacity": 0.55}
+        if sign is None:  # a goal
+            style = {"type": "solid", "width": 1.5, "opacity": 1.0}
+        data.append(
+            {
+                "xAxis": at_ms,
+                "name": sign or what,
+                "lineStyle": {**style, "color": ink["text"]},
+                "label": {"fontSize": 9 if sign else 11, "fontWeight": 400 if sign else 700},
+            }
+        )
+    return {
+        "symbol": "none",
+        "silent": True,
+        "label": {"formatter": "{b}", "color": ink["text"]},
+        "data": data,
+    }
 
 
 def _heat_options(ink: dict[str, str]) -> dict[str, Any]:

@@ -190,7 +190,7 @@ class FixturePage:
     def _show_figures(self) -> None:
         view, main = self._view, self._view.main
         values = {
-            "score": self._match.score,
+            "score": self._match.score or view.score_text,
             "clock": self._match.clock,
             "state": STATE_NAMES.get(view.state(), ""),
             "bets/min": f"{view.bets_a_minute(time.time()):,}",

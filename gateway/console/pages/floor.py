@@ -52,6 +52,8 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
      "tooltipField": "state",
      "cellClassRules": {"warn": "[...'\u2016\u26a0\u2691\u25d4'].some((sign) => x.includes(sign))",
                         "dim": "x.includes('settled')"}},
+    {"headerName": "Score", "field": "score_now", "width": 52, "cellClass": ["num", "strong"],
+     "headerClass": "num", "headerTooltip": "goals, as whoever reprices the markets states them"},
     {"headerName": "Alerts", "field": "alerts", "width": 56, "cellClass": "warn",
      "headerTooltip": "alerts to work on, and the sign of the worst"},
     {"headerName": "1", "field": "one", **_ODDS},

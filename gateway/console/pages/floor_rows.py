@@ -98,6 +98,7 @@ def fixture_row(
         "one": odds.get("home"),
         "draw": odds.get("draw"),
         "two": odds.get("away"),
+        "score_now": fixture.score_text,
         "markets": fixture.running,
         "suspended": fixture.status_count("suspended"),
         "pace": fixture.bets_a_minute(now_s),

@@ -19,7 +19,7 @@ from gateway.messages.fixtures import FixtureLine
 from gateway.messages.market import Market
 from gateway.messages.trader import Book
 from gateway.session.tokens import Role
-from tests.gateway.bookmaker import Bookmaker, trader
+from tests.gateway.bookmaker import Bookmaker, bettor, trader
 from tests.gateway.price_gateway import token
 
 STATUSES = ("inactive", "active", "suspended", "closed", "settled", "cancelled", "handed_over")
@@ -186,6 +186,31 @@ async def test_fixtures_come_by_their_changes_and_are_listed_once(bookmaker: Boo
             await control.resume(MarketNo(1))
             await until(lambda: count("suspended") == 0)
         assert model.listings == 1
+
+
+async def test_a_goal_that_a_repricing_states_is_shown_and_marked_with_the_score(
+    bookmaker: Bookmaker,
+) -> None:
+    def stated(home: int, away: int) -> dict[str, object]:
+        state = {"period": 1, "clock_s": 1_380, "first_half": {"home": home, "away": away}}
+        order = "h" * home + "a" * away
+        return {"model": {"home_rate": 1.4, "away_rate": 1.1}, "state": state | {"order": order}}
+
+    async with following(bookmaker) as model, trader(bookmaker) as control:
+        view = model.fixtures["cup-0"]
+        for (home, away), goals in (
+            ((1, 0), []),  # what was scored before anybody said so is no goal of now
+            ((1, 0), []),
+            ((1, 1), ["1:1"]),
+            ((1, 0), ["1:1", "1:0"]),  # taken back
+        ):
+            await control.reprice("cup-0", stated(home, away), suspend="goal", resume=True)
+            await until(lambda: view.score_text == f"{home}:{away}")  # noqa: B023 - awaited here
+            assert [what for _, what in view.marks if ":" in what] == goals
+        (line,) = (await control.fixtures(fixture="cup-0")).fixtures
+        assert line.score == (1, 0)
+        async with bettor(bookmaker) as session:
+            assert (await session.fixtures(fixture="cup-0")).fixtures[0].score == ()
 
 
 async def test_a_fixture_that_has_left_comes_back_whole_when_a_market_is_open_again(

@@ -43,6 +43,7 @@ LINE = FixtureLine(
     by_hand=("start_ms",),
     markets=41,
     by_status={"active": 40, "suspended": 1},
+    score=(2, 1),
     version=7,
 )
 
