@@ -107,6 +107,11 @@ class Model:
             return None
         return line, int(outcome[:6])
 
+    def name_of(self, fixture: str) -> str:
+        """Return what a fixture is called; its id where nobody has described it."""
+        view = self.fixtures.get(fixture)
+        return fixture if view is None else view.name
+
     # --- the connection --------------------------------------------------------------------------
 
     def brief(self, urls: Sequence[str], token: str) -> None:

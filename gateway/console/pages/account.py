@@ -63,7 +63,7 @@ class AccountPage:
             self._table = Table(
                 screen,
                 "account",
-                COLUMNS,
+                [column for column in COLUMNS if column.get("field") != "account"],
                 prompts={
                     "b": {"title": f"block account {account}, because"},
                     "m": {"title": "most that its open bets may pay, base currency; 0: as house"},
@@ -94,12 +94,9 @@ class AccountPage:
         self._why.set_visibility(False)
         self._info = info
         self._show(info)
-        lines = (*found.unbooked, *found.bets)
+        lines = sorted((*found.unbooked, *found.bets), key=lambda line: line.at_ns)
         self._table.show(
-            [
-                bet_row(self._screen, line, number=number)
-                for number, line in enumerate(reversed(lines))
-            ]
+            [bet_row(self._screen, line, number=number) for number, line in enumerate(lines)]
         )
         self._changes.show(
             [

@@ -90,10 +90,11 @@ class Charts:
         ]
         most = max((abs(cell[2]) for cell in cells), default=1) or 1
         worst = exposure.worst
+        beside = exposure.off_grid_worst_minor
         self._score_title.text = (
-            f"by score, home down: worst {money_text(worst.profit_minor)} at "
-            f"{worst.score[0]}:{worst.score[1]}, beside it "
-            f"{money_text(-exposure.off_grid_worst_minor)}"
+            f"profit by score (home down), worst {money_text(worst.profit_minor)} at "
+            f"{worst.score[0]}:{worst.score[1]}"
+            + (f"; markets beside it {money_text(-beside)}" if beside else "")
         )
         options = self._score.options
         options["xAxis"]["data"] = [str(away + j) for j in range(len(rows[0]) if rows else 0)]
@@ -158,6 +159,7 @@ class Charts:
             options["series"][0]["markLine"] = mark_lines(
                 self._view, self._screen.ink, from_ms=first_ms
             )
+            options["yAxis"] |= {"type": "log", "logBase": 2, "min": "dataMin"}
         self._prices.update()
 
 

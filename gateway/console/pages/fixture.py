@@ -34,6 +34,7 @@ from gateway.console.pages.parts import (
     figures,
     key_buttons,
     money_text,
+    outcome_text,
 )
 from gateway.console.pages.stops import (
     lift_fixture,
@@ -55,7 +56,7 @@ _PLAIN: Final[dict[str, Any]] = {"sortable": False}
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 108, "cellClass": "strong",
      "filter": True, **_PLAIN},
-    {"headerName": "State", "field": "state", "width": 94, "tooltipField": "state", **_PLAIN,
+    {"headerName": "State", "field": "state", "width": 104, "tooltipField": "state", **_PLAIN,
      "cellClassRules": {"warn": "x.includes('susp') || x.includes('quar') || x.includes('held')",
                         "dim": "x.includes('sett')"}},
     {"headerName": "Outcome", "field": "outcome", "flex": 2, "minWidth": 84, **_PLAIN},
@@ -66,14 +67,14 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Fair", "field": "fair", ":valueFormatter": "Overround.odds", "width": 62,
      "cellClass": ["num", "dim"], "headerClass": "num", **_PLAIN,
      "headerTooltip": "odds without their margin, taken off in proportion; no model"},
-    {"headerName": "Margin %", "field": "margin", ":valueFormatter": "Overround.percent",
-     "width": 70, "cellClass": "num", "headerClass": "num", **_PLAIN,
+    {"headerName": "Margin", "field": "margin", ":valueFormatter": "Overround.percent",
+     "width": 62, "cellClass": "num", "headerClass": "num", **_PLAIN,
      "cellClassRules": {"neg": "x < 0"}},
     {"headerName": "Stake", "field": "stake", "width": 68, **_MONEY},
     {"headerName": "If it wins", "field": "profit", "width": 76, **_MONEY,
      "cellClassRules": {"neg": "x < 0", "pos": "x > 0"},
      "headerTooltip": "what the house keeps if this outcome wins"},
-    {"headerName": "Limit %", "field": "used", ":valueFormatter": "Overround.percent",
+    {"headerName": "Limit", "field": "used", ":valueFormatter": "Overround.percent",
      "width": 60, "cellClass": "num", "headerClass": "num", **_PLAIN,
      "headerTooltip": "liability as a share of the outcome's limit",
      "cellClassRules": {"warn": "x > 750", "dim": "x <= 750"}},
@@ -146,6 +147,7 @@ class FixturePage:
         ui.timer(REFRESH_S, self._refresh)
         ui.timer(MATCH_S, self._match.refresh)
         ui.timer(1.0, self._charts.refresh)
+        ui.timer(1.0, lambda: screen.alerts.refresh(time.monotonic()))
 
     def _closed(self) -> None:
         if self._open:
@@ -167,7 +169,9 @@ class FixturePage:
                     "turnover",
                     "worst",
                     "expected",
-                    "margin %",
+                    "margin",
+                    "alerts",
+                    "owner",
                 )
             )
         key_buttons(BUTTONS)
@@ -189,6 +193,7 @@ class FixturePage:
 
     def _show_figures(self) -> None:
         view, main = self._view, self._view.main
+        about = view.about
         values = {
             "score": self._match.score or view.score_text,
             "clock": self._match.clock,
@@ -198,10 +203,12 @@ class FixturePage:
             "turnover": f"{view.turnover_minor // 100:,}",
             "worst": money_text(view.worst_minor),
             "expected": expected_text(view.expected_minor, of=view.running, unknown=view.unknown),
-            "margin %": ""
+            "margin": ""
             if main is None or not main.sum_milli
-            else f"{main.sum_milli / 10 - 100:.1f}",
+            else f"{main.sum_milli / 10 - 100:.1f}%",
         }
+        values["alerts"] = self._screen.alerts.of_fixture(view.id) or "none"
+        values["owner"] = ("" if about is None else about.owner.partition(":")[2]) or "nobody"
         for name, text in values.items():
             self._labels[name].text = text
 
@@ -384,9 +391,9 @@ def outcome_rows(line: Line) -> list[dict[str, Any]]:
             "id": f"{line.number}-{number}",
             "first": first,
             "shut": image.status in ("suspended", "handed_over") or bool(image.stale),
-            "name": f"{line.name}: {name}",
+            "name": f"{line.name}: {outcome_text(name)}",
             "market": line.name if first else "",
-            "outcome": name,
+            "outcome": outcome_text(name),
             "marks": _marks(book, number, offered=offered),
             "odds": image.odds_milli[number],
             "fair": round(1_000 / fair) if fair else None,

@@ -43,10 +43,10 @@ _ODDS: Final[dict[str, Any]] = {
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Fixture", "field": "fixture", "flex": 3, "minWidth": 136, "filter": True,
      "cellClass": "strong"},
-    {"headerName": "Sport", "field": "sport", "width": 64, "filter": True, "cellClass": "dim"},
-    {"headerName": "Competition", "field": "competition", "flex": 2, "minWidth": 64,
+    {"headerName": "Sport", "field": "sport", "width": 58, "filter": True, "cellClass": "dim"},
+    {"headerName": "Competition", "field": "competition", "flex": 2, "minWidth": 56,
      "filter": True, "cellClass": "dim"},
-    {"headerName": "Start", "field": "start", ":valueFormatter": "Overround.start", "width": 78,
+    {"headerName": "Start", "field": "start", ":valueFormatter": "Overround.start", "width": 88,
      "cellClass": ["num", "dim"], "headerClass": "num"},
     {"headerName": "State", "field": "state", "width": 104, "filter": True,
      "tooltipField": "state",
@@ -59,11 +59,11 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "1", "field": "one", **_ODDS},
     {"headerName": "X", "field": "draw", **_ODDS},
     {"headerName": "2", "field": "two", **_ODDS},
-    {"headerName": "Mkts", "field": "markets", "width": 48, **_COUNT},
-    {"headerName": "Susp.", "field": "suspended", "width": 50, **_COUNT,
+    {"headerName": "Mkts", "field": "markets", "width": 44, **_COUNT},
+    {"headerName": "Susp.", "field": "suspended", "width": 46, **_COUNT,
      "cellClassRules": {"warn": "x > 0"}},
     {"headerName": "Bets/min", "field": "pace", "width": 66, **_COUNT},
-    {"headerName": "Bets", "field": "bets", "width": 56, **_COUNT},
+    {"headerName": "Bets", "field": "bets", "width": 52, **_COUNT},
     {"headerName": "Turnover", "field": "turnover", "flex": 1, "minWidth": 70, **_MONEY},
     {"headerName": "Worst", "field": "worst", "flex": 1, "minWidth": 70, "sort": "asc", **_MONEY,
      "headerTooltip": "sum of each open market's worst outcome"},
@@ -73,7 +73,7 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
      ":valueFormatter": "Overround.known",
      "headerTooltip": "of markets where odds tell chances, without their margin; not by a model;"
                       " ? where some or all markets tell none"},
-    {"headerName": "Owner", "field": "owner", "width": 66, "filter": True},
+    {"headerName": "Owner", "field": "owner", "width": 60, "filter": True},
 )  # fmt: skip
 
 

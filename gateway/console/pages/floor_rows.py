@@ -11,7 +11,7 @@ from gateway.console.figures import known_sum
 from gateway.console.lines import FixtureView
 from gateway.console.model import Model
 from gateway.console.open_alerts import OpenAlerts
-from gateway.console.pages.parts import money_text, tone
+from gateway.console.pages.parts import money_text, part_text, tone
 from gateway.console.shared_rows import Row, SharedRows
 
 EVERY_S: Final = 0.09
@@ -142,8 +142,7 @@ def _sums(rows: list[Row]) -> dict[str, tuple[str, str]]:
     turnover, worst = (sum(row[name] for row in rows) for name in ("turnover", "worst"))
     known = known_sum([row["expected"] for row in rows])
     markets = sum(row["markets"] for row in rows)
-    left = markets - sum(row["unknown"] for row in rows)
-    part = "" if left == markets else f" of {left:,} markets"
+    part = part_text(of=markets, unknown=sum(row["unknown"] for row in rows))
     return {
         "fixtures": (f"{len(rows):,}", ""),
         "suspended": (f"{sum(row['suspended'] for row in rows):,}", ""),

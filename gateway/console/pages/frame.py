@@ -363,6 +363,11 @@ def _bar(screen: Screen, menu: Sequence[tuple[str, str]]) -> None:
         with search:
             Text("span", "search")
             Text("kbd", "/")
+        keys = ui.element("button").classes("act")
+        keys.on("click", js_handler="() => Overround.openHelp()")
+        with keys:
+            Text("span", "keys")
+            Text("kbd", "?")
         Text("button", "theme", classes="act").on("click", screen.toggle_dark)
         ui.label(f"{screen.user.role}:{screen.user.sub}").classes("say")
         with ui.element("form").props("method=post action=/logout"):

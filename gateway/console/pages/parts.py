@@ -57,7 +57,17 @@ def expected_text(known_minor: int | None, *, of: int, unknown: int) -> str:
     """Return the sum of markets' expected profit, and of how many it is where not of all."""
     if known_minor is None:
         return ""
-    return money_text(known_minor) + (f" of {of - unknown} markets" if unknown else "")
+    return money_text(known_minor) + part_text(of=of, unknown=unknown)
+
+
+def part_text(*, of: int, unknown: int) -> str:
+    """Return of how many markets a sum is, where it is not of all of them."""
+    return f" ({of - unknown:,} of {of:,} markets)" if unknown else ""
+
+
+def outcome_text(name: str) -> str:
+    """Return an outcome's name for people."""
+    return name.replace("_", " ")
 
 
 def worst_text(worst_minor: int, *, unread: int) -> str:

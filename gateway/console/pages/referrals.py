@@ -14,7 +14,14 @@ from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import RATE_MICRO_ONE, Minor, OddsMilli, payout_minor
 from gateway.console.pages.forms import FormError, field, minor_of
 from gateway.console.pages.frame import Screen, Table
-from gateway.console.pages.parts import Text, figures, key_buttons, money_text, odds_milli_of
+from gateway.console.pages.parts import (
+    Text,
+    figures,
+    key_buttons,
+    money_text,
+    odds_milli_of,
+    outcome_text,
+)
 from gateway.messages.referrals import ReferralLine
 
 REFRESH_S: Final = 0.25
@@ -176,7 +183,8 @@ def referral_row(screen: Screen, line: ReferralLine, *, left_s: float) -> dict[s
     if market is not None:
         names = market.image.outcomes
         outcome = names[line.outcome] if line.outcome < len(names) else str(line.outcome)
-        fixture, what = market.fixture, f"{market.name} {outcome}"
+        fixture = screen.model.name_of(market.fixture)
+        what = f"{market.name} {outcome_text(outcome)}"
     minutes, seconds = divmod(int(left_s), 60)
     soon = "\u26a0 " if left_s < SOON_S else ""
     wins_minor = payout_minor(line.stake_minor, line.odds_milli) - line.stake_minor

@@ -19,6 +19,7 @@ from gateway.console.pages.parts import (
     figures,
     key_buttons,
     money_text,
+    outcome_text,
     tone,
     worst_text,
 )
@@ -42,7 +43,7 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
      "filter": True},
     {"headerName": "Worst, or if it wins", "field": "worst", "sort": "asc", **_MONEY,
      "width": 150},
-    {"headerName": "Share of house %", "field": "share", ":valueFormatter": "Overround.percent",
+    {"headerName": "Share of house", "field": "share", ":valueFormatter": "Overround.percent",
      "cellClass": "num", "headerClass": "num", "width": 130},
     {"headerName": "Stake", "field": "stake", **_MONEY},
     {"headerName": "Expected", "field": "expected", **_MONEY,
@@ -50,7 +51,7 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
      "headerTooltip": "a question mark: of some of its markets the odds tell no chances"},
     {"headerName": "Bets", "field": "bets", ":valueFormatter": "Overround.count",
      "cellClass": "num", "headerClass": "num", "width": 90},
-    {"headerName": "Limit %", "field": "used", ":valueFormatter": "Overround.percent",
+    {"headerName": "Limit", "field": "used", ":valueFormatter": "Overround.percent",
      "cellClass": "num", "headerClass": "num", "width": 90, "cellClassRules": {"warn": "x > 750"}},
 )  # fmt: skip
 _ACCOUNT: Final = "account "
@@ -168,24 +169,24 @@ class RiskPage:
 def _outcomes(views: list[FixtureView]) -> list[dict[str, Any]]:
     """Return the rows of the outcomes that may cost most."""
     dear = (
-        (liability, line.number, number, line)
+        (liability, line.number, number, line, view.name)
         for view in views
         for line in view.lines.values()
         if line.worst_minor < 0 and line.book is not None and line.image.status not in DECIDED
         for number, liability in enumerate(line.book.liability_minor)
         if liability > 0
     )
-    return [_outcome(line, number) for _, _, number, line in nlargest(ROWS_MAX, dear)]
+    return [_outcome(line, number, name) for _, _, number, line, name in nlargest(ROWS_MAX, dear)]
 
 
-def _outcome(line: Line, number: int) -> dict[str, Any]:
+def _outcome(line: Line, number: int, fixture: str) -> dict[str, Any]:
     book = line.book
     assert book is not None, "lines without a book are left out"
     limit, liability = book.limits.outcome_liability_minor_max, book.liability_minor[number]
     return {
         "id": f"{line.number}-{number}",
-        "what": f"{line.name} {line.image.outcomes[number]}",
-        "of": line.fixture,
+        "what": f"{line.name} {outcome_text(line.image.outcomes[number])}",
+        "of": fixture,
         "worst": -liability,
         "stake": book.stake_minor[number] if book.stake_minor else None,
         "expected": line.expected_minor,

@@ -14,7 +14,15 @@ from engine.common.previews import Preview, PreviewCommand
 from gateway.client import GatewayError
 from gateway.console.lines import DECIDED, Line
 from gateway.console.pages.frame import Screen, Table, UndoOf
-from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, money_text, tone
+from gateway.console.pages.parts import (
+    ORDER,
+    Text,
+    figures,
+    key_buttons,
+    money_text,
+    outcome_text,
+    tone,
+)
 from gateway.console.undos import NotUndoneError, Undo
 from gateway.messages.settlement_work import SettlementLine
 
@@ -150,10 +158,10 @@ class SettlementPage:
             {
                 "id": f"{line.number}-{number}",
                 "first": number == 0,
-                "fixture": line.fixture if number == 0 else "",
+                "fixture": self._screen.model.name_of(line.fixture) if number == 0 else "",
                 "market": line.name if number == 0 else "",
                 "state": shown if number == 0 else "",
-                "outcome": outcome,
+                "outcome": outcome_text(outcome),
                 "result": marks.get(number, ""),
                 "feeds": "" if conflict is None else feeds_text(conflict, number),
                 "stake": None if book is None or not book.stake_minor else book.stake_minor[number],

@@ -13,7 +13,14 @@ from engine.common.account_changes import FACTOR_MILLI_ONE
 from engine.common.units import RATE_MICRO_ONE
 from gateway.console.pages import referrals
 from gateway.console.pages.frame import REFERRALS, REFRESH_S, Screen, Table
-from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, money_text
+from gateway.console.pages.parts import (
+    ORDER,
+    Text,
+    figures,
+    key_buttons,
+    money_text,
+    outcome_text,
+)
 from gateway.messages.bet_lines import BetLine
 
 SHOWN_MAX: Final = 400
@@ -208,7 +215,8 @@ def bet_row(screen: Screen, line: BetLine, *, number: int) -> dict[str, Any]:
     else:
         names = market.image.outcomes
         outcome = names[line.outcome] if line.outcome < len(names) else str(line.outcome)
-        fixture, what = market.fixture, f"{market.name} {outcome}"
+        fixture = screen.model.name_of(market.fixture)
+        what = f"{market.name} {outcome_text(outcome)}"
         if line.kind == "leg":
             what = f"leg: {what}"
     sign = "\u2713" if good else "\u29d6" if line.state == "pending" else "\u2715"

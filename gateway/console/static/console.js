@@ -20,7 +20,7 @@ window.Overround = (() => {
     const mib = value / 1048576;
     return mib >= 1024 ? `${(mib / 1024).toFixed(1)} GiB` : mib >= 10 ? `${whole.format(mib)} MiB` : mib >= 0.1 ? `${mib.toFixed(1)} MiB` : `${whole.format(value / 1024)} KiB`;
   };
-  const percent = ({ value }) => (value == null ? "" : minus((value / 10).toFixed(1)));
+  const percent = ({ value }) => (value == null ? "" : minus((value / 10).toFixed(1)) + "%");
   const clock = ({ value }) => {
     if (!value) return "";
     const at = new Date(value * 1000), two = (n) => String(n).padStart(2, "0");
@@ -182,7 +182,7 @@ window.Overround = (() => {
     .map((one) => [ACTION, one.innerText.replace(/\s+/g, " ").trim(), one.dataset.key])
     .filter(([_, name]) => text && text.toLowerCase().split(" ").every((word) => name.toLowerCase().includes(word)));
   const found = (text, hits) => {
-    if (!field || text !== field.input.value.trim()) return;
+    if (!field?.input || text !== field.input.value.trim()) return;
     Object.assign(field, { hits: [...hits, ...actions(text)], at: 0, asked: text });
     draw();
     if (wanted) go();
@@ -233,6 +233,27 @@ window.Overround = (() => {
       emitEvent("columns", { name, state: api(id)?.getColumnState() ?? [] });
   };
 
+  const EVERYWHERE = [
+    ["/", "search pages, fixtures, markets, and what this page can do"],
+    ["arrows", "move in the table"],
+    ["u", "undo the last action of this screen"],
+    ["?", "these keys"],
+  ];
+  const openHelp = () => {
+    const [box, card] = openBox("keys of this page");
+    const list = make("div", "help", card);
+    const line = (key, text, stops) => {
+      const row = make("div", stops ? "stop" : "", list);
+      make("kbd", "", row).textContent = key;
+      make("span", "", row).textContent = text;
+    };
+    const own = [...document.querySelectorAll(".keys .act")].filter((one) => one.dataset.key !== "u");
+    for (const one of own)
+      line(one.dataset.key, one.querySelector("span")?.textContent ?? "", one.classList.contains("stop"));
+    for (const [key, text] of EVERYWHERE) line(key, text);
+    field = { box, help: true };
+  };
+
   const send = (key, row, text) => emitEvent("key", { key, row, text, table: main });
   const press = (key) => {
     const node = focusedNode(), row = node?.id ?? "", ask = prompts?.[key];
@@ -252,12 +273,16 @@ window.Overround = (() => {
   const typing = (target) => target.closest?.("input, textarea, select, [contenteditable=true]");
   const keys = new Set(["Enter", "?", ..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"]);
   window.addEventListener("keydown", (event) => {
+    if (field?.help) {
+      close();
+      if (event.key === "Escape" || event.key === "?") return event.preventDefault();
+    }
     const control = event.ctrlKey || event.metaKey;
     const palette = control ? event.key.toLowerCase() === "k" : event.key === "/" && !typing(event.target);
     if (!palette && (control || event.altKey || event.repeat || typing(event.target) || !keys.has(event.key))) return;
     event.preventDefault();
     event.stopPropagation();
-    palette ? openPalette() : press(event.key);
+    palette ? openPalette() : event.key === "?" ? openHelp() : press(event.key);
   }, true);
-  return { start, cents, short, known, answered, asks: () => prompts, press, found, openPalette, money, count, bytes, odds, percent, clock, Odds, use, apply, columns };
+  return { start, cents, short, known, answered, asks: () => prompts, press, found, openPalette, openHelp, money, count, bytes, odds, percent, clock, Odds, use, apply, columns };
 })();

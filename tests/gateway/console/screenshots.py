@@ -47,13 +47,22 @@ async def main() -> None:
                 ("rules", "/rules"),
                 ("guide", "/guide/liability"),
                 ("kept", "/kept"),
-                ("settlement", "/settlement"),
-                ("approvals", "/approvals"),
-                ("audit", "/audit"),
-                ("system", "/system"),
             ):
                 await person.open(path)
                 await take(person, name)
+            await person.open("/risk")
+            await person.ready()
+            await page.keyboard.press("a")
+            await take(person, "risk-accounts")
+            second = Visit(await (await browser.new_context()).new_page(), demo.url)
+            await settle_by_two(person, second, demo.second)
+            for name in ("approvals", "audit", "system"):
+                await person.open(f"/{name}")
+                await take(person, name)
+            await person.open("/fixture/wc22-64")
+            await person.ready()
+            await page.keyboard.press("?")
+            await take(person, "keys")
             await person.open("/rules")
             await person.ready()
             await page.keyboard.press("e")
@@ -109,6 +118,36 @@ async def watch_and_keep(person: Visit) -> None:
     await person.ready()
     await person.filled("k", where="this type in the fixture", referral_ms="60000",
                         referral_minor_from="60")  # fmt: skip
+
+
+async def settle_by_two(person: Visit, second: Visit, token: str) -> None:
+    """Propose two results: a second person approves the first, the other waits."""
+    await propose_result(person, "over after ninety minutes")
+    await second.log_in(token, path="/approvals")
+    await second.ready()
+    await second.page.keyboard.press("a")
+    await second.page.keyboard.type("seen the score")
+    await second.page.keyboard.press("Enter")
+    await second.page.wait_for_selector("[col-id='state']:has-text('done')")
+    await propose_result(person, "decided by the score", picture=True)
+
+
+async def propose_result(person: Visit, why: str, *, picture: bool = False) -> None:
+    """Propose that the first outcome of the first market that is over has won."""
+    page = person.page
+    await person.open("/settlement")
+    await page.wait_for_selector("[col-id='state']:has-text('closed')", timeout=180_000)
+    await person.ready()
+    await page.keyboard.press("w")
+    await page.wait_for_selector("[col-id='result']:has-text('wins')")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".fig:has-text('y sends it')")
+    if picture:
+        await take(person, "settlement")
+    await page.keyboard.press("p")
+    await page.keyboard.type(why)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".fig:has-text('proposed')")
 
 
 async def one_bet(person: Visit) -> None:

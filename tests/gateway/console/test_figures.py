@@ -70,5 +70,5 @@ def test_amounts_have_a_true_minus_sign_and_no_negative_zero(minor: int) -> None
 def test_an_expected_profit_that_nobody_knows_is_blank_and_of_a_part_says_so() -> None:
     assert expected_text(None, of=2, unknown=2) == ""
     assert expected_text(None, of=0, unknown=0) == ""
-    assert expected_text(-2_000, of=3, unknown=1) == "\u221220 of 2 markets"
+    assert expected_text(-2_000, of=3, unknown=1) == "\u221220 (2 of 3 markets)"
     assert expected_text(1_000, of=2, unknown=0) == "10"

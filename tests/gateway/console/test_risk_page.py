@@ -25,11 +25,19 @@ async def test_a_trader_sees_the_accounts_that_can_cost_most_and_opens_one(
         # Stakes of 140 at 2.50 cost 210 if home wins.
         await page.wait_for_selector("[row-id='1-0'] [col-id='worst']:has-text('\u2212210')")
         await person.ready()
+        # What the keys of this page do; the next key closes it, and one that acts acts at once.
+        await page.keyboard.press("?")
+        await page.wait_for_selector(".help div:has(kbd:text-is('a')):has-text('accounts')")
+        await page.keyboard.press("Escape")
+        await page.wait_for_selector(".help", state="detached")
+        await page.keyboard.press("?")
+        await page.wait_for_selector(".help div:has-text('undo the last action')")
         await page.keyboard.press("a")
+        await page.wait_for_selector(".help", state="detached")
         first = ".ag-center-cols-container [row-index='0']"
         await page.wait_for_selector(f"{first} [col-id='what']:has-text('account 7')")
         assert await page.inner_text(f"{first} [col-id='worst']") == "\u2212150"
-        assert await page.inner_text(f"{first} [col-id='share']") == "71.4"
+        assert await page.inner_text(f"{first} [col-id='share']") == "71.4%"
         await page.wait_for_selector(
             ".fig:has-text('accounts'):has-text('2 with open bets: \u2212210 if all win')"
         )
