@@ -52,6 +52,7 @@ IN_FLIGHT: Final = 16
 RUNS: Final = 2
 """Blocks of bets before the console, with it, and after it."""
 PROBE_S: Final = 0.2
+PROBED_S: Final = PACED_BETS / BETS_A_SECOND
 SETTLE_S: Final = 10.0 + MARKETS / 1_000
 """Seconds in which a new console takes every market's odds and book."""
 SCREENS_S: Final = 5.0
@@ -69,13 +70,16 @@ async def _measure() -> list[Row]:
         await _create(system)
         run = _Run(system, await pids_by_kind(system))
         async with _prices_change(system) as changes:
-            await run.bets("w", warm_up=True)
+            await run.full("w", warm_up=True)
+            await run.paced("w", warm_up=True)
             for number in range(RUNS):
-                await run.bets(f"b{number}")
+                await run.full(f"b{number}")
+                await run.paced(f"b{number}")
             async with _console(system) as keeper:
                 await run.with_console(keeper)
             for number in range(RUNS):
-                await run.bets(f"a{number}")
+                await run.full(f"a{number}")
+                await run.paced(f"a{number}")
     return run.rows(changes)
 
 
@@ -90,11 +94,23 @@ class _Run:
         self._used: list[float] = []
         self._used_alone = 0.0
         self._alone_mib = self._mib = 0.0
-        self._probed: list[console_screens.Result] = []
+        self._probed: dict[str, list[console_screens.Result]] = {"paced": [], "full": []}
 
-    async def bets(self, run: str, *, warm_up: bool = False, console: bool = False) -> None:
-        """Drive one block at a mean pace, and one as fast as it goes."""
-        plan = Plan(
+    async def full(self, run: str, *, warm_up: bool = False, console: bool = False) -> None:
+        """Drive a block of bets as fast as it goes."""
+        load = Load(self._pids) if warm_up else self._full[console]
+        await load.run(self._plan(run))
+        load.check_accepted()
+
+    async def paced(self, run: str, *, warm_up: bool = False, console: bool = False) -> None:
+        """Drive a block of bets at a mean pace."""
+        load = Load(self._pids) if warm_up else self._paced[console]
+        pace_s = ACCOUNTS / BETS_A_SECOND
+        await load.run(replace(self._plan(f"p{run}"), bets=PACED_BETS, pace_s=pace_s))
+        load.check_accepted()
+
+    def _plan(self, run: str) -> Plan:
+        return Plan(
             urls=bet_urls(self._system),
             tokens=[token(account) for account in range(ACCOUNTS)],
             markets=[number + 1 for number in _first_markets()],
@@ -102,14 +118,6 @@ class _Run:
             bets=FULL_BETS,
             run=run,
         )
-        full, paced = self._full[console], self._paced[console]
-        if warm_up:
-            full, paced = Load(self._pids), Load(self._pids)
-        await full.run(plan)
-        pace_s = ACCOUNTS / BETS_A_SECOND
-        await paced.run(replace(plan, run=f"p{run}", bets=PACED_BETS, pace_s=pace_s))
-        for load in (full, paced):
-            load.check_accepted()
 
     async def with_console(self, keeper: ConsoleKeeper) -> None:
         """Drive bets while screens are open, and read what the console's process uses."""
@@ -123,29 +131,18 @@ class _Run:
         async with _screens(self._system, keeper) as ask:
             await asyncio.sleep(SCREENS_S)
             for number in range(RUNS):
-                used_s, began_s = processor_seconds(pid), time.monotonic()
-                seconds = PACED_BETS / BETS_A_SECOND
-                probing = asyncio.ensure_future(ask(seconds))
-                await self.bets(f"c{number}", console=True)
-                self._probed.append(await probing)
-                self._used.append((processor_seconds(pid) - used_s) / (time.monotonic() - began_s))
+                for pace, drive in (("paced", self.paced), ("full", self.full)):
+                    used_s, began_s = processor_seconds(pid), time.monotonic()
+                    probing = asyncio.ensure_future(ask(PROBED_S))
+                    await drive(f"c{number}", console=True)
+                    if pace == "paced":
+                        took_s = time.monotonic() - began_s
+                        self._used.append((processor_seconds(pid) - used_s) / took_s)
+                    self._probed[pace].append(await probing)
             self._mib = resident_bytes(pid) / (1 << 20)
 
     def rows(self, changes: dict[str, Any]) -> list[Row]:
         """Return the rows of the table."""
-        shown: dict[str, list[float]] = {}
-        for result in self._probed:
-            for kind, some in result.screens_ms.items():
-                shown.setdefault(kind, []).extend(some)
-        every = [ms for some in shown.values() for ms in some]
-        session = [ms for result in self._probed for ms in result.session_ms]
-        probes = sum(result.probes for result in self._probed)
-        missing = sum(result.missing for result in self._probed)
-        kinds = ", ".join(
-            f"{kind} p50 {quantile(some, 0.5):.0f} ms, p99 {quantile(some, 0.99):.0f} ms"
-            for kind, some in sorted(shown.items())
-        )
-        seconds = sum(PACED_BETS / BETS_A_SECOND for _ in self._probed)
         load = (
             f"{FIXTURES} fixtures, {MARKETS:,} markets in {-(-MARKETS // A_PROCESS)} shells, "
             f"{changes['changed'] / changes['seconds']:,.0f} odds changed a second "
@@ -156,18 +153,8 @@ class _Run:
         with_console, without = self._paced[True], self._paced[False]
         full, full_without = self._full[True], self._full[False]
         return [
-            Row(
-                "a market's new odds on a trader's screen, p99", "ms", quantile(every, 0.99),
-                quantile(session, 0.99), "the same odds at a plain control session", "lower",
-                GOAL_MS, "ours",
-                f"from before the command that the journal writes; {load}; {probes} odds, "
-                f"{len(every):,} times on a screen, {missing} on none; {kinds}; plain session p50 "
-                f"{quantile(session, 0.5):.0f} ms; {BETS_A_SECOND:,} bets a second and full "
-                f"load in turn; to each screen "
-                f"{sum(one.bytes for one in self._probed) / seconds / SCREENS / 1_024:.0f} KiB "
-                f"a second",
-                every[:: max(len(every) // 200, 1)], session[:: max(len(session) // 200, 1)],
-            ),
+            self._screen_row("paced", f"{BETS_A_SECOND:,} bets a second", (GOAL_MS, "ours"), load),
+            self._screen_row("full", "as many bets as go", (2.0, "ratio"), load),
             Row(
                 "processor time of the console's process", "ms/s",
                 statistics.median(self._used) * 1_000, self._used_alone * 1_000,
@@ -197,6 +184,31 @@ class _Run:
                 full.rates, full_without.rates,
             ),
         ]  # fmt: skip
+
+    def _screen_row(self, pace: str, bets: str, goal: tuple[float, str], load: str) -> Row:
+        """Return how late screens are beside bets at one pace."""
+        shown: dict[str, list[float]] = {}
+        probed = self._probed[pace]
+        for result in probed:
+            for kind, some in result.screens_ms.items():
+                shown.setdefault(kind, []).extend(some)
+        every = [ms for some in shown.values() for ms in some]
+        session = [ms for result in probed for ms in result.session_ms]
+        kinds = ", ".join(
+            f"{kind} p50 {quantile(some, 0.5):.0f} ms, p99 {quantile(some, 0.99):.0f} ms"
+            for kind, some in sorted(shown.items())
+        )
+        sent_kib = sum(one.bytes for one in probed) / (PROBED_S * len(probed) * SCREENS * 1_024)
+        return Row(
+            f"a market's new odds on a trader's screen, p99, {bets}", "ms",
+            quantile(every, 0.99), quantile(session, 0.99),
+            "the same odds at a plain control session", "lower", *goal,
+            f"from before the command that the journal writes; {load}; "
+            f"{sum(one.probes for one in probed)} odds, {len(every):,} times on a screen, "
+            f"{sum(one.missing for one in probed)} on none; {kinds}; plain session p50 "
+            f"{quantile(session, 0.5):.0f} ms; to each screen {sent_kib:.0f} KiB a second",
+            every[:: max(len(every) // 200, 1)], session[:: max(len(session) // 200, 1)],
+        )  # fmt: skip
 
 
 # --- what runs beside the bets -------------------------------------------------------------------
