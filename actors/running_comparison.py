@@ -110,7 +110,7 @@ class RunningComparison:
                 differences += stated_differences(
                     image, np.frombuffer(bets, BET_RECORD), np.frombuffer(standing, SETTLEMENT)
                 )
-        whole = len(numbers) <= 1
+        whole = at + 1 >= len(numbers)
         self._results_next[market] = MarketNo(0 if number is None or whole else number + 1)
         return self._hold(f"{market}, results", differences, whole=whole)
 

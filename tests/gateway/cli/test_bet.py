@@ -77,7 +77,7 @@ async def test_a_slip_is_shown_from_its_reservation_to_its_payment(
         _in_order(
             lines,
             "CreateMarket(market_no 201",
-            "OpenMarket(market_no 201)",
+            "OpenMarket(market_no 201, by ",
             "slip d1: account 7, 2 legs, 1 bets, stake 400",
             "bet: 400 a line of 2 of positions 0+1",
             f"leg {first.bet_id + 1}: account 7, market 201, outcome 0, charge 400 at 2.500",
