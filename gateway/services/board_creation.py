@@ -67,6 +67,8 @@ if TYPE_CHECKING:
 _CREATE_TIMEOUT_S: Final = 60.0
 """Seconds that a creation may take: it may start a shell's process."""
 _POLL_S: Final = 0.02
+_PRICED_MAX: Final = 3
+"""Times that a board is priced when its match goes on meanwhile; the desk's prices come after."""
 _IMAGES_IN_CALL_MAX: Final = 1_024
 _FIRST_ODDS: Final = OddsMilli(ODDS_MILLI_MIN)
 """A board's markets are not on offer until they are priced: no bet can be placed at these odds."""
@@ -293,21 +295,27 @@ class BoardService:
     ) -> dict[str, Any] | Error:
         """Price what was never open, as the match stands now; return by what.
 
-        The match may have gone on since the board was chosen: the creation may take a minute. A
-        shell that was just started has a route shortly.
+        The match may have gone on since the board was chosen, and while it is priced: these prices
+        would come after those of the desk. A shell that was just started has a route shortly.
         """
         places = self._places(request.fixture)
         margins = await self._margins.of_board(places, pricing) if places else None
         if isinstance(margins, Error):
             return msgspec.structs.replace(margins, id=request.id)
-        kept = await self._kept(request)
-        if isinstance(kept, Error):
-            return kept
-        pricing = pricing | kept
-        reprice = Reprice(id=request.id, fixture=request.fixture, pricing=pricing)
-        answer = await self._control.reprice(by, reprice, margins=margins, unopened=True)
-        assert isinstance(answer, Controlled | Error)
-        return answer if isinstance(answer, Error) else pricing
+        before: dict[str, Any] | None = None
+        for _ in range(_PRICED_MAX):
+            kept = await self._kept(request)
+            if isinstance(kept, Error):
+                return kept
+            if before is not None and _stands(kept) == _stands(before):
+                break
+            before, pricing = kept, pricing | kept
+            reprice = Reprice(id=request.id, fixture=request.fixture, pricing=pricing)
+            answer = await self._control.reprice(by, reprice, margins=margins, unopened=True)
+            assert isinstance(answer, Controlled | Error)
+            if isinstance(answer, Error):
+                return answer
+        return pricing
 
     def _places(self, fixture: str) -> list[Place]:
         """Return where each market of a fixture belongs, as far as its routes are known."""
@@ -457,6 +465,11 @@ def _board(request: CreateBoard, kept: dict[str, Any]) -> "_Board | str":
         return str(error)
     whole = {"state": {}, **given, "sport": template.sport}
     return _Board(markets=markets, sport=template.sport, pricing=whole)
+
+
+def _stands(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept without the clock, which runs on by itself."""
+    return kept | {"state": {**kept.get("state", {}), "clock_s": 0}}
 
 
 def _error(reason: Reason, message: str, number: int) -> Error:

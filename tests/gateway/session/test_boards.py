@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from actors.desk import Desk
+from actors.desk_messages import AskMatch, decode_request
 from actors.directory import MarketsPlaced
 from actors.directory import _decode as decode_document
 from actors.local import end_part
@@ -264,6 +265,22 @@ class BusySupervisor(LocalPeer):
         return await super().ask(method, *arguments, timeout_s=timeout_s)
 
 
+class BusyDesk(LocalPeer):
+    """The way to a desk: something happens after it has said how a match stands."""
+
+    happens: Callable[[], Awaitable[Any]] | None = None
+    answers = 2
+    """Its answers until then."""
+
+    async def ask(self, method: str, *arguments: Any, timeout_s: float | None = None) -> Any:
+        answer = await super().ask(method, *arguments, timeout_s=timeout_s)
+        if method == "request" and isinstance(decode_request(arguments[0]), AskMatch):
+            self.answers -= 1
+            if self.answers == 0 and self.happens is not None:
+                await self.happens()
+        return answer
+
+
 @asynccontextmanager
 async def with_desk(house: FixtureHouse, folder: Path) -> AsyncIterator[Desk]:
     desk = Desk(
@@ -318,6 +335,26 @@ async def test_a_board_added_in_play_is_priced_as_the_match_stands_by_what_the_d
             ] == [quote.odds_milli for quote in quotes[line.key] if quote.active]
 
 
+async def test_a_goal_while_a_board_is_priced_is_in_its_prices(tmp_path: Path) -> None:
+    async with (
+        open_fixture_house(tmp_path) as house,
+        with_desk(house, tmp_path) as desk,
+        trader(house) as control,
+    ):
+        await control.keep_inputs("a", {"model": RATES, "state": HALF_TIME})
+        peer = BusyDesk(desk, name="desk")
+        peer.happens = partial(control.match_event, "a", "goal_cancelled", side="home")
+        house.gateway.on_desk(peer)
+        board = await control.create_board("a", "football_main", open_markets=True)
+        assert peer.answers < 0, "it was asked again"
+        one_up = msgspec.convert((await control.inputs("a")).state, MatchState)
+        keys = [line.key for line in board.markets]
+        quotes = FixtureBoard(keys).quotes(msgspec.convert(RATES, MatchModel), one_up, Margin())
+        line = board.markets[0]
+        odds_milli = tuple(quote.odds_milli for quote in quotes[line.key])
+        assert prices_of(house, line.market).odds_milli == odds_milli
+
+
 async def test_markets_that_were_open_keep_their_odds_when_a_board_is_added(
     tmp_path: Path,
 ) -> None:
@@ -326,7 +363,7 @@ async def test_markets_that_were_open_keep_their_odds_when_a_board_is_added(
         opened, closed = (line.market for line in board.markets[:2])
         await control.open_market(opened)
         before = prices_of(house, opened).odds_milli, prices_of(house, closed).odds_milli
-        other = {"model": RATES, "state": HALF_TIME}
+        other = {"model": RATES, "state": {}}
         await control.create_board("a", "football_main", pricing=other, open_markets=True)
         assert prices_of(house, opened).odds_milli == before[0]
         assert prices_of(house, closed).odds_milli != before[1]
