@@ -16,6 +16,18 @@ class NotUndoneError(Exception):
     """An action is not taken back: what it made does not stand any more."""
 
 
+def require(unchanged: bool, what: str) -> None:  # noqa: FBT001
+    """Refuse to take back what others may have changed since.
+
+    Raises
+    ------
+    NotUndoneError
+        It is not as the action left it.
+    """
+    if not unchanged:
+        raise NotUndoneError(f"not sent, {what} changed since")
+
+
 class Undo(NamedTuple):
     """What can be taken back, and how."""
 

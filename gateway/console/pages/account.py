@@ -10,12 +10,12 @@ from nicegui import ui
 
 from engine.common.ids import AccountNo
 from engine.common.units import Minor
-from gateway.client import GatewayError
+from gateway.client import ControlSession, GatewayError
 from gateway.console.pages.forms import FormError, field, read
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
 from gateway.console.pages.parts import Text, figures, key_buttons, money_text, tone
 from gateway.console.pages.ticker import COLUMNS, bet_row, open_row
-from gateway.console.undos import Undo
+from gateway.console.undos import Undo, require
 from gateway.messages.account_view import AccountInfo, PutFactor
 
 ACCOUNT_S: Final = 2.0
@@ -179,11 +179,20 @@ class AccountPage:
         return await self._screen.act(
             f"factor of {account} {put.factor_milli / 1_000:g}",
             lambda: session.set_account_factor(account, factor_milli=put.factor_milli, why=put.why),
-            undo=Undo(
-                f"undo: factor of {account} {before / 1_000:g}",
-                lambda: session.set_account_factor(account, factor_milli=before, why="undo"),
-            ),
+            undo=undo_of_factor(session, account, left_milli=put.factor_milli, before_milli=before),
         )
+
+
+def undo_of_factor(
+    session: ControlSession, account: AccountNo, *, left_milli: int, before_milli: int
+) -> Undo:
+    """Return what sets an account's factor of before, where it is what the action left."""
+
+    async def back() -> Any:
+        require((await session.account(account)).factor_milli == left_milli, "the factor has")
+        return await session.set_account_factor(account, factor_milli=before_milli, why="undo")
+
+    return Undo(f"undo: factor of {account} {before_milli / 1_000:g}", back)
 
 
 FACTOR: Final = (

@@ -24,7 +24,7 @@ from gateway.console.pages.forms import (
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
 from gateway.console.pages.margins import MARGIN, METHODS, keep_margin, scope_text
 from gateway.console.pages.parts import Text, figures, key_buttons
-from gateway.console.undos import Undo
+from gateway.console.undos import Undo, require
 from gateway.messages.kept_limits import KeptLimits
 from gateway.messages.margins import KeptMargin
 from gateway.messages.scopes import MarketScope
@@ -132,25 +132,27 @@ class KeptPage:
         if key != "d" or kept is None:
             return
         name = scope_text(kept.scope)
+
+        async def keep_again() -> Any:
+            margins, limits = await session.margins(), await session.kept_limits()
+            now: list[KeptMargin | KeptLimits] = [*margins.margins, *limits.limits]
+            require(row not in map(_id, now), "what is kept has")
+            if isinstance(kept, KeptMargin):
+                return await session.keep_margin(kept.scope, margin=kept.margin, skew=kept.skew)
+            parts = {name: getattr(kept, name) for name in PARTS}
+            return await session.keep_limits(kept.scope, **parts)
+
         if isinstance(kept, KeptMargin):
             await self._screen.act(
                 f"release the margin of {name}",
                 lambda: session.release_margin(kept.scope),
-                undo=Undo(
-                    f"undo: margin of {name}",
-                    lambda: session.keep_margin(kept.scope, margin=kept.margin, skew=kept.skew),
-                ),
+                undo=Undo(f"undo: margin of {name}", keep_again),
             )
         else:
             await self._screen.act(
                 f"release the limits of {name}",
                 lambda: session.release_limits(kept.scope),
-                undo=Undo(
-                    f"undo: limits of {name}",
-                    lambda: session.keep_limits(
-                        kept.scope, **{name: getattr(kept, name) for name in PARTS}
-                    ),
-                ),
+                undo=Undo(f"undo: limits of {name}", keep_again),
             )
         await self._refresh()
 

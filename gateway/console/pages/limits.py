@@ -12,7 +12,7 @@ from engine.common.commands import Limits, LimitsPatch
 from gateway.console.lines import Line
 from gateway.console.pages.forms import FormError, field, fields_of, read, values_of
 from gateway.console.pages.frame import Screen
-from gateway.console.undos import Undo
+from gateway.console.undos import Undo, require
 from gateway.messages.scopes import MarketScope
 
 _WHERE: Final = ("this market", "this type in the fixture", "the whole fixture")
@@ -44,6 +44,11 @@ def limit_fields(limits: Limits) -> dict[str, Any]:
     return {f"limit_{name}": f"{value / 100:.15g}" for name, value in asdict(limits).items()}
 
 
+def _as_named(patch: LimitsPatch | AcceptancePatch, now: Any) -> bool:
+    """Whether everything that a patch has named is still as it said."""
+    return all(getattr(now, name) == getattr(patch, name) for name in patch.names())
+
+
 async def set_limits(screen: Screen, line: Line, values: dict[str, str]) -> bool:
     """Change the limits that a form names; undo sets one market's as they were."""
     if line.book is None:
@@ -65,6 +70,8 @@ async def set_limits(screen: Screen, line: Line, values: dict[str, str]) -> bool
         back = LimitsPatch(**{name: getattr(before, name) for name in patch.names()})
 
         async def undo() -> Any:
+            now = (await session.book(number)).limits
+            require(_as_named(patch, now), "the limits have")
             return (await session.set_limits(number, back),)
 
         async def change() -> Any:
@@ -97,6 +104,8 @@ async def set_acceptance(screen: Screen, line: Line, values: dict[str, str]) -> 
         back = AcceptancePatch(**{name: getattr(before, name) for name in patch.names()})
 
         async def undo() -> Any:
+            now = (await session.book(number)).acceptance
+            require(_as_named(patch, now), "delay or referral has")
             return (await session.set_acceptance(number, back),)
 
         async def change() -> Any:

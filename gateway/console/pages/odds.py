@@ -11,7 +11,7 @@ from engine.common.units import OddsMilli
 from gateway.console.lines import Line
 from gateway.console.pages.frame import Screen
 from gateway.console.pages.parts import odds_milli_of
-from gateway.console.undos import NotUndoneError, Undo
+from gateway.console.undos import Undo, require
 
 
 async def set_odds(screen: Screen, line: Line, outcome: int, text: str) -> None:
@@ -32,8 +32,7 @@ async def set_odds(screen: Screen, line: Line, outcome: int, text: str) -> None:
         version = answer[0].version
 
         async def back() -> tuple[Any, ...]:
-            if (await session.book(number)).version != version:
-                raise NotUndoneError("not sent, the market has changed since")
+            require((await session.book(number)).version == version, "the market has")
             return await set_to(before)
 
         return Undo(f"undo: {name} {before / 1_000:g}", back) if before else None
@@ -54,8 +53,8 @@ async def override_odds(screen: Screen, line: Line, outcome: int, text: str) -> 
 
     async def back() -> tuple[Any, ...]:
         book = await session.book(number)
-        if not book.overridden[outcome] or book.odds_milli[outcome] != milli:
-            raise NotUndoneError("not sent, other odds stand since")
+        stands = book.overridden[outcome] and book.odds_milli[outcome] == milli
+        require(stands, "the odds that stand have")
         return (await session.release_odds(number, [outcome]),)
 
     undo = Undo(f"undo: release {name}", back)

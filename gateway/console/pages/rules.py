@@ -11,11 +11,11 @@ from nicegui import ui
 
 from engine.watch.kinds import Kind
 from engine.watch.rules import Scope, WatchRule
-from gateway.client import GatewayError
+from gateway.client import ControlSession, GatewayError
 from gateway.console.pages.forms import FormError, field, fields_of, label_of, read, values_of
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
 from gateway.console.pages.parts import Text, figures, key_buttons
-from gateway.console.undos import Undo
+from gateway.console.undos import Undo, require
 
 REFRESH_S: Final = 2.0
 KINDS: Final[dict[str, type[msgspec.Struct]]] = {
@@ -110,12 +110,8 @@ class RulesPage:
         except FormError as error:
             screen.say(str(error), bad=True)
             return False
-        before, name = self._rules.get(rule.name), rule.name
-        undo = (
-            Undo(f"undo: remove rule {name}", lambda: session.remove_rule(name))
-            if before is None
-            else Undo(f"undo: rule {name}", lambda: session.set_rule(before))
-        )
+        name = rule.name
+        undo = undo_of_rule(session, name, left=rule, before=self._rules.get(name))
         done = await screen.act(f"rule {name}", lambda: session.set_rule(rule), undo=undo)
         await self._refresh()
         return done
@@ -124,15 +120,15 @@ class RulesPage:
         screen, session, rule = self._screen, self._screen.user.session, self._rules.get(row)
         if rule is None:
             return
-        undo = Undo(f"undo: rule {row}", lambda: session.set_rule(rule))
         if key == "o":
             turned = replace(rule, on=not rule.on)
             await screen.act(
                 f"rule {row} {'on' if turned.on else 'off'}",
                 lambda: session.set_rule(turned),
-                undo=undo,
+                undo=undo_of_rule(session, row, left=turned, before=rule),
             )
         elif key == "d":
+            undo = undo_of_rule(session, row, left=None, before=rule)
             await screen.act(f"remove rule {row}", lambda: session.remove_rule(row), undo=undo)
         elif key == "Enter":
             ui.navigate.to(f"/guide/{rule.kind_name}")
@@ -158,6 +154,19 @@ def rule_of(values: dict[str, str]) -> WatchRule:
         kind=read(kind, values, prefix=f"{values['kind']}."),
         scope=read(Scope, values, prefix="scope."),
     )
+
+
+def undo_of_rule(
+    session: ControlSession, name: str, *, left: WatchRule | None, before: WatchRule | None
+) -> Undo:
+    """Return what sets the rule of before, or removes it, where it is what the action left."""
+
+    async def back() -> Any:
+        rules = {rule.name: rule for rule in (await session.rules()).rules}
+        require(rules.get(name) == left, "the rule has")
+        return await (session.remove_rule(name) if before is None else session.set_rule(before))
+
+    return Undo(f"undo: {'remove rule' if before is None else 'rule'} {name}", back)
 
 
 def _row(rule: WatchRule) -> dict[str, Any]:
