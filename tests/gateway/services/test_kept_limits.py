@@ -90,7 +90,7 @@ async def test_delays_hold_for_markets_to_come_and_those_of_play_once_a_fixture_
         assert kept.limits[0].limits == LimitsPatch(stake_minor_max=700), "it is kept on"
         await delay_is(risk, 1, 200)
         await delay_is(risk, 3, 200)
-        bookmaker.desk_part.on_match("cup-0", True, 0, 0)
+        bookmaker.desk_part.on_match("cup-0", True, 0, 0, False)
         await delay_is(risk, 1, 4_000)
         create(bookmaker, 4, "cup-0/odd_even")
         bookmaker.notify_routes("market-a", bookmaker.gateway.routes.shells["market-a"].state)
