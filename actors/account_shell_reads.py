@@ -8,6 +8,7 @@ import numpy as np
 from actors.messages import AUDIT_ROWS_MAX, encode
 from actors.refused_bets import RefusedBets
 from actors.shell import Shell
+from actors.weights import SLIPS_WEIGHED_IN_CALL_MAX
 from engine.common.ids import AccountNo, BetId
 from engine.common.rows import CHARGE, Rows, SlipKind
 from engine.ledger.accounts import ref_u64s
@@ -52,6 +53,15 @@ class AccountShellReads(Shell[DurableLedger]):
             rows[name] = legs[name]
         rows["stake_minor"] = legs["charged_minor"]
         return rows.tobytes()
+
+    def most_of_slips(self, bet_ids: bytes) -> bytes:
+        """Return what the slips of some legs (u64 ids) can be paid at most, in base currency: i64s.
+
+        One that this shard does not know has the highest balance.
+        """
+        if len(bet_ids) > 8 * SLIPS_WEIGHED_IN_CALL_MAX:
+            raise ValueError(f"{len(bet_ids) // 8} legs, {SLIPS_WEIGHED_IN_CALL_MAX} in one call")
+        return self._machine().most_minor(np.frombuffer(bet_ids, np.uint64)).tobytes()
 
     def slips(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return slips in order of creation, as SLIP rows, from the `start`-th on."""

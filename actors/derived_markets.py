@@ -9,6 +9,7 @@ imports this module in its constructor (see engine.kernels).
 """
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Final, NamedTuple
 
 from actors.messages import BuilderRequest, DerivedAnswer, DerivedRequest, PlaceMarketRequest
@@ -63,9 +64,16 @@ class DerivedMarkets:
 
     def __init__(self, settings: MarketShellSettings) -> None:
         self._void: Final = VoidRule(settings.builder_void)
-        self._markets: Final = BuilderMarkets()
-        self._places: Final = PlaceMarkets(settings.place_tables(), settings.deduction_tables())
+        self._markets = BuilderMarkets()
+        self._places = PlaceMarkets(settings.place_tables(), settings.deduction_tables())
         self._repriced: dict[str, Reprice] = {}
+
+    def fork(self) -> "DerivedMarkets":
+        """Return a copy that says what markets would need, so that nothing is noted here."""
+        twin = copy(self)
+        twin._markets, twin._places = self._markets.fork(), self._places.fork()
+        twin._repriced = dict(self._repriced)
+        return twin
 
     def note_repriced(self, request: Reprice, machine: MarketMachine) -> list[MarketCommand]:
         """Keep a repricing for builders that are created after it.

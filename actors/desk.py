@@ -281,6 +281,7 @@ class Desk:
                     why=request.why,
                     commands=request.commands,
                     change_minor=request.change_minor,
+                    basis=request.basis,
                     at_ns=at_ns,
                     valid_ns=Nanos(self._settings.proposal_ms * NS_PER_MS),
                 )

@@ -14,7 +14,7 @@ from engine.common.ids import MarketNo
 from engine.common.match_events import MatchEvent
 from engine.common.stated_results import MarketStatements
 from engine.common.units import Minor
-from engine.desk.approvals import Proposal, ProposalState, Verdict
+from engine.desk.approvals import Basis, Proposal, ProposalState, Verdict
 from engine.desk.audit_trail import AuditQuery, LinesAdded, NumberedLine
 from engine.desk.kept_inputs import KeptInputs
 from engine.desk.kept_limits import KeptLimits
@@ -39,6 +39,7 @@ class Propose(Struct, frozen=True, kw_only=True, tag_field="ask", tag="propose")
     why: str
     commands: tuple[MarketCommand, ...]
     change_minor: Minor
+    basis: tuple[Basis, ...]
 
 
 class Decide(Struct, frozen=True, kw_only=True, tag_field="ask", tag="decide"):

@@ -3,12 +3,19 @@
 Owns the encoding of these answers. Never decides, never journals and never publishes.
 """
 
-import numpy as np
+from typing import TYPE_CHECKING
 
+import numpy as np
+from msgspec.structs import replace
+
+from actors.allowances import weigh
 from actors.known_markets import known_markets
-from actors.messages import AUDIT_ROWS_MAX, encode
+from actors.messages import AUDIT_ROWS_MAX, ShellPreview, decode_preview_command, encode
+from actors.quarantine_answers import quarantined
 from actors.shell import Shell
 from actors.stated_results import BETS_MAX
+from actors.trial import Trial
+from actors.weights import Weighed, Weight, decode_weigh
 from engine.common.ids import BetId, MarketNo, ShardNo
 from engine.common.lifecycle import Status
 from engine.common.units import Nanos
@@ -16,9 +23,14 @@ from engine.market import bet_pages
 from engine.market.market import MarketMachine
 from persistence.durable import DurableMarkets
 
+if TYPE_CHECKING:
+    from actors.derived_markets import DerivedMarkets
+
 
 class MarketReads(Shell[DurableMarkets]):
     """The reads of a shell's markets."""
+
+    _derived: "DerivedMarkets | None"
 
     # --- markets ---------------------------------------------------------------------------------
     def market_nos(self) -> list[MarketNo]:
@@ -63,6 +75,28 @@ class MarketReads(Shell[DurableMarkets]):
         if market_nos is None:
             return machine.market_nos()
         return [no for no in dict.fromkeys(market_nos) if machine.has_market(no)]
+
+    # --- what commands would do ------------------------------------------------------------------
+    def preview(self, payload: bytes) -> bytes:
+        """Return what a PreviewCommand would do to its market's bets: ShellPreview.
+
+        Nothing changes and nothing is journaled. In quarantine bets may be missing, so the command
+        is refused.
+        """
+        command = decode_preview_command(payload)
+        durable = self._serving()
+        if durable is None:
+            return encode(ShellPreview(refused=quarantined(self.why)))
+        tried = Trial(self._machine(), self._derived, [command], Nanos(self._clock())).preview()
+        return encode(replace(tried, seq=durable.seq))
+
+    def weigh(self, payload: bytes) -> bytes:
+        """Return how much money WeighCommands would move, given together: Weighed."""
+        commands = decode_weigh(payload).commands
+        if self._serving() is None:
+            refused = Weight(refused=quarantined(self.why))
+            return encode(Weighed(weights=(refused,) * len(commands)))
+        return encode(weigh(self._machine(), self._derived, commands, Nanos(self._clock())))
 
     # --- bets ------------------------------------------------------------------------------------
     def highest_bet_ids(self) -> dict[ShardNo, BetId]:

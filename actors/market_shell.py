@@ -21,10 +21,8 @@ from actors.market_reads import MarketReads
 from actors.match_notices import MatchNotices
 from actors.messages import (
     AUDIT_ROWS_MAX,
-    ShellPreview,
     decode_derived_request,
     decode_market_control,
-    decode_preview_command,
     encode,
 )
 from actors.peer import Peer, PeerRefusedError
@@ -45,7 +43,6 @@ from engine.common.events import (
 )
 from engine.common.ids import MarketNo
 from engine.common.odds_guard import OddsGuard
-from engine.common.previews import PreviewCommand
 from engine.common.reasons import Reason
 from engine.common.rows import BET, CHARGE, FLAG_KNOWN, Rows
 from engine.common.units import NS_PER_MS, Nanos
@@ -297,10 +294,18 @@ class MarketShell(MarketReads):
         """Apply MarketControl in order as one record, and publish; return list[MarketEvent]."""
         request = decode_market_control(payload)
         allowance = request.allowance
-        if allowance is None:
+        if allowance is None or self._serving() is None:
             return encode(self._control(request.by, request.commands))
-        at_ns = Nanos(self._clock.wall_ns())
-        allowed = AllowedCommands(self._moved, request.by, request.commands, allowance, at_ns)
+        allowed = AllowedCommands(
+            self._moved,
+            request.by,
+            request.commands,
+            allowance,
+            machine=self._machine(),
+            derived=self._derived,
+            at_ns=Nanos(self._clock()),
+            wall_ns=Nanos(self._clock.wall_ns()),
+        )
         return encode(allowed.noted(self._control(request.by, allowed.commands)))
 
     def reprice(self, payload: bytes) -> bytes:
@@ -403,26 +408,6 @@ class MarketShell(MarketReads):
         if self._derived is not None:
             self._follow(self._derived.follow(self._machine(), events, at_ns))
         return events
-
-    def preview(self, payload: bytes) -> bytes:
-        """Return what a PreviewCommand would do to its market's bets: ShellPreview.
-
-        Nothing changes and nothing is journaled. The figures are of the command's market alone, not
-        of markets that follow it. In quarantine bets may be missing, so the command is refused.
-        """
-        command = decode_preview_command(payload)
-        durable = self._serving()
-        if durable is None:
-            return encode(ShellPreview(refused=quarantined(self.why)))
-        machine, at_ns = self._machine(), Nanos(self._clock())
-        if self._derived is not None:
-            (dated,) = self._derived.dated([command], machine, at_ns)
-            assert isinstance(dated, PreviewCommand), "only withdrawals are written"
-            command = dated
-        answer = machine.preview(command, at_ns)
-        if isinstance(answer, Refused):
-            return encode(ShellPreview(seq=durable.seq, refused=answer))
-        return encode(ShellPreview(seq=durable.seq, preview=answer))
 
     # --- markets that follow others --------------------------------------------------------------
     def derive(self, payload: bytes) -> bytes:

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from actors.weights import Allowance
 from engine.common.commands import CreateMarket, LedgerCommand, Limits, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent, Refused
 from engine.common.fixtures import Fixture, FixtureChange
@@ -17,7 +18,7 @@ from engine.common.house import HouseStop
 from engine.common.ids import AccountNo, MarketNo, ShardNo
 from engine.common.previews import Preview, PreviewCommand
 from engine.common.reasons import Reason
-from engine.common.units import Minor, Nanos
+from engine.common.units import Nanos
 from engine.common.views import (
     Balance,
     BookImage,
@@ -49,19 +50,11 @@ class ShellState(StrEnum):
     DOWN = "down"
 
 
-class Allowance(Struct, frozen=True, kw_only=True):
-    """What a person's commands move, one figure for each, and the most of a market in a window."""
-
-    moved_minor: tuple[Minor, ...]
-    most_minor: Minor
-    window_ns: Nanos
-
-
 class MarketControl(Struct, frozen=True, kw_only=True):
     """Commands for one shell's markets, applied in order, journaled as one record.
 
     `by` is the identity that sent them, for example ``trader:anna`` or ``feed:uof``. With an
-    `allowance`, a command that passes it is refused and the others are applied.
+    `allowance`, those that decide money are refused together where they pass it.
     """
 
     by: str
@@ -272,12 +265,13 @@ class ShellPreview(Struct, frozen=True, kw_only=True):
     """What a command would do to its market's bets, or why it would be refused.
 
     `seq` is the last record of the shell's journal at that instant. `refused` counts only where
-    there is no `preview`.
+    there is no `preview`. To what the preview says is moved comes what `legs` (LEG_TIMES rows) do.
     """
 
     seq: int = 0
     preview: Preview | None = None
     refused: Refused = Refused(reason=Reason.UNAVAILABLE)
+    legs: bytes = b""
 
 
 class CreateMarkets(Struct, frozen=True, kw_only=True):

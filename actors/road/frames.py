@@ -67,6 +67,9 @@ METHODS: Final = (
     "fixture_grid",
     "reference_odds",
     "referrals",
+    # of market shells and of account shells, about what commands move
+    "weigh",
+    "most_of_slips",
 )
 """What goes over the road, numbered by place; everything else is rare and goes with Ray."""
 METHOD_NUMBERS: Final = {name: number for number, name in enumerate(METHODS)}

@@ -286,7 +286,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.SECOND_PERSON: "a proposal is decided by another person than its author",
     Reason.PROPOSAL_UNKNOWN: "no such proposal",
     Reason.PROPOSAL_DECIDED: "the proposal waits for no decision",
-    Reason.PROPOSAL_STALE: "the proposal would move more now than it said; propose it again",
+    Reason.PROPOSAL_STALE: "what it does has changed since the preview or proposal; look again",
     Reason.RULE_UNKNOWN: "no such rule",
     Reason.ALERT_UNKNOWN: "no such alert",
     Reason.INPUTS_UNKNOWN: "the desk keeps no inputs of this fixture",

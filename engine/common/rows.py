@@ -202,6 +202,9 @@ CHARGE: Final = row_dtype(
 """What a slip charges its leg's market from now on: the stake that runs on the leg. `charge_no`
 rises with each change; a market applies a number once and no lower one after it."""
 
+LEG_TIMES: Final = row_dtype(16, ("bet_id", "<u8"), ("times_milli", "<i8"))
+"""A leg that moves so many thousandths of what its slip can be paid at most."""
+
 RESERVED: Final = row_dtype(
     32,
     ("bet_id", "<u8"),

@@ -21,6 +21,8 @@ PROPOSALS_OPEN_MAX: Final = 1_024
 """Proposals that wait for a decision; another is refused with CAPACITY."""
 PROPOSALS_KEPT_MAX: Final = 4_096
 """Proposals in memory; past it the oldest that waits for nothing is forgotten."""
+PROPOSALS_OPEN_OF_PERSON_MAX: Final = 64
+"""Those of one person; another of theirs is refused with CAPACITY."""
 RESULT_CHARS_MAX: Final = 400
 
 ProposalCommands = Annotated[
@@ -47,11 +49,23 @@ class ProposalState(StrEnum):
     EXPIRED = "expired"
 
 
+class Basis(Struct, frozen=True, kw_only=True):
+    """What a proposed command was previewed against: its market's last settlement, and its part.
+
+    `moved_minor` is what the command moves; the first of a shell's includes what moves of the
+    markets that follow those of the shell's commands.
+    """
+
+    settlement_no: int
+    moved_minor: Minor
+
+
 class Proposed(Struct, frozen=True, kw_only=True, tag_field="doc", tag="proposed"):
     """Commands wait for a second person until `expires_ns`.
 
     `change_minor` is what they move, in base currency: the changes of what bets are paid, signs
-    dropped, as previews said.
+    dropped, as previews said. `basis` has an element for each command; none, as in older journals,
+    is nothing that could be approved.
     """
 
     number: int
@@ -61,6 +75,7 @@ class Proposed(Struct, frozen=True, kw_only=True, tag_field="doc", tag="proposed
     change_minor: Minor
     at_ns: Nanos
     expires_ns: Nanos
+    basis: tuple[Basis, ...] = ()
 
 
 class Decided(Struct, frozen=True, kw_only=True, tag_field="doc", tag="decided"):
@@ -121,13 +136,19 @@ class Approvals:
         why: str,
         commands: tuple[MarketCommand, ...],
         change_minor: Minor,
+        basis: tuple[Basis, ...],
         at_ns: Nanos,
         valid_ns: Nanos,
     ) -> Proposed | Refused:
         """Propose commands, to be decided within `valid_ns`."""
-        waiting = sum(one.state(at_ns) is ProposalState.OPEN for one in self.proposals.values())
-        if waiting >= PROPOSALS_OPEN_MAX:
-            message = f"{waiting} proposals wait for a decision"
+        waiting = [
+            subject(one.proposed.by)
+            for one in self.proposals.values()
+            if one.state(at_ns) is ProposalState.OPEN
+        ]
+        own = waiting.count(subject(by))
+        if len(waiting) >= PROPOSALS_OPEN_MAX or own >= PROPOSALS_OPEN_OF_PERSON_MAX:
+            message = f"{len(waiting)} proposals wait for a decision, {own} of them yours"
             return Refused(reason=Reason.CAPACITY, message=message)
         return Proposed(
             number=self._last + 1,
@@ -137,6 +158,7 @@ class Approvals:
             change_minor=change_minor,
             at_ns=at_ns,
             expires_ns=Nanos(at_ns + valid_ns),
+            basis=basis,
         )
 
     def decide(

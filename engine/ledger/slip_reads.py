@@ -13,6 +13,7 @@ from engine.common.rows import I64s, Rows, SlipKind, U32s, U64s
 from engine.common.units import BETS_MAX
 from engine.ledger.index_nb import slots_of_bets_nb
 from engine.ledger.ledger_nb import in_force_nb
+from engine.ledger.most_nb import most_nb
 from engine.ledger.rows import ALL_SLIP_BETS_MAX
 from engine.ledger.tables import LedgerTables
 
@@ -77,6 +78,15 @@ class SlipReads:
         slots = self._slots_of(np.ascontiguousarray(bet_ids, np.uint64))
         found: Rows = self._tables.slips[slots[slots >= 0]]
         return found
+
+    def most_minor(self, bet_ids: U64s) -> I64s:
+        """Return what the slips of some legs can be paid at most, in base currency (`most_nb`)."""
+        tables = self._tables
+        most_minor = np.zeros(len(bet_ids), np.int64)
+        slots = self._slots_of(np.ascontiguousarray(bet_ids, np.uint64))
+        offers = tables.offers.offers
+        most_nb(tables.slips, slots, tables.slip_bets, offers, tables.scratch, most_minor)
+        return most_minor
 
     def slip_bets(self, start: int = 0, limit: int = ALL_SLIP_BETS_MAX) -> Rows:
         """Return a copy of a page of slips' bets (SLIP_BET rows), in the order of their heads."""

@@ -46,7 +46,6 @@ from engine.common.ids import (
 )
 from engine.common.lifecycle import Status
 from engine.common.outcome_marks import OutcomeCommand
-from engine.common.previews import PreviewAnswer, PreviewCommand
 from engine.common.reasons import Reason
 from engine.common.rows import I32s, Rows, U64s
 from engine.common.rules import RULES
@@ -73,13 +72,13 @@ from engine.market.command_checks import (
 from engine.market.feed_positions import FeedPositions
 from engine.market.feed_updates import apply_feed_update, reset_source
 from engine.market.fixture_grid import FixtureGrids
+from engine.market.forking import Forking
 from engine.market.lookup import RecordedBets
 from engine.market.odds_guards import created_fault
 from engine.market.offer import set_limits, set_odds, set_phase_limits, write_offer
 from engine.market.outbox import Outbox, ack_outbox
 from engine.market.outcome_marks import apply_mark
 from engine.market.placing import PlacesBets, Placing
-from engine.market.preview import preview
 from engine.market.status_transitions import (
     StatusTransitions,
     market_held,
@@ -95,7 +94,7 @@ from engine.market.views import (
 from engine.market.waiting import WaitingBets
 
 
-class MarketMachine(PlacesBets, RecordedBets):
+class MarketMachine(PlacesBets, RecordedBets, Forking):
     """Markets, their bets, and the settlements that account shards have not acknowledged.
 
     Parameters
@@ -272,13 +271,6 @@ class MarketMachine(PlacesBets, RecordedBets):
         if not by_feed and not isinstance(event, Refused):
             note_trader_resolution(command, slot, book=self._book)
         return event
-
-    def preview(self, command: PreviewCommand, at_ns: Nanos) -> PreviewAnswer:
-        """Return what a command would do to its market's bets, and change nothing."""
-        slot = self._slot_of.get(command.market_no)
-        if slot is None:
-            return market_unknown(command.market_no)
-        return preview(self._resolutions, command, slot, at_ns)
 
     def _has_feed(self, slot: int) -> bool:
         """Return whether a feed has sent this market a message, or it was created for a feed."""

@@ -1,28 +1,23 @@
 """Preview of a command that resolves bets: whom it would touch, and by how much.
 
-Owns the figures. The command is applied to a fork of the resolutions, which has its own copy of
+Owns the figures. The command is applied to a fork of the machine, which has its own copy of
 whatever commands change, so a preview refuses what the command would be refused and cannot differ
-from what the command does. Never changes the machine, and never says what becomes of other markets
-that follow this one.
+from what the command does. Never changes the machine, and never knows which markets follow others.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.common.corrections import CorrectionCommand
-from engine.common.events import Refused
-from engine.common.ids import AccountNo
+from engine.common.ids import AccountNo, MarketNo
 from engine.common.previews import (
     ACCOUNTS_SHOWN_MAX,
     AccountPreview,
     OutcomePreview,
     Preview,
-    PreviewAnswer,
-    PreviewCommand,
 )
-from engine.common.rows import FLAG_LEG, BetResult, Bools, I32s, I64s
-from engine.common.units import Minor, Nanos
+from engine.common.rows import FLAG_LEG, LEG_TIMES, BetResult, Bools, I32s, I64s, Rows
+from engine.common.units import BALANCE_MINOR_MAX, ODDS_MILLI_ONE, Minor
 from engine.market.bet_resolution import Resolutions
 from engine.market.preview_nb import worth_nb
 from engine.market.settlement import Standing, bets_of
@@ -40,30 +35,17 @@ class _Worth(NamedTuple):
     liability_minor: list[Minor]
 
 
-def preview(
-    resolutions: Resolutions, command: PreviewCommand, slot: int, at_ns: Nanos
-) -> PreviewAnswer:
-    """Return what a command would do to a market's bets, or why it would be refused.
+def compare(resolutions: Resolutions, twin: Resolutions, slot: int) -> Preview:
+    """Return what the commands that a fork was given have done to a market's bets.
 
     Parameters
     ----------
-    resolutions : Resolutions
-        Read only.
-    command : PreviewCommand
-        The command.
+    resolutions, twin : Resolutions
+        What stands, and the fork; both are only read.
     slot : int
         The market's slot.
-    at_ns : Nanos
-        When the command would be applied, nanoseconds UTC.
     """
     book = resolutions.book
-    twin = resolutions.fork()
-    if isinstance(command, CorrectionCommand):
-        event: object = twin.correct(command, slot)
-    else:
-        event = twin.apply(command, slot, at_ns)
-    if isinstance(event, Refused):
-        return event
     numbers = bets_of(book, slot)
     before, after = _worth(resolutions, slot, numbers), _worth(twin, slot, numbers)
     changed = _changed(before, after)
@@ -78,7 +60,7 @@ def preview(
     order = np.lexsort((accounts, -np.maximum(*map(np.abs, by_account))))[:ACCOUNTS_SHOWN_MAX]
     lines = _lines(before, after, changed, outcome)
     return Preview(
-        market_no=command.market_no,
+        market_no=MarketNo(book.market_no(slot)),
         version=book.version(slot),
         settlement_no=int(book.markets[slot]["settlement_no"]),
         market_bets=len(numbers),
@@ -95,7 +77,7 @@ def preview(
         change_minor_max=Minor(
             max(int(np.abs(each).max(initial=0)) for each in (change, open_change))
         ),
-        moved_minor=Minor(_moved(before, after, change, open_change)),
+        moved_minor=_moved(before, after, book.records[numbers]).minor,
         outcomes=lines,
         touched=tuple(
             AccountPreview(
@@ -109,12 +91,70 @@ def preview(
     )
 
 
-def _moved(before: _Worth, after: _Worth, change: I64s, open_change: I64s) -> int:
-    """Return the sum of all bets' changes without their signs; open ones count by what they pay."""
-    results = [each.standing.rows["result"] for each in (before, after)]
-    stays_open = (results[0] == BetResult.NONE) & (results[1] == BetResult.NONE)
+class Moved(NamedTuple):
+    """How much money commands move of a market, in base currency."""
+
+    minor: Minor
+    """Without what `legs` move."""
+    legs: Rows
+    """LEG_TIMES rows: legs that move a multiple of what their slips can be paid at most."""
+
+
+def moved(resolutions: Resolutions, twin: Resolutions, slot: int) -> Moved:
+    """Return how much money a fork's commands move of a market (see Preview)."""
+    numbers = bets_of(resolutions.book, slot)
+    records = resolutions.book.records[numbers]
+    return _moved(_worth(resolutions, slot, numbers), _worth(twin, slot, numbers), records)
+
+
+def _moved(before: _Worth, after: _Worth, records: Rows) -> Moved:
+    rows = before.standing.rows, after.standing.rows
+    was_open, is_open = (each["result"] == BetResult.NONE for each in rows)
+    change = np.abs(after.returned_minor - before.returned_minor)
+    change = np.where(was_open != is_open, np.maximum(change, before.stake_minor), change)
+    change += np.where(was_open & is_open, np.abs(after.open_minor - before.open_minor), 0)
+    times_milli = _times_milli(before, after, records)
+    counted = times_milli > 0
+    legs: Rows = np.zeros(int(counted.sum()), LEG_TIMES)
+    legs["bet_id"], legs["times_milli"] = records["bet_id"][counted], times_milli[counted]
     # Python's integers: a market of large payouts could pass 64 bits when signs are dropped.
-    return int(np.abs(change).sum(dtype=object) + np.abs(open_change)[stays_open].sum(dtype=object))
+    minor = int(change[~counted].sum(dtype=object))
+    return Moved(Minor(min(minor, BALANCE_MINOR_MAX)), legs)
+
+
+def _times_milli(before: _Worth, after: _Worth, records: Rows) -> I64s:
+    """Return how many thousandths of its slip's most each bet moves; 0 for what counts by itself.
+
+    What a slip is paid depends on legs elsewhere, which may be decided before anybody here knows.
+    So a leg that gives something back, now or after, moves all that its slip can pay; one at
+    corrected odds as much more as these are higher. A leg that is lost, or lost no more, counts by
+    its charge.
+    """
+    accepted = records["odds_milli"].astype(np.int64)
+    gives = [_gives_milli(each) for each in (before, after)]
+    rows = before.standing.rows, after.standing.rows
+    is_open = [each["result"] == BetResult.NONE for each in rows]
+    both_open = is_open[0] & is_open[1]
+    most = np.maximum(*(np.where(is_open[at], accepted, gives[at]) for at in (0, 1)))
+    times: I64s = -(-np.maximum(most, accepted) * ODDS_MILLI_ONE // accepted)
+    shift = -(-np.abs(gives[1] - gives[0]) * ODDS_MILLI_ONE // accepted)
+    paid = [~is_open[at] & (gives[at] > 0) for at in (0, 1)]
+    changed = (rows[0]["result"] != rows[1]["result"]) | (gives[0] != gives[1])
+    times[~(changed & (paid[0] | paid[1]))] = 0
+    times[both_open] = shift[both_open]
+    marked = rows[0]["early_lead"] != rows[1]["early_lead"]
+    times[marked] = np.maximum(times[marked], ODDS_MILLI_ONE)
+    times[records["flags"] & FLAG_LEG == 0] = 0
+    return times
+
+
+def _gives_milli(worth: _Worth) -> I64s:
+    """Return what each leg gives back for a stake of 1,000, rounded up; an open one if it wins."""
+    rows = worth.standing.rows
+    back_den = rows["back_den"].astype(np.int64)
+    back = -(-rows["payout_minor"] * ODDS_MILLI_ONE // np.maximum(back_den, 1))
+    gives: I64s = np.where(rows["result"] == BetResult.NONE, worth.standing.odds_milli, back)
+    return gives
 
 
 def _worth(resolutions: Resolutions, slot: int, numbers: I32s) -> _Worth:

@@ -34,6 +34,7 @@ from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import MarketEvent
 from engine.common.ids import AccountNo, MarketNo
 from engine.common.offers import OfferRule
+from engine.common.previews import ExpectedMarket
 from engine.common.units import Minor, Nanos
 from gateway.client.acceptance import AcceptanceRequests
 from gateway.client.books import BookRequests
@@ -99,9 +100,16 @@ class ControlSession(
     Each command method returns the market's event, or `Refused` with its reason.
     """
 
-    async def control(self, commands: Sequence[TraderCommand]) -> tuple[MarketEvent, ...]:
-        """Run commands; return one event or refusal per command, in their order."""
-        answer = await self._request(Control, Controlled, commands=tuple(commands))
+    async def control(
+        self, commands: Sequence[TraderCommand], *, expected: Sequence[ExpectedMarket] = ()
+    ) -> tuple[MarketEvent, ...]:
+        """Run commands; return one event or refusal per command, in their order.
+
+        One by which bets are paid is refused (955) where its market is not as `expected` any more.
+        """
+        answer = await self._request(
+            Control, Controlled, commands=tuple(commands), expected=tuple(expected)
+        )
         return answer.events
 
     async def _command(self, command: TraderCommand) -> MarketEvent:

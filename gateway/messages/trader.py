@@ -32,6 +32,7 @@ from engine.common.early import BeginPlay, PayEarly
 from engine.common.events import MarketEvent
 from engine.common.ids import MarketNo
 from engine.common.outcome_marks import OutcomeCommand
+from engine.common.previews import ExpectedMarket
 from engine.common.units import Minor
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField, Stale, enumerated
 from gateway.messages.market import STATUS_NAMES, StatusWord
@@ -68,11 +69,13 @@ class Control(FromClient, frozen=True, kw_only=True, tag="control"):
     betting (`suspend_market`, `suspend_outcomes`, `hand_over_market`, `close_market`,
     `cancel_market`) is obeyed when its market can be read, with `why` shortened, and `controlled`
     refuses every other command of it. A `close_market` or `cancel_market` with an unknown field
-    suspends its market, and so does a `suspend_outcomes` whose outcomes cannot be read.
+    suspends its market, and so does a `suspend_outcomes` whose outcomes cannot be read. A command
+    by which bets are paid is refused (955) where its market is not as `expected` any more.
     """
 
     id: IdField = 0
     commands: Annotated[tuple[TraderCommand, ...], Meta(min_length=1, max_length=COMMANDS_MAX)]
+    expected: Annotated[tuple[ExpectedMarket, ...], Meta(max_length=COMMANDS_MAX)] = ()
 
 
 class SuspendAll(FromClient, frozen=True, kw_only=True, tag="suspend_all"):

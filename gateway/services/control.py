@@ -8,20 +8,16 @@ result is UNKNOWN. Only a stop is kept then, and given to its shell before that 
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
-from actors.messages import (
-    Allowance,
-    MarketControl,
-    decode_market_events,
-    encode,
-)
+from actors.messages import MarketControl, decode_market_events, encode
 from actors.peer import PeerError
 from actors.routes import Routes
+from actors.weights import Allowance
 from engine.common.commands import (
     ResumeWithAll,
     SetLimits,
@@ -70,6 +66,7 @@ logger = logging.getLogger("overround.gateway")
 
 _COMMANDS_IN_CALL_MAX: Final = 1_024
 _FAILED_SHOWN_MAX: Final = 1_000
+_NO_ALLOWANCES: Final[Mapping[str, Allowance]] = {}
 _Command = TraderCommand | SuspendWithAll | ResumeWithAll | SetStatus
 
 
@@ -335,25 +332,33 @@ class ControlService:
     # --- calls to the shells ---------------------------------------------------------------------
 
     async def run(
-        self, by: str, commands: Sequence[_Command], *, allowance: Allowance | None = None
+        self,
+        by: str,
+        commands: Sequence[_Command],
+        *,
+        allowances: Mapping[str, Allowance] = _NO_ALLOWANCES,
     ) -> list[MarketEvent]:
         """Run commands as `run_or_owe` does; return their events."""
-        return (await self.run_or_owe(by, commands, allowance=allowance)).events
+        return (await self.run_or_owe(by, commands, allowances=allowances)).events
 
     async def run_or_owe(
-        self, by: str, commands: Sequence[_Command], *, allowance: Allowance | None = None
+        self,
+        by: str,
+        commands: Sequence[_Command],
+        *,
+        allowances: Mapping[str, Allowance] = _NO_ALLOWANCES,
     ) -> Ran:
         """Run commands; stops whose shells do not answer are kept for them (see kept_stops)."""
         await self._kept.lift(by, commands)
-        events = await self._run(by, commands, allowance=allowance)
+        events = await self._run(by, commands, allowances)
         return Ran(events, await self._kept.keep_unsent(by, commands, events))
 
     async def _run(
-        self, by: str, commands: Sequence[_Command], *, allowance: Allowance | None
+        self, by: str, commands: Sequence[_Command], allowances: Mapping[str, Allowance]
     ) -> list[MarketEvent]:
         """Run commands concurrently across shells, in order within each shell.
 
-        With an `allowance`, shells refuse those that move more of a market than one person may.
+        A shell with an allowance refuses those that go further; its call is never divided.
         """
         self._counters.control_commands += len(commands)
         events: list[MarketEvent] = [_refused(Reason.UNKNOWN)] * len(commands)
@@ -369,7 +374,7 @@ class ControlService:
                 places.setdefault(shell, []).append(place)
         answers = await asyncio.gather(
             *(
-                self._call(by, shell, [commands[i] for i in at], _part(allowance, at))
+                self._call(by, shell, [commands[i] for i in at], allowances.get(shell))
                 for shell, at in places.items()
             )
         )
@@ -382,10 +387,10 @@ class ControlService:
         self, by: str, shell: str, commands: Sequence[_Command], allowance: Allowance | None
     ) -> list[MarketEvent]:
         events: list[MarketEvent] = []
-        for start in range(0, len(commands), _COMMANDS_IN_CALL_MAX):
-            at = range(start, min(start + _COMMANDS_IN_CALL_MAX, len(commands)))
-            part = tuple(commands[at.start : at.stop])
-            events += await self._call_part(by, shell, part, _part(allowance, at))
+        most = _COMMANDS_IN_CALL_MAX if allowance is None else len(commands)
+        for start in range(0, len(commands), most):
+            part = tuple(commands[start : start + most])
+            events += await self._call_part(by, shell, part, allowance)
         return events
 
     async def _call_part(
@@ -394,12 +399,12 @@ class ControlService:
         """Call a shell once; in halves when it takes so many commands in no call."""
         request = MarketControl(by=by, commands=commands, allowance=allowance)
         events = await self._ask(shell, "control", encode(request))
-        if len(commands) > 1 and all(map(_is_too_many, events)):
+        if allowance is None and len(commands) > 1 and all(map(_is_too_many, events)):
             half = len(commands) // 2
-            first, second = range(half), range(half, len(commands))
+            first, second = commands[:half], commands[half:]
             return [
-                *await self._call_part(by, shell, commands[:half], _part(allowance, first)),
-                *await self._call_part(by, shell, commands[half:], _part(allowance, second)),
+                *await self._call_part(by, shell, first, None),
+                *await self._call_part(by, shell, second, None),
             ]
         # Without an answer there is one refusal, which applies to every command of the call.
         return events if len(events) == len(commands) else events * len(commands)
@@ -418,14 +423,6 @@ class ControlService:
                 logger.exception("%s failed in %s", method, shell)
             return [_refused(Reason.UNKNOWN)]
         return decode_market_events(raw)
-
-
-def _part(allowance: Allowance | None, at: Sequence[int]) -> Allowance | None:
-    """Return what an allowance says of some of its commands."""
-    if allowance is None:
-        return None
-    moved = tuple(allowance.moved_minor[place] for place in at)
-    return msgspec.structs.replace(allowance, moved_minor=moved)
 
 
 def _failed(commands: Sequence[_Command], events: Sequence[MarketEvent]) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from engine.common.commands import CancelMarket
 from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
 from engine.desk import audit_trail
-from engine.desk.approvals import ProposalState, Verdict
+from engine.desk.approvals import Basis, ProposalState, Verdict
 from engine.desk.audit_trail import AuditLine, AuditQuery, LinesAdded
 from persistence.chain import segment_paths
 from persistence.disk import LocalDisk
@@ -38,6 +38,7 @@ PROPOSE = Propose(
     why="wrong result",
     commands=(CancelMarket(market_no=MarketNo(3)),),
     change_minor=7,
+    basis=(Basis(settlement_no=3, moved_minor=7),),
 )
 LINES = LinesAdded(
     source="gateway-0:1", first=1, lines=(AuditLine(at_ns=5, by="trader:anna", what="reprice"),)

@@ -9,7 +9,12 @@ from typing import Any
 import msgspec
 
 from actors.messages import decode_book_images
-from actors.settings import MarketShellSettings, ReconcilerSettings, SupervisorSettings
+from actors.settings import (
+    DeskSettings,
+    MarketShellSettings,
+    ReconcilerSettings,
+    SupervisorSettings,
+)
 from actors.system import System
 from actors.system_parts import GatewayPart, SystemSettings
 from engine.common.commands import (
@@ -153,6 +158,7 @@ async def open_house(
     ports: Sequence[int] = (),
     markets: MarketShellSettings | None = None,
     supervisor: SupervisorSettings | None = None,
+    desk: DeskSettings | None = None,
     **gateway: Any,
 ) -> AsyncIterator[House]:
     parts = []
@@ -162,6 +168,8 @@ async def open_house(
             bets_host="127.0.0.1", bets_port=port, control_port=0, feed_port=0, **gateway
         )
         arguments = {"shards": 2, "secret": SECRET, "settings": settings}
+        if desk is not None:
+            arguments["desk"] = desk
         if limits is not None:
             arguments["limits"] = limits
         parts.append(GatewayPart(factory=Gateway, arguments=arguments))

@@ -8,6 +8,7 @@ two is settled first. Owns which commands place markets need after a change; nev
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -101,7 +102,13 @@ class PlaceMarkets:
         """The place markets of a win market."""
         self._unmatched: dict[MarketNo, tuple[MarketKey, EachWayTerms]] = {}
         self._noted: set[MarketNo] = set()
-        self._updates: Final = FollowingUpdates(SOURCE)
+        self._updates = FollowingUpdates(SOURCE)
+
+    def fork(self) -> "PlaceMarkets":
+        """Return a copy for commands that are only tried; no market is to be noted in it."""
+        twin = copy(self)
+        twin._updates = FollowingUpdates(SOURCE)
+        return twin
 
     def note(self, machine: MarketMachine, numbers: Iterable[MarketNo]) -> None:
         """Take note of markets that are hosted from now on; those noted before change nothing."""

@@ -11,6 +11,7 @@ from engine.common.reasons import Reason
 from engine.desk import approvals as rules
 from engine.desk.approvals import (
     Approvals,
+    Basis,
     CarriedOut,
     Decided,
     ProposalState,
@@ -24,11 +25,25 @@ VALID_NS = 1_000
 
 def proposed(approvals: Approvals, *, by: str = "settler:anna", at_ns: int = 1) -> int:
     document = approvals.propose(
-        by=by, why="wrong match", commands=CANCEL, change_minor=5, at_ns=at_ns, valid_ns=VALID_NS
+        by=by,
+        why="wrong match",
+        commands=CANCEL,
+        change_minor=5,
+        basis=(Basis(settlement_no=2, moved_minor=5),),
+        at_ns=at_ns,
+        valid_ns=VALID_NS,
     )
     assert isinstance(document, Proposed)
     approvals.apply(document)
     return document.number
+
+
+def refusal(approvals: Approvals, *, by: str) -> Reason | None:
+    """Return why a proposal would be refused."""
+    document = approvals.propose(
+        by=by, why="", commands=CANCEL, change_minor=5, basis=(), at_ns=1, valid_ns=VALID_NS
+    )
+    return document.reason if isinstance(document, Refused) else None
 
 
 def decide(approvals: Approvals, number: int, by: str, verdict: Verdict, at_ns: int = 2) -> object:
@@ -106,11 +121,7 @@ def test_proposals_are_bounded_and_those_that_wait_are_never_forgotten(
     assert len(approvals.proposals) == 4
     proposed(approvals)
     proposed(approvals)
-    full = approvals.propose(
-        by="settler:anna", why="", commands=CANCEL, change_minor=5, at_ns=1, valid_ns=VALID_NS
-    )
-    assert isinstance(full, Refused)
-    assert full.reason is Reason.CAPACITY
+    assert refusal(approvals, by="settler:anna") is Reason.CAPACITY
 
 
 PEOPLE = st.sampled_from(["settler:anna", "trader:anna", "head_trader:bob", "risk:cid"])
@@ -141,3 +152,12 @@ def test_nothing_is_carried_out_that_another_person_has_not_approved_in_time(
         assert proposal.decided.verdict is Verdict.APPROVED
         assert proposal.decided.at_ns < proposal.proposed.expires_ns
         assert proposal.decided.by.split(":")[1] != author.split(":")[1]
+
+
+def test_one_persons_proposals_leave_room_for_everybody_elses() -> None:
+    approvals = Approvals()
+    for role in ("settler", "head_trader"):
+        for _ in range(rules.PROPOSALS_OPEN_OF_PERSON_MAX // 2):
+            proposed(approvals, by=f"{role}:anna")
+    assert refusal(approvals, by="settler:anna") is Reason.CAPACITY
+    assert refusal(approvals, by="settler:bob") is None

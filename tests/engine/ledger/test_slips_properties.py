@@ -1,6 +1,8 @@
 """Properties of slips over random streams: equality with the twin, and independence of order."""
 
+from fractions import Fraction
 from itertools import islice
+from math import ceil
 from random import Random
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from engine.common.house import StartHouse, StopHouse
 from engine.common.reasons import Reason
 from engine.common.rows import CHARGE, DECISION, SETTLEMENT, Rows, SlipKind, SlipState
-from engine.common.units import BETS_MAX
+from engine.common.units import BALANCE_MINOR_MAX, BETS_MAX, RATE_MICRO_ONE
 from engine.ledger.ledger import LedgerMachine
 from tests.engine.ledger.builders import NO_REQUESTS, SHARD, funded, money, verdict
 from tests.engine.ledger.history import history
@@ -44,6 +46,14 @@ def feed_twin(twin: SlipLedgerTwin, turn: SlipTurn) -> list[list[tuple[int, ...]
     return [answers, applied, twin.note_charges(turn.charges[names].tolist())]
 
 
+def most_minor_of(head: TwinHead) -> int:
+    """Return what a slip pays if each leg wins at its odds, or gives back more than that."""
+    pairs = [(Fraction(leg.odds_milli, 1_000), leg.back or Fraction(0)) for leg in head.legs]
+    most = head.pays([max(pair) for pair in pairs])
+    assert most is not None
+    return 0 if head.state == SlipState.REFUSED else most
+
+
 def compare(ledger: LedgerMachine, twin: SlipLedgerTwin) -> None:
     """Compare every slip, every balance and the present charges with the twin's."""
     slips = ledger.slips()
@@ -57,6 +67,10 @@ def compare(ledger: LedgerMachine, twin: SlipLedgerTwin) -> None:
             assert row["charge_no"] == slip.charge_no
             assert row["held"] == sum(leg.held for leg in slip.legs)
             assert row["charged_minor"] == slip.payable_minor()
+            legs = np.array([leg.bet_id for leg in slip.legs], np.uint64)
+            base_minor = ceil(Fraction(most_minor_of(slip) * slip.rate_micro, RATE_MICRO_ONE))
+            most_minor = min(base_minor, BALANCE_MINOR_MAX)
+            assert ledger.most_minor(legs).tolist() == [most_minor] * len(legs)
     for no in twin.currency:
         balance = ledger.balance(no)
         assert balance.available_minor == twin.available_minor(no)

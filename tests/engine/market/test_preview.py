@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -18,11 +19,12 @@ from engine.common.commands import (
 )
 from engine.common.corrections import CorrectionCommand
 from engine.common.events import Refused
+from engine.common.ids import MarketNo
 from engine.common.previews import ACCOUNTS_SHOWN_MAX, OutcomePreview, Preview, PreviewCommand
 from engine.common.reasons import Reason
 from tests.engine.common.stated_rules import RESULT_NUMBERS
 from tests.engine.market.builders import bet, bet_rows, do, open_machine, place, won
-from tests.engine.market.resolution_twin import ResolutionTwin
+from tests.engine.market.resolution_twin import Placed, ResolutionTwin
 from tests.engine.market.test_resolution_twin import (
     Batch,
     Drawn,
@@ -47,6 +49,8 @@ class Worth(NamedTuple):
     stake: int
     returned: int
     open: int
+    gives: int
+    """Thousandths of its stake that it gives back, or would if it wins, rounded up."""
 
 
 def worth(twin: ResolutionTwin, number: int) -> Worth:
@@ -64,7 +68,8 @@ def worth(twin: ResolutionTwin, number: int) -> Worth:
         returned, still_open = 0, possible
     else:
         returned, still_open = ceil(one.base(floor(charged * back))), 0
-    return Worth(twin.resolution(number), base, returned, still_open)
+    gives = twin.odds_of(one) if result == NONE else ceil(1_000 * back)
+    return Worth(twin.resolution(number), base, returned, still_open, gives)
 
 
 def worths(twin: ResolutionTwin) -> list[Worth]:
@@ -80,6 +85,28 @@ def liabilities(twin: ResolutionTwin) -> list[int]:
     figures = twin.figures()
     taken = sum(one.stake for one in figures)
     return [one.payout - taken for one in figures]
+
+
+def moved_minor(before: Worth, after: Worth) -> int:
+    """Return what is moved of a single, or of a leg that nothing is given back for."""
+    decided = [one.resolution[0] != NONE for one in (before, after)]
+    if not any(decided):
+        return abs(after.open - before.open)
+    stake = before.stake if decided[0] != decided[1] else 0
+    return max(abs(after.returned - before.returned), stake)
+
+
+def times_milli(bet: Placed, before: Worth, after: Worth) -> int:
+    """Return how many thousandths of its slip's most a leg moves; 0 for what counts by itself."""
+    both = (before, after)
+    if not bet.leg or (before.resolution == after.resolution and before.gives == after.gives):
+        return 0
+    if all(one.resolution[0] == NONE for one in both):
+        return ceil(Fraction(1_000 * abs(after.gives - before.gives), bet.odds))
+    if not any(one.resolution[0] != NONE and one.gives for one in both):
+        return 0
+    given = [one.gives for one in both if one.resolution[0] != NONE]
+    return ceil(Fraction(1_000 * max(*given, bet.odds), bet.odds))
 
 
 def check(
@@ -104,9 +131,8 @@ def check(
     amounts = [abs(b.returned - a.returned) for a, b in pairs]
     amounts += [abs(b.open - a.open) for a, b in pairs]
     assert preview.change_minor_max == max(amounts, default=0)
-    opens = [(a, b) for a, b in pairs if a.resolution[0] == b.resolution[0] == NONE]
-    moved = sum(abs(b.returned - a.returned) for a, b in pairs)
-    assert preview.moved_minor == moved + sum(abs(b.open - a.open) for a, b in opens)
+    singles = [one for one in range(len(bets)) if not times_milli(bets[one], *pairs[one])]
+    assert preview.moved_minor == sum(moved_minor(*pairs[one]) for one in singles)
     count: Counter[int] = Counter()
     change: Counter[int] = Counter()
     open_change: Counter[int] = Counter()
@@ -161,7 +187,9 @@ def test_a_preview_has_the_figures_of_what_its_command_then_does_and_changes_not
         else:
             before, old_liabilities = worths(pair.twin), liabilities(pair.twin)
             stated = pair.machine.state_hash()
-            preview = pair.machine.preview(step, AT_NS)
+            preview, fork = pair.machine.preview(step, AT_NS), pair.machine.fork()
+            fork.attempt(step, AT_NS)
+            moved = pair.machine.moved(fork, MarketNo(1))
             assert pair.machine.state_hash() == stated
             pair.machine.check()
             event = pair.machine.apply(step, AT_NS) if isinstance(preview, Refused) else None
@@ -172,6 +200,11 @@ def test_a_preview_has_the_figures_of_what_its_command_then_does_and_changes_not
                 else:
                     pair.apply(step, by_feed=False)
                 check(preview, pair.twin, before, old_liabilities)
+                triples = list(zip(pair.twin.bets, before, worths(pair.twin), strict=True))
+                assert moved.minor == preview.moved_minor
+                assert [int(times) for _, times in moved.legs.tolist()] == [
+                    times for one in triples if (times := times_milli(*one))
+                ]
 
 
 def test_a_settlement_is_previewed_with_each_account_and_outcome() -> None:

@@ -9,7 +9,12 @@ from engine.common.corrections import (
     VoidBets,
 )
 from engine.common.events import BetsRestored, BetsVoided, OddsCorrected
-from engine.common.previews import AccountPreview, OutcomePreview, Preview
+from engine.common.previews import (
+    AccountPreview,
+    ExpectedMarket,
+    OutcomePreview,
+    Preview,
+)
 from gateway.messages.corrections import AskPreview, Previewed
 from gateway.messages.trader import Control, Controlled
 
@@ -24,6 +29,7 @@ CHOSEN = ChosenBets(
 CORRECTION_REQUESTS = (
     Control(
         id=31,
+        expected=(ExpectedMarket(market_no=101, settlement_no=2, market_bets=40),),
         commands=(
             VoidBets(market_no=101, bets=CHOSEN, why="odds of 21 for 2.1"),
             CorrectOdds(

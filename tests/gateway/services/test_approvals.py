@@ -1,24 +1,30 @@
 """Money that one person may not move alone: refused, proposed, approved by another, carried out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from actors.messages import ShellState
+from actors.peer import PeerError
 from actors.settings import DeskSettings
-from engine.common.commands import CancelMarket, OutcomeResult, SettleMarket
+from engine.common.commands import CancelMarket, OutcomeResult, RollBackSettlement, SettleMarket
 from engine.common.corrections import CorrectedQuote, CorrectOdds
-from engine.common.events import MarketCancelled, MarketSettled, Refused
+from engine.common.early import BeginPlay, PayEarly
+from engine.common.events import EarlyPaid, MarketCancelled, MarketSettled, Refused
 from engine.common.ids import MarketNo
-from engine.common.previews import PreviewCommand
+from engine.common.offers import EarlyPayoutRule
+from engine.common.previews import PreviewCommand, expected_of
 from engine.common.reasons import Reason
-from gateway.client import ControlSession, RefusedError
+from engine.common.units import Minor
+from gateway.client import ControlSession, Leg, RefusedError, accumulator
 from gateway.session.permissions import COMMANDS, PERMISSIONS
 from gateway.session.tokens import Role
 from persistence.chain import ChainReader
 from persistence.disk import LocalDisk
 from persistence.records import Kind, decode_market_control
-from tests.gateway.bookmaker import Bookmaker, bettor, open_bookmaker, trader
+from tests.gateway.bookmaker import Bookmaker, bettor, head_trader, open_bookmaker, trader
 from tests.gateway.price_gateway import token
 from tests.gateway.raw_client import json_frame, shaken
 
@@ -47,6 +53,15 @@ def anna(bookmaker: Bookmaker) -> ControlSession:
 
 def bob(bookmaker: Bookmaker) -> ControlSession:
     return trader(bookmaker, role=Role.HEAD_TRADER, sub="bob")
+
+
+async def more_bets(bookmaker: Bookmaker, ref: str, *, stake_minor: int = 10_000) -> None:
+    """Place a bet on the first outcome of market 1."""
+    async with bettor(bookmaker, account=8) as client:
+        placed = await client.place(
+            ref=ref, market=1, outcome=0, stake_minor=stake_minor, odds_milli=2_500
+        )
+        assert placed.state == "accepted"
 
 
 async def status(control: ControlSession) -> str:
@@ -286,3 +301,178 @@ async def test_a_cancellation_that_the_sum_refuses_stops_betting(bookmaker: Book
         assert isinstance(cancelled, Refused)
         assert cancelled.reason is Reason.APPROVAL_NEEDED
         assert await status(settler) == "suspended"
+
+
+async def test_what_everybody_loses_is_money_too(bookmaker: Bookmaker) -> None:
+    await more_bets(bookmaker, "b", stake_minor=1_001)
+    draw = SettleMarket(market_no=MarketNo(1), results=(LOST, WON, LOST))
+    async with anna(bookmaker) as settler:
+        (alone,) = await settler.control([draw])
+        assert isinstance(alone, Refused)
+        assert alone.reason is Reason.APPROVAL_NEEDED
+        assert "2001 are moved" in alone.message
+        proposal = await settler.propose([draw])
+        assert proposal.change_minor == 2_001
+
+
+class Late:
+    """The way to a shell on which something happens before the first command arrives."""
+
+    def __init__(
+        self,
+        bookmaker: Bookmaker,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
+        *,
+        answers: bool = True,
+    ) -> None:
+        self._peer = bookmaker.processes["market-a"].peer
+        self._meanwhile, self._answers, self._first = meanwhile, answers, True
+        bookmaker.processes["market-a"].peer = self  # type: ignore[assignment]
+        bookmaker.notify_routes("market-a", ShellState.SERVING)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._peer, name)
+
+    async def ask(self, method: str, *arguments: Any, timeout_s: float | None = None) -> Any:
+        first = method == "control" and self._first
+        self._first = self._first and not first
+        if first and self._meanwhile is not None:
+            await self._meanwhile()
+        answer = await self._peer.ask(method, *arguments, timeout_s=timeout_s)
+        if first and not self._answers:
+            raise PeerError("the answer is lost")
+        return answer
+
+
+async def test_bets_that_come_before_the_command_count(bookmaker: Bookmaker) -> None:
+    third = SettleMarket(market_no=MarketNo(1), results=(LOST, LOST, WON))
+    Late(bookmaker, lambda: more_bets(bookmaker, "b"))
+    async with anna(bookmaker) as settler:
+        (late,) = await settler.control([third])
+        assert isinstance(late, Refused)
+        assert late.reason is Reason.APPROVAL_NEEDED
+        assert "11000 are moved" in late.message
+        assert await status(settler) == "active"
+
+
+async def test_an_approval_does_not_cover_bets_that_come_before_the_command(
+    bookmaker: Bookmaker,
+) -> None:
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        proposal = await settler.propose([SETTLE])
+        Late(bookmaker, lambda: more_bets(bookmaker, "b"))
+        decided = await head.decide(proposal.proposal, approve=True)
+        (refused,) = decided.events
+        assert isinstance(refused, Refused)
+        assert refused.reason is Reason.PROPOSAL_STALE
+        assert decided.proposal.state == "done"
+        assert "0 done, 1 refused" in decided.proposal.result
+        assert await status(head) == "active"
+
+
+async def lost() -> None:
+    raise PeerError("the command is lost")
+
+
+async def test_an_approval_that_is_sent_again_is_of_what_was_proposed(bookmaker: Bookmaker) -> None:
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        proposal = await settler.propose([SETTLE])
+        Late(bookmaker, lost)
+        first = await head.decide(proposal.proposal, approve=True)
+        assert first.proposal.state == "approved"
+        await more_bets(bookmaker, "b")
+        again = await head.decide(proposal.proposal, approve=True)
+        assert [one.reason for one in again.events if isinstance(one, Refused)] == [
+            Reason.PROPOSAL_STALE
+        ]
+        assert await status(head) == "active"
+
+
+async def test_an_approval_whose_answer_was_lost_is_not_carried_out_again(
+    bookmaker: Bookmaker,
+) -> None:
+    draw = SettleMarket(market_no=MarketNo(1), results=(LOST, WON, LOST))
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        proposal = await settler.propose([SETTLE])
+        Late(bookmaker, answers=False)
+        assert (await head.decide(proposal.proposal, approve=True)).proposal.state == "approved"
+        other = await settler.propose([draw])
+        assert (await head.decide(other.proposal, approve=True)).proposal.state == "done"
+        again = await head.decide(proposal.proposal, approve=True)
+        assert isinstance(again.events[0], Refused)
+        assert again.events[0].reason is Reason.PROPOSAL_STALE
+        assert again.proposal.state == "done"
+        book = await head.book(MarketNo(1))
+        assert book.settlement_no == 2
+
+
+async def test_a_roll_back_is_of_the_settlement_that_it_was_proposed_of(
+    bookmaker: Bookmaker,
+) -> None:
+    draw = SettleMarket(market_no=MarketNo(1), results=(LOST, WON, LOST))
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        home = await settler.propose([SETTLE])
+        await head.decide(home.proposal, approve=True)
+        back = await settler.propose([RollBackSettlement(market_no=MarketNo(1))])
+        other = await settler.propose([draw])
+        await head.decide(other.proposal, approve=True)
+        with pytest.raises(RefusedError) as stale:
+            await head.decide(back.proposal, approve=True)
+        assert stale.value.reason is Reason.PROPOSAL_STALE
+        assert await status(head) == "settled"
+
+
+async def test_what_was_previewed_is_commanded_only_while_it_stands(tmp_path: Path) -> None:
+    async with open_bookmaker(tmp_path, desk=DeskSettings()) as system, anna(system) as settler:
+        seen = (await settler.preview(SETTLE)).preview
+        await more_bets(system, "b")
+        (stale,) = await settler.control([SETTLE], expected=[expected_of(seen)])
+        assert isinstance(stale, Refused)
+        assert stale.reason is Reason.PROPOSAL_STALE
+        seen = (await settler.preview(SETTLE)).preview
+        (settled,) = await settler.control([SETTLE], expected=[expected_of(seen)])
+        assert isinstance(settled, MarketSettled)
+
+
+async def test_legs_are_paid_early_by_two_people(bookmaker: Bookmaker) -> None:
+    rule = EarlyPayoutRule(lead=2, cap_minor=Minor(100_000))
+    early = PayEarly(market_no=MarketNo(1), outcome=0, lead=2)
+    async with head_trader(bookmaker) as offers, bettor(bookmaker) as client:
+        await offers.set_offer(1, name="two ahead", currency="EUR", rule=rule)
+        leg = Leg(market=1, outcome=0, odds_milli=2_500)
+        placed = await client.place_slip(ref="s", legs=[leg], bets=[accumulator(1_000)], offer=1)
+        assert placed.state == "accepted"
+    bookmaker.command(BeginPlay(market_no=MarketNo(1)))
+    async with anna(bookmaker) as settler, bob(bookmaker) as head:
+        (alone,) = await settler.control([early])
+        assert isinstance(alone, Refused)
+        assert alone.reason is Reason.APPROVAL_NEEDED
+        proposal = await settler.propose([early])
+        decided = await head.decide(proposal.proposal, approve=True)
+        assert isinstance(decided.events[0], EarlyPaid)
+
+
+async def test_a_leg_counts_by_what_its_slip_can_be_paid(tmp_path: Path) -> None:
+    """10.00 at 2.5 and at 3.2 pay 80.00: each leg alone is charged 10.00, and pays less."""
+    settings = DeskSettings(approval_minor=5_000)
+    async with open_bookmaker(tmp_path, desk=settings) as system:
+        async with bettor(system) as client:
+            legs = [
+                Leg(market=1, outcome=0, odds_milli=2_500),
+                Leg(market=3, outcome=1, odds_milli=3_200),
+            ]
+            placed = await client.place_slip(ref="s", legs=legs, bets=[accumulator(1_000)])
+            assert placed.state == "accepted"
+        second = SettleMarket(market_no=MarketNo(3), results=(LOST, WON, LOST))
+        lost = SettleMarket(market_no=MarketNo(3), results=(WON, LOST, LOST))
+        async with anna(system) as settler:
+            assert (await settler.preview(SETTLE)).preview.moved_minor == 8_000
+            for commands in ([SETTLE], [second], [SETTLE, second]):
+                events = await settler.control(commands)
+                assert {event.reason for event in events if isinstance(event, Refused)} == {
+                    Reason.APPROVAL_NEEDED
+                }
+            (settled,) = await settler.control([lost])
+            assert isinstance(settled, MarketSettled), "of a lost leg the stake is moved"
+            (again,) = await settler.control([second])
+            assert isinstance(again, Refused), "lost or not, it could be paid 80.00"

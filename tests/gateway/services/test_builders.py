@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.settings import MarketShellSettings, SupervisorSettings
+from actors.settings import DeskSettings, MarketShellSettings, SupervisorSettings
 from engine.common.commands import (
     CancelMarket,
     LimitsPatch,
@@ -14,8 +14,11 @@ from engine.common.commands import (
     RollBackCancel,
     RollBackSettlement,
     SetLimits,
+    SettleMarket,
     SuspendMarket,
 )
+from engine.common.events import Refused
+from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.pricing.football.model import MatchState, Period, Score
@@ -366,3 +369,33 @@ async def test_a_restart_brings_it_back_with_its_odds_and_bets(tmp_path: Path) -
         await house.settle("1x2", LOST, WON, LOST)
         await house.carry()
         assert (await client.status("b")).result == "lost"
+
+
+async def test_what_a_builder_is_paid_counts_with_the_leg_that_decides_it(tmp_path: Path) -> None:
+    """The last leg's market has no bets: without its builder nothing would be moved."""
+    async with open_house(tmp_path, desk=DeskSettings(approval_minor=10_000)) as house:
+        async with house.bettor() as bettor:
+            built = accepted(await bettor.build_bet(TWO))
+            placed = await bettor.place(
+                ref="b", market=built.market, outcome=0, stake_minor=5_000,
+                odds_milli=built.odds_milli,
+            )  # fmt: skip
+            assert placed.state == "accepted"
+        home = SettleMarket(market_no=MarketNo(market_no("1x2")), results=(WON, LOST, LOST))
+        over = SettleMarket(market_no=MarketNo(market_no("total?total=2.5")), results=(WON, LOST))
+        pays_minor = 5_000 * built.odds_milli // 1_000
+        assert pays_minor > 10_000
+        async with house.trader() as trader:
+            both = await trader.control([home, over])
+            assert [event.reason for event in both if isinstance(event, Refused)] == [
+                Reason.APPROVAL_NEEDED
+            ] * 2
+            (first,) = await trader.control([home])
+            assert not isinstance(first, Refused)
+            preview = (await trader.preview(over)).preview
+            assert (preview.moved_minor, preview.following_markets) == (pays_minor, 1)
+            assert [each.key for each in preview.following] == [built.key]
+            (second,) = await trader.control([over])
+            assert isinstance(second, Refused)
+            assert second.reason is Reason.APPROVAL_NEEDED
+            assert (await house.book(built.market)).prices.status is Status.SUSPENDED

@@ -10,6 +10,7 @@ their fixture) and never applies a command.
 """
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -105,6 +106,13 @@ class BuilderMarkets:
         self._ruled: set[MarketNo] = set()
         """Builders whose result is a trader's own and not the one that their legs give."""
         self._updates = FollowingUpdates(SOURCE)
+
+    def fork(self) -> "BuilderMarkets":
+        """Return a copy for commands that are only tried; no market is to be noted in it."""
+        twin = copy(self)
+        twin._own_limits, twin._ruled = set(self._own_limits), set(self._ruled)
+        twin._updates = FollowingUpdates(SOURCE)
+        return twin
 
     def note(self, machine: MarketMachine, numbers: Iterable[MarketNo]) -> None:
         """Take note of markets that are hosted from now on; those noted before change nothing.
