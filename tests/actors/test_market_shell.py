@@ -439,7 +439,8 @@ def test_repricing_suspends_prices_and_resumes_a_fixture_in_one_record():
     events = events_of(shell.reprice(reprice(suspend="goal", resume=True)))
     assert [type(event) for event in events] == [MarketSuspended, OddsSet, MarketResumed]
     assert decode_health(shell.tick()).seq == seq + 1
-    ((method, payload),) = gateway.notified
+    (method, payload), match = gateway.notified
+    assert match == ("on_match", "cup-1", False, 0, 0, True)
     assert method == "on_prices"
     (delta,) = decode_price_deltas(payload)
     assert (delta.market_no, delta.status) == (1, Status.ACTIVE)
