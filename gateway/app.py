@@ -211,6 +211,7 @@ class Gateway:
             )
             self._listeners.append(listener)
             self._ports[name] = await listener.start(host, port)
+        self.feeds.coverage.start(self.catalogue.set_lost)
         return self._started()
 
     def _started(self) -> dict[str, int]:
@@ -230,6 +231,7 @@ class Gateway:
         await self._services.trail.flush(deadline_s=_FLUSH_S)
         self._services.tasks.cancel()
         self.feeds.metrics.stop()
+        self.feeds.coverage.stop()
         self._services = None
 
     # --- messages of the other parts -------------------------------------------------------------

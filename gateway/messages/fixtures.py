@@ -120,9 +120,11 @@ class FixtureLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `name` is the one that it is shown by. `markets` counts its markets, `by_status` those of each
     status whose prices have arrived. `score` are the goals of both sides of a football match in
-    play, as whoever reprices its markets states them; absent where nobody does. A bettor sees
-    neither it nor `owner`, nor `by_hand`, the names of what a trader holds. A fixture of `version`
-    0 was never described: only its markets name it.
+    play, as whoever reprices its markets states them; absent where nobody does. `lost` has the
+    feeds that describe it and have lost it now, each with why: its source is silent, late or broken
+    off, or was asked to say everything again. A bettor sees neither of them, nor `owner`, nor
+    `by_hand`, the names of what a trader holds. A fixture of `version` 0 was never described: only
+    its markets name it.
     """
 
     fixture: str
@@ -140,6 +142,7 @@ class FixtureLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     markets: int = 0
     by_status: dict[Annotated[str, enumerated(STATUS_NAMES.values())], int] = {}
     score: tuple[int, ...] = ()
+    lost: dict[str, str] = {}
     version: int = 0
 
 

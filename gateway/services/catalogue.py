@@ -5,12 +5,13 @@ that only its markets' keys name is among them, without a description. It never 
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from heapq import merge
 from typing import Final, NamedTuple
 
 from engine.common.fixtures import START_MS_MAX, Fixture, FixtureState
 from engine.common.lifecycle import Status
+from gateway.feeds.core.adapter import ALL_FIXTURES
 from gateway.messages.fixtures import (
     AskFixtures,
     Catalogue,
@@ -32,13 +33,15 @@ _Place = tuple[int, str]
 class _Entry:
     """One fixture with the counts of its markets."""
 
-    __slots__ = ("by_status", "fixture", "markets", "place", "score", "text")
+    __slots__ = ("by_status", "fixture", "lost", "markets", "place", "score", "text")
 
     def __init__(self, fixture: Fixture) -> None:
         self.fixture = fixture
         self.markets = 0
         self.by_status: dict[int, int] = {}
         self.score: tuple[int, int] | None = None
+        self.lost: dict[str, str] = {}
+        """Feeds that describe it and have lost it, each with why."""
         self.place: _Place = (fixture.start_ms or _UNKNOWN_START, fixture.fixture)
         self.text = _search_text(fixture)
 
@@ -72,6 +75,8 @@ class FixtureCatalogue:
         self._counts: dict[tuple[str, str], _Counts] = {}
         self._statuses: dict[int, int] = {}
         """The status under which each market is counted."""
+        self._lost: dict[str, Mapping[str, str]] = {}
+        """By feed, the fixtures that it has lost."""
         self.on_change: Callable[[str], None] | None = None
         """Called with a fixture's id when its line changes."""
 
@@ -95,6 +100,26 @@ class FixtureCatalogue:
             else:
                 continue
             self._changed(fixture.fixture)
+
+    def set_lost(self, feed: str, lost: Mapping[str, str]) -> None:
+        """Note which fixtures a feed has lost now, and why; ALL_FIXTURES stands for each."""
+        self._lost[feed] = lost
+        for name, entry in self._entries.items():
+            if feed in entry.fixture.external_ids:
+                before = entry.lost
+                entry.lost = self._lost_of(entry.fixture)
+                if entry.lost != before:
+                    self._changed(name)
+
+    def _lost_of(self, fixture: Fixture) -> dict[str, str]:
+        """Return the feeds that describe a fixture and have lost it, each with why."""
+        found: dict[str, str] = {}
+        for feed in fixture.external_ids:
+            lost = self._lost.get(feed)
+            why = lost and (lost.get(fixture.fixture) or lost.get(ALL_FIXTURES))
+            if why:
+                found[feed] = why
+        return found
 
     def add_market(self, fixture: str) -> None:
         """Count a market that is new to the gateway."""
@@ -246,6 +271,7 @@ class FixtureCatalogue:
         return merge(*parts, reverse=request.newest_first)
 
     def _enter(self, entry: _Entry) -> None:
+        entry.lost = self._lost_of(entry.fixture)
         self._entries[entry.fixture.fixture] = entry
         insort(self._places[entry.fixture.state], entry.place)
         self._count(entry, 1)
@@ -329,5 +355,6 @@ def _line(entry: _Entry, *, for_bettors: bool) -> FixtureLine:
         markets=entry.markets,
         by_status=_by_name(entry.by_status),
         score=() if for_bettors or entry.score is None else entry.score,
+        lost={} if for_bettors else entry.lost,
         version=fixture.version,
     )

@@ -115,15 +115,16 @@ def fixture_row(
 def state_text(fixture: FixtureView, now_s: float, lost_feeds: Collection[str]) -> str:
     """Return a fixture's state, with a sign: what needs a person comes first.
 
-    Its feed is lost where every feed that describes it is among those that the desk's rules have
-    found late or silent.
+    Its feed is lost where every feed that describes it has lost it, by its own word or because the
+    desk's rules have found it late or silent.
     """
     if fixture.needs_settlement:
         return STATE_NAMES["to settle"]
     state, about = fixture.state(), fixture.about
     if about is None or state not in ("active", "suspended", "handed_over", "inactive"):
         return STATE_NAMES.get(state, state)
-    if about.external_ids and all(feed in lost_feeds for feed in about.external_ids):
+    lost = [feed for feed in about.external_ids if feed in lost_feeds or feed in about.lost]
+    if lost and len(lost) == len(about.external_ids):
         return STATE_NAMES["feed lost"]
     if state == "active" and about.state == "scheduled" and about.start_ms:
         left_s = about.start_ms / 1_000 - now_s

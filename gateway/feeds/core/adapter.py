@@ -19,9 +19,12 @@ from engine.pricing.fair_probabilities import Fair, Mark
 from gateway.messages.feed import MarketFacts
 
 __all__ = [
+    "ALL_FIXTURES",
     "MARKET_NO_LATER",
     "REFUSALS_KEPT",
+    "UNCOVERED_MAX",
     "Adapter",
+    "CoverageAdapter",
     "FactsAdapter",
     "NewMarket",
     "Fair",
@@ -39,6 +42,10 @@ __all__ = [
 
 MARKET_NO_LATER: Final = MarketNo(0)
 """The market number in an action's commands until the pipeline writes the real one."""
+ALL_FIXTURES: Final = ""
+"""The id that stands for all fixtures of a feed, where each of them is meant."""
+UNCOVERED_MAX: Final = 16_384
+"""Fixtures that a feed has lost of which one answer tells."""
 REFUSALS_KEPT: Final = 100
 """Latest refused messages whose reason is kept for people to read; all are counted."""
 
@@ -174,6 +181,18 @@ class DescribingAdapter(Protocol):
 
     def descriptions(self) -> Sequence[FeedDescription]:
         """Return the descriptions of fixtures that have changed since the last call."""
+        ...
+
+
+@runtime_checkable
+class CoverageAdapter(Protocol):
+    """An adapter that knows of which fixtures nothing can be trusted that it was told."""
+
+    def uncovered(self) -> Mapping[str, str]:
+        """Return the fixtures that it has lost, and why; ALL_FIXTURES stands for each of them.
+
+        Bets on them are stopped already. One whose markets take no bets anyway need not be named.
+        """
         ...
 
 

@@ -16,6 +16,7 @@ from engine.common.reasons import MESSAGES, Reason
 from gateway.call_queue import CallQueue, pace_of_backlog
 from gateway.counters import Counters
 from gateway.feeds.core.adapter import RecoveryRequest
+from gateway.feeds.core.coverage import FeedCoverage
 from gateway.feeds.core.facts_answers import FactsAnswers
 from gateway.feeds.core.held_pushes import HeldPushes
 from gateway.feeds.core.messages import (
@@ -177,6 +178,7 @@ class FeedIngress:
         self._peers: dict[str, Peer] = {}
         self.metrics: Final = FeedMetrics(self._peers, timeout_s=self._timeout_s)
         self.held: Final = HeldPushes(self._peers, timeout_s=self._timeout_s, count=self.count)
+        self.coverage: Final = FeedCoverage(self._peers, timeout_s=self._timeout_s)
         self._facts: Final = FactsAnswers(self._peers, timeout_s=self._timeout_s)
         self._versions: dict[str, int] = {}
         self._queues: dict[object, dict[str, _PushQueue]] = {}

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -22,7 +23,14 @@ from engine.pricing.following import UPDATES_IN_CALL_MAX
 from engine.pricing.quoting import Margin
 from engine.pricing.skew import Skew
 from gateway.feeds.core.actions import ActionRunner
-from gateway.feeds.core.adapter import Adapter, DescribingAdapter, FactsAdapter
+from gateway.feeds.core.adapter import (
+    ALL_FIXTURES,
+    UNCOVERED_MAX,
+    Adapter,
+    CoverageAdapter,
+    DescribingAdapter,
+    FactsAdapter,
+)
 from gateway.feeds.core.fixture_reports import FixtureReports
 from gateway.feeds.core.intake import MessageIntake
 from gateway.feeds.core.loss_report import LossReport
@@ -273,6 +281,14 @@ class FeedPipeline:
             names += len(behind[taken].names)
             taken += 1
         return encode((behind[:taken], taken < len(behind)))
+
+    def uncovered(self) -> bytes:
+        """Return dict[str, str] in msgpack: the fixtures that the feed has lost, and why."""
+        if not self._resumption.ready.is_set():
+            return encode({ALL_FIXTURES: "the feed restarts"})
+        adapter = self._resumption.adapter
+        lost = adapter.uncovered() if isinstance(adapter, CoverageAdapter) else {}
+        return encode(dict(islice(lost.items(), UNCOVERED_MAX)))
 
     def stats(self) -> dict[str, Any]:
         """Return figures for views and benches, by the names of `FeedStats`."""

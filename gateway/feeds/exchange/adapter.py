@@ -26,6 +26,7 @@ from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import (
+    ALL_FIXTURES,
     MARKET_NO_LATER,
     Action,
     Fair,
@@ -72,6 +73,8 @@ LATE: Final = "the exchange says its stream is late"
 SILENT: Final = "the exchange is silent"
 GONE: Final = "no longer in the stream"
 BROKEN: Final = "the stream broke off"
+NO_IMAGE: Final = "nothing has come since the feed restarted"
+_OPEN: Final = (Status.ACTIVE, Status.SUSPENDED, Status.INACTIVE)
 
 
 class ExchangeAdapter:
@@ -138,6 +141,16 @@ class ExchangeAdapter:
         }
         whys = {key: one.why or one.status.name.lower() for key, one in unmade.items()}
         return self._refused | whys
+
+    def uncovered(self) -> dict[str, str]:
+        """Return why all fixtures are lost, or those of which the stream has said nothing yet."""
+        if self._holds:
+            return {ALL_FIXTURES: next(iter(self._holds))}
+        return {
+            known.image.key.partition("/")[0]: NO_IMAGE
+            for known in self._known.values()
+            if known.image.status in _OPEN
+        }
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: Nanos) -> Received:
         """Begin with the markets that exist; suspend active ones until the stream's image comes."""

@@ -20,7 +20,13 @@ from msgspec import Meta, MsgspecError, Raw, Struct
 from engine.common.commands import Limits
 from engine.common.fixtures import FeedDescription
 from engine.common.units import MARKETS_MAX, NS_PER_MS, Nanos
-from gateway.feeds.core.adapter import REFUSALS_KEPT, Action, KnownMarket, Received
+from gateway.feeds.core.adapter import (
+    ALL_FIXTURES,
+    REFUSALS_KEPT,
+    Action,
+    KnownMarket,
+    Received,
+)
 from gateway.feeds.core.descriptions import Descriptions
 from gateway.feeds.core.losses import LOSSES_MAX, Losses
 from gateway.feeds.lsports.about import STATES, read_about
@@ -127,6 +133,13 @@ class LsportsAdapter:
             market.key: self._updates.why_suspended(market, self._doubted(market.fixture))
             for market in islice(unmade, LOSSES_MAX)
         }
+
+    def uncovered(self) -> dict[str, str]:
+        """Return why all fixtures are lost, or those of which messages are missing."""
+        trust = self._trust
+        if trust.why:
+            return {ALL_FIXTURES: trust.why}
+        return {f"{self.feed}.{number}": trust.doubted(number) for number in trust.doubts()}
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: Nanos) -> Received:
         """Begin with the markets that exist; suspend open ones until the snapshot is complete."""

@@ -5,6 +5,7 @@ fixtures, when a message about them was missed or could not be read. A doubt end
 that was requested after it arose. It never reads a message and sends nothing.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -65,6 +66,10 @@ class Trust:
         return self.why or (
             "a message about it is missing or cannot be read" if fixture_id in self._doubts else ""
         )
+
+    def doubts(self) -> Iterable[int]:
+        """Return the fixtures that are doubted beside the whole feed."""
+        return self._doubts
 
     def doubt_all(self, why: str, *, since_ms: int) -> None:
         """Doubt everything: messages since a provider time (0: ever) may be missing."""

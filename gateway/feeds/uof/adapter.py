@@ -247,6 +247,10 @@ class UofAdapter:
         stopped = self._cut_off_watch.on_time(self._feed_ms(at_ns))
         return Received(kind="tick", actions=(*stopped, *self._watch.on_tick(at_ns)))
 
+    def uncovered(self) -> dict[str, str]:
+        """Return the fixtures whose producer is not trusted, and why."""
+        return self._watch.uncovered()
+
     def owns(self, key: str) -> bool:
         """Say whether a market belongs to this feed: its fixture is an event id of the provider."""
         return is_event_id(key.partition("/")[0])

@@ -104,6 +104,22 @@ class ProducerWatch:
         actions = self._actions(self._producers.tick(at_ns=at_ns))
         return [*actions, *self._events.requests(at_ns=at_ns)]
 
+    def uncovered(self) -> dict[str, str]:
+        """Return the fixtures with markets that would be open if their producer were trusted."""
+        producers = self._producers
+        if not producers.watched or all(one is State.UP for one in producers.states().values()):
+            return {}
+        whys = {
+            number: f"producer {number} is {state.value}"
+            for number, state in producers.states().items()
+            if state is not State.UP
+        }
+        return {
+            listed.event_id: whys[listed.owner]
+            for listed in self._registry
+            if listed.open_when_trusted and listed.owner in whys
+        }
+
     def _actions(self, update: WatchUpdate) -> list[Action]:
         """Return the updates of the markets of producers that changed, and the requests."""
         actions: list[Action] = []

@@ -98,6 +98,9 @@ def test_a_feed_is_lost_where_no_other_describes_the_fixture() -> None:
     two = fixture("suspended", state="live", external_ids={"uof": "1", "lsports": "2"})
     assert state_text(two, START_S, {"uof"}) == STATE_NAMES["suspended"]
     assert state_text(two, START_S, {"uof", "lsports"}) == STATE_NAMES["feed lost"]
+    by_itself = fixture("suspended", external_ids={"uof": "1", "ls": "2"}, lost={"uof": "silent"})
+    assert state_text(by_itself, START_S, ()) == STATE_NAMES["suspended"]
+    assert state_text(by_itself, START_S, {"ls"}) == STATE_NAMES["feed lost"]
     over = fixture("closed", state="ended", external_ids={"uof": "1"})
     assert state_text(over, START_S, {"uof"}) == STATE_NAMES["to settle"]
 

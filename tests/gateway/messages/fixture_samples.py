@@ -44,6 +44,7 @@ LINE = FixtureLine(
     markets=41,
     by_status={"active": 40, "suspended": 1},
     score=(2, 1),
+    lost={"uof": "producer 1 is down"},
     version=7,
 )
 

@@ -12,10 +12,11 @@ from engine.common.commands import (
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS
 from gateway.feeds.core.adapter import MarketUpdate, Received, RecoveryRequest
-from gateway.feeds.exchange.adapter import IMAGE_RETRY_MS, ExchangeAdapter
+from gateway.feeds.exchange.adapter import IMAGE_RETRY_MS, NO_IMAGE, ExchangeAdapter
 from gateway.feeds.exchange.messages import MESSAGE_BYTES_MAX
 from tests.gateway.feeds.exchange.builders import definition, line, mcm, quoted
 from tests.gateway.feeds.exchange.following import (
+    KEY,
     Following,
     M,
     closed,
@@ -106,7 +107,9 @@ def test_restart_suspends_active_markets_and_requests_the_image() -> None:
     assert statuses(received) == [(Status.SUSPENDED, "the feed restarted")]
     assert updates(received)[0].mark is None
     assert isinstance(received.actions[-1], RecoveryRequest)
+    assert following.adapter.uncovered() == {KEY.partition("/")[0]: NO_IMAGE}
     assert statuses(following.open()) == [(Status.ACTIVE, "")]
+    assert following.adapter.uncovered() == {}
 
 
 @pytest.mark.parametrize("status", list(Status))

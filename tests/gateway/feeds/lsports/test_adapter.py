@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.units import NS_PER_MS
+from gateway.feeds.core.adapter import ALL_FIXTURES
 from gateway.feeds.lsports.adapter import LsportsAdapter, LsportsSettings
 from gateway.feeds.lsports.messages import BEGAN_BODY
 from tests.gateway.feeds.lsports.following import EAGER, KEY, Following
@@ -177,6 +178,7 @@ def test_silence_suspends_and_the_snapshot_brings_what_was_missed() -> None:
     assert following.status() is Status.ACTIVE
     following.wait(1)
     assert following.status() is Status.SUSPENDED
+    assert following.adapter.uncovered() == {ALL_FIXTURES: "the provider is silent"}
     provider.odds({"1": "1.50"})
     following.receive(provider.heartbeat())
     assert following.status() is Status.SUSPENDED
@@ -204,7 +206,9 @@ def test_a_gap_in_a_markets_numbers_suspends_its_fixture_until_a_snapshot() -> N
     assert following.status() is Status.SUSPENDED
     assert following.status("lsports.9/lsports_1") is Status.ACTIVE
     assert following.adapter.passed_over() == {"message missing": 1}
+    assert [*following.adapter.uncovered()] == [KEY.partition("/")[0]]
     following.answer()
+    assert following.adapter.uncovered() == {}
     assert following.odds() == {"1": 1_100, "X": 3_400, "2": 9_000}
 
 

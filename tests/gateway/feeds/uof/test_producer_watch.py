@@ -63,6 +63,7 @@ def test_silence_suspends_that_producers_markets_only_and_the_recovery_reopens_t
 
     assert [update.key for update in updates(received)] == [f"{EVENT}/1x2"]
     assert updates(received)[0].mark is None
+    assert feed.adapter.uncovered() == {EVENT: "producer 1 is down"}
     assert feed.status("1x2") is Status.SUSPENDED
     assert feed.status("odd_even") is Status.ACTIVE
     feed.receive(alive(at=30_000), at=30_000)
@@ -70,6 +71,7 @@ def test_silence_suspends_that_producers_markets_only_and_the_recovery_reopens_t
     assert feed.status(TOTAL) is Status.SUSPENDED
     feed.complete(feed.requests[-1], at=30_001)
     assert feed.status("1x2") is feed.status(TOTAL) is Status.ACTIVE
+    assert feed.adapter.uncovered() == {}
 
 
 def test_after_a_recovery_markets_have_their_last_status():
@@ -137,6 +139,8 @@ def test_product_down_suspends_the_producers_markets():
 
     assert feed.status("1x2") is Status.SUSPENDED
     assert feed.adapter.producer_states() == {1: State.DOWN}
+    feed.receive(odds_change(market(1, MATCH_WINNER, status=-1), at=3))
+    assert feed.adapter.uncovered() == {}, "the match's own state has stopped it"
 
 
 def test_late_heartbeats_suspend_markets_until_one_is_on_time():
@@ -288,6 +292,7 @@ def test_without_the_watch_every_producer_is_trusted():
         assert feed.receive(body).actions == ()
     assert feed.tick(at=100_000).actions == ()
     assert feed.status("1x2") is Status.ACTIVE
+    assert feed.adapter.uncovered() == {}
 
 
 def test_a_recovery_that_ends_late_sends_results_and_opens_nothing():
