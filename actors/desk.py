@@ -245,7 +245,12 @@ class Desk:
             case KeepInputs() | HappenInMatch() | ReleaseInputs():
                 return await self._change_inputs(request, at_ns)
             case AskConflicts():
-                return encode(ConflictPage(conflicts=tuple(self.watch.conflicts.values())))
+                return encode(
+                    ConflictPage(
+                        conflicts=tuple(self.watch.conflicts.values()),
+                        matches=tuple(self.watch.matches.differing.values()),
+                    )
+                )
             case AskInputs():
                 inputs = self._journal.inputs.kept.get(request.fixture)
                 return _not_kept(request.fixture) if inputs is None else _page(inputs, at_ns)

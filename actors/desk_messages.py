@@ -12,6 +12,7 @@ from engine.common.commands import MarketCommand
 from engine.common.events import Refused
 from engine.common.ids import MarketNo
 from engine.common.match_events import MatchEvent
+from engine.common.stated_matches import MatchStatements
 from engine.common.stated_results import MarketStatements
 from engine.common.units import Minor
 from engine.desk.approvals import Basis, Proposal, ProposalState, Verdict
@@ -318,9 +319,10 @@ class PricingPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="pr
 
 
 class ConflictPage(Struct, frozen=True, kw_only=True, tag_field="answer", tag="conflicts"):
-    """Markets of which feeds state different results, with what each states."""
+    """Markets of which feeds state different results, with what each states; so of matches."""
 
     conflicts: tuple[MarketStatements, ...]
+    matches: tuple[MatchStatements, ...] = ()
 
 
 class NotDone(Struct, frozen=True, kw_only=True, tag_field="answer", tag="not_done"):

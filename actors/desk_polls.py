@@ -82,14 +82,15 @@ class DeskPolls:
 
     def at_shell(self, shell: str, books: list[MarketNo], sources: list[MarketNo]) -> None:
         """Look at books of a shell's markets, and at what models and feeds say of odds."""
-        self._begin(f"shell {shell}", lambda: self._poll_shell(shell, books, sources))
+        self.begin(f"shell {shell}", lambda: self._poll_shell(shell, books, sources))
 
     def at_feed(self, feed: str, peer: Peer) -> None:
         """Look at a feed's messages; one of which nothing is new shows that it is there."""
         self._see(FeedKnown(self._now(), feed))
-        self._begin(f"feed {feed}", lambda: self._poll_feed(feed, peer))
+        self.begin(f"feed {feed}", lambda: self._poll_feed(feed, peer))
 
-    def _begin(self, name: str, poll: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def begin(self, name: str, poll: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin a poll of a name, unless one of that name has no answer yet."""
         if name in self._under_way or len(self._under_way) >= POLLS_MAX:
             return
         task = self._under_way[name] = asyncio.get_running_loop().create_task(poll())

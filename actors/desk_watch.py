@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ import numpy as np
 
 from actors.desk_actions import RuleActions
 from actors.desk_arbitrage import DeskArbitrage
+from actors.desk_matches import DeskMatches
 from actors.desk_polls import DeskPolls
 from actors.match_notices import WATCHER
 from actors.messages import (
@@ -60,6 +62,8 @@ MARKETS_A_SECOND_MAX: Final = 512
 """Markets whose book, and whose odds by a source, are looked at in a second."""
 FEEDS_EVERY: Final = 5
 """Seconds between two looks at the feeds."""
+MATCHES_EVERY: Final = 2
+"""Seconds between two looks at what feeds say of matches."""
 FIXTURE_MARKETS_MAX: Final = 4_096
 """Markets of a fixture that one finding may suspend."""
 CONFLICTS_MAX: Final = 4_096
@@ -135,6 +139,8 @@ class DeskWatch:
         )
         self._waiting: deque[tuple[WatchRule, Finding, Nanos]] = deque()
         self._allowed = ALERTS_A_SECOND_MAX
+        self.matches = DeskMatches(see=self._see, clock_ns=clock_ns)
+        self._matches_in = 0
         self.conflicts: dict[MarketNo, MarketStatements] = {}
         """Markets of which feeds state different results, the newest last."""
         self.findings_dropped = 0
@@ -271,6 +277,7 @@ class DeskWatch:
         """
         if in_play:
             self._kick_off(fixture)
+        self.matches.priced(fixture, (home, away))
         before, self._scores[fixture] = self._scores.get(fixture), (home, away)
         if changed and before is not None and before != (home, away):
             self._see(ScoreSeen(self._now(), fixture, home, away, stopped=stopped))
@@ -346,6 +353,7 @@ class DeskWatch:
         at_ns = self._now()
         for fixture in self._in_play:
             yield KickOffSeen(at_ns, fixture)
+        yield from self.matches.present()
         for number, prices in self._prices.items():
             yield from _facts(self._places[number], prices, at_ns=at_ns, before=False)
 
@@ -388,7 +396,14 @@ class DeskWatch:
     async def check(self) -> None:
         """Ask for bets, look at books where a rule needs them, and let detectors check."""
         self._allowed = ALERTS_A_SECOND_MAX
+        self._matches_in -= 1
+        if self._matches_in <= 0:
+            self._matches_in = MATCHES_EVERY
+            for feed, pipeline in self._feeds.items():
+                ask = partial(self.matches.ask, feed, pipeline)
+                self.polls.begin(f"feed {feed}: matches", ask)
         if not self._watcher:
+            await self.polls.answered()
             self._waiting.clear()
             return
         for shell in self.routes.shells:

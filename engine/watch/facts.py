@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from engine.common.arbitrage_plans import ArbitragePlan
 from engine.common.ids import AccountNo, MarketNo
+from engine.common.stated_matches import StatedMatch
 from engine.common.stated_results import StatedResult
 from engine.common.units import Minor, Nanos, OddsMilli
 
@@ -112,6 +113,14 @@ class FeedKnown(NamedTuple):
     feed: str
 
 
+class MatchSeen(NamedTuple):
+    """What each source states of a fixture's match, when they differ or differ no longer."""
+
+    at_ns: Nanos
+    fixture: str
+    statements: tuple[StatedMatch, ...]
+
+
 class FeedSeen(NamedTuple):
     """A message of a feed was applied, `lag_ms` after the time that its provider gave it."""
 
@@ -131,6 +140,7 @@ Fact = (
     | ArbitrageSeen
     | ResultsSeen
     | FeedKnown
+    | MatchSeen
     | FeedSeen
 )
 

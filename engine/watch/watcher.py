@@ -18,6 +18,7 @@ from engine.watch.facts import (
     FeedSeen,
     Finding,
     KickOffSeen,
+    MatchSeen,
     ScoreSeen,
 )
 from engine.watch.kinds import new_detector
@@ -98,7 +99,7 @@ def _in_scope(watched: _Watched, places: dict[MarketNo | str, Place], fact: Fact
     if isinstance(fact, FeedSeen | FeedKnown):
         return True
     key: MarketNo | str
-    if isinstance(fact, ScoreSeen | KickOffSeen | ArbitrageSeen):
+    if isinstance(fact, ScoreSeen | KickOffSeen | ArbitrageSeen | MatchSeen):
         key, market_no = fact.fixture, MarketNo(0)
     else:
         key = market_no = fact.market_no

@@ -9,12 +9,15 @@ from msgspec import Meta, Struct
 
 from engine.common.commands import MarketNoField
 from engine.common.ids import MarketNo
+from engine.common.stated_matches import StatedMatch
 from engine.common.stated_results import StatedResult
 from gateway.messages.base import FromClient, FromGateway, IdField
 from gateway.messages.market import StatusWord
 
 LINES_MAX: Final = 500
 """Markets of one answer."""
+MATCHES_MAX: Final = 100
+"""Matches of one answer."""
 
 
 class AskSettlementWork(FromClient, frozen=True, kw_only=True, tag="settlement_work"):
@@ -46,10 +49,22 @@ class SettlementLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     statements: tuple[StatedResult, ...] = ()
 
 
+class MatchLine(Struct, frozen=True, kw_only=True):
+    """A fixture's match of which sources state different things now: its `state`, its `score`.
+
+    The source `priced` is the score by which it was priced last.
+    """
+
+    fixture: str
+    differ: tuple[str, ...]
+    statements: tuple[StatedMatch, ...]
+
+
 class SettlementList(FromGateway, frozen=True, kw_only=True, tag="settlement_list"):
     """Markets by rising number; with `more` there are others behind the last.
 
     There are `conflicts` in all. Where the desk did not answer they are `unknown`, and none shown.
+    `matches` are those of which feeds differ, at most MATCHES_MAX, the newest first.
     """
 
     id: int = 0
@@ -57,3 +72,4 @@ class SettlementList(FromGateway, frozen=True, kw_only=True, tag="settlement_lis
     more: bool = False
     conflicts: int = 0
     unknown: bool = False
+    matches: tuple[MatchLine, ...] = ()

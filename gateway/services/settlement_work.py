@@ -3,7 +3,7 @@
 Owns which markets are on the list, by the gateway's copies. The desk knows the conflicts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from actors.desk_messages import AskConflicts, ConflictPage
@@ -11,9 +11,16 @@ from actors.routes import Routes
 from engine.common.fixtures import FixtureState
 from engine.common.ids import MARKET_NO_MAX, MarketNo
 from engine.common.lifecycle import Status
+from engine.common.stated_matches import MatchStatements, match_differs
 from engine.common.stated_results import MarketStatements, differing
 from gateway.messages.market import STATUS_NAMES
-from gateway.messages.settlement_work import AskSettlementWork, SettlementLine, SettlementList
+from gateway.messages.settlement_work import (
+    MATCHES_MAX,
+    AskSettlementWork,
+    MatchLine,
+    SettlementLine,
+    SettlementList,
+)
 from gateway.services.catalogue import FixtureCatalogue
 from gateway.services.desk import DeskClient
 from gateway.services.price_fanout import Fanout
@@ -62,6 +69,7 @@ class SettlementWork:
             more=len(after) > request.limit,
             conflicts=len(conflicts),
             unknown=not known,
+            matches=_matches(answer.matches) if isinstance(answer, ConflictPage) else (),
         )
 
     def _unsettled(self) -> Iterator[MarketNo]:
@@ -91,3 +99,15 @@ class SettlementWork:
             differ=tuple(differing(statements)),
             statements=statements,
         )
+
+
+def _matches(differing: Sequence[MatchStatements]) -> tuple[MatchLine, ...]:
+    newest = list(reversed(differing))[:MATCHES_MAX]
+    return tuple(
+        MatchLine(
+            fixture=one.fixture,
+            differ=match_differs(one.statements),
+            statements=one.statements,
+        )
+        for one in newest
+    )

@@ -4,6 +4,7 @@ Owns the table, the results that a person has marked and not sent yet, and the p
 preview says, and what a settlement does, is the market's.
 """
 
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from nicegui import ui
@@ -11,9 +12,10 @@ from nicegui import ui
 from engine.common.commands import CancelMarket, OutcomeResult, RollBackSettlement, SettleMarket
 from engine.common.events import MarketSettled
 from engine.common.previews import Preview, PreviewCommand
+from engine.common.stated_matches import StatedMatch
 from gateway.client import GatewayError
 from gateway.console.lines import DECIDED, Line
-from gateway.console.pages.frame import Screen, Table, UndoOf
+from gateway.console.pages.frame import TEXT_MAX, Screen, Table, UndoOf
 from gateway.console.pages.parts import (
     ORDER,
     Text,
@@ -24,11 +26,13 @@ from gateway.console.pages.parts import (
     tone,
 )
 from gateway.console.undos import NotUndoneError, Undo
-from gateway.messages.settlement_work import SettlementLine
+from gateway.messages.settlement_work import MatchLine, SettlementLine
 
 REFRESH_S: Final = 0.5
 CONFLICTS_S: Final = 2.0
 _WHY_CHARS: Final = 40
+MATCHES_SHOWN: Final = 2
+"""Matches in conflict of which it is shown what each source states."""
 MARKETS_MAX: Final = 300
 """Markets shown, those without results first."""
 _MONEY: Final[dict[str, Any]] = {
@@ -71,7 +75,7 @@ _BUTTONS: Final = (
 )
 _FIGURES: Final = (
     "preview", "bets", "accounts", "stake", "paid now", "paid after", "house now", "house after",
-    "largest change", "conflicts", "markets not shown",
+    "largest change", "conflicts", "matches in conflict", "markets not shown",
 )  # fmt: skip
 
 
@@ -117,6 +121,9 @@ class SettlementPage:
         self._conflicts = {line.market: line for line in answer.lines}
         self._labels["conflicts"].text = "unknown" if answer.unknown else f"{answer.conflicts:,}"
         self._labels["conflicts"].classes(replace="warn" if answer.conflicts else "")
+        label = self._labels["matches in conflict"]
+        label.text = "unknown" if answer.unknown else matches_text(answer.matches)
+        label.classes(replace="warn" if answer.matches else "")
 
     def _refresh(self) -> None:
         model = self._screen.model
@@ -299,6 +306,24 @@ class SettlementPage:
         ):
             self._pending = None
             self._labels["preview"].text = f"{what} {line.fixture} {line.name}: proposed"
+
+
+def matches_text(matches: Sequence[MatchLine]) -> str:
+    """Return how many matches sources differ about, and what each states of the first ones."""
+    texts = [f"{len(matches):,}"]
+    for line in matches[:MATCHES_SHOWN]:
+        said = ", ".join(_stated_text(one, line.differ) for one in line.statements)
+        texts.append(f"{line.fixture}: {said}")
+    return "; ".join(texts)[:TEXT_MAX]
+
+
+def _stated_text(stated: StatedMatch, differ: Collection[str]) -> str:
+    parts = [stated.source]
+    if stated.state is not None and "state" in differ:
+        parts.append(stated.state.value)
+    if stated.score is not None and "score" in differ:
+        parts.append("{}:{}".format(*stated.score))
+    return " ".join(parts)
 
 
 def feeds_text(line: SettlementLine, outcome: int) -> str:

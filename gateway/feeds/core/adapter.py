@@ -16,6 +16,7 @@ from engine.common.fixtures import FeedDescription
 from engine.common.ids import MarketNo
 from engine.common.units import Nanos
 from engine.pricing.fair_probabilities import Fair, Mark
+from gateway.feeds.core.said_matches import SaidMatches
 from gateway.messages.feed import MarketFacts
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "RecoveryRequest",
     "Release",
     "MarketUpdate",
+    "StatingAdapter",
 ]
 
 MARKET_NO_LATER: Final = MarketNo(0)
@@ -181,6 +183,15 @@ class DescribingAdapter(Protocol):
 
     def descriptions(self) -> Sequence[FeedDescription]:
         """Return the descriptions of fixtures that have changed since the last call."""
+        ...
+
+
+@runtime_checkable
+class StatingAdapter(Protocol):
+    """An adapter that remembers what its feed has said of matches."""
+
+    def said_matches(self) -> SaidMatches:
+        """Return the memory; another adapter of the feed has another one."""
         ...
 
 

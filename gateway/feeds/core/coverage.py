@@ -55,10 +55,7 @@ class FeedCoverage:
 
     async def _run(self) -> None:
         while True:
-            try:
-                await self.ask()
-            except Exception:  # a defect of one answer must not end the questions
-                logger.exception("the coverage of feeds is not known")
+            await self.ask()
             await asyncio.sleep(ASK_EVERY_S)
 
     async def ask(self) -> None:
@@ -74,4 +71,7 @@ class FeedCoverage:
         try:
             return _decode(await peer.ask("uncovered", timeout_s=self._timeout_s))
         except (PeerError, PeerRefusedError):
+            return {ALL_FIXTURES: NO_ANSWER}
+        except Exception:  # its own failure, or an answer that cannot be read
+            logger.exception("a pipeline cannot say what it has lost")
             return {ALL_FIXTURES: NO_ANSWER}

@@ -8,6 +8,8 @@ import re
 from typing import Any, Final
 
 from engine.common.fixtures import FeedDescription, FixturePatch
+from engine.common.stated_matches import MatchScore
+from gateway.feeds.core.said_matches import SaidMatches
 
 DESCRIBED_MAX: Final = 65_536
 """Fixtures whose description is remembered; past it the oldest is forgotten, and described anew."""
@@ -30,9 +32,20 @@ class Descriptions:
         self._known: dict[str, dict[str, Any]] = {}
         self._positions: dict[str, int] = {}
         self._changed: dict[str, FeedDescription] = {}
+        self.matches: Final = SaidMatches()
 
-    def take(self, fixture: str, external_id: str, said: dict[str, Any], ms: int) -> None:
+    def take(
+        self,
+        fixture: str,
+        external_id: str,
+        said: dict[str, Any],
+        ms: int,
+        *,
+        score: MatchScore | None = None,
+    ) -> None:
         """Note what a message of a time says of a fixture; a whole description is due when new.
+
+        Its score is no part of the description: it is in `matches` alone, as the state is too.
 
         One that is older than the last, as a snapshot's can be, is passed over, and one of an id
         that no fixture can have.
@@ -41,6 +54,7 @@ class Descriptions:
             fixture, 0
         ):
             return
+        self.matches.take(fixture, said.get("state"), score)
         known = self._known.get(fixture, {})
         if all(known.get(name) == value for name, value in said.items()):
             return

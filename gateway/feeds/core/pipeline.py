@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 from actors.messages import MarketRoute, ShellRoute, ShellState, encode
 from actors.peer import Peer
 from actors.routes import Routes
+from engine.common.stated_matches import SaidPage
 from engine.common.units import Nanos
 from engine.pricing.following import UPDATES_IN_CALL_MAX
 from engine.pricing.quoting import Margin
@@ -30,6 +31,7 @@ from gateway.feeds.core.adapter import (
     CoverageAdapter,
     DescribingAdapter,
     FactsAdapter,
+    StatingAdapter,
 )
 from gateway.feeds.core.fixture_reports import FixtureReports
 from gateway.feeds.core.intake import MessageIntake
@@ -37,6 +39,7 @@ from gateway.feeds.core.loss_report import LossReport
 from gateway.feeds.core.messages import FACTS_MAX, NAMES_IN_ANSWER_MAX
 from gateway.feeds.core.recovery_requests import RecoveryRequests
 from gateway.feeds.core.resumption import Resumption
+from gateway.feeds.core.said_matches import SaidMatches
 from gateway.feeds.core.shell_queue import ShellQueues
 from gateway.market_limits import LimitRules, LimitsSettings
 from gateway.messages.feed import MarketFacts
@@ -164,6 +167,7 @@ class FeedPipeline:
             creation=self._actions.creation,
         )
         self._ticking: asyncio.Task[None] | None = None
+        self._said: tuple[int, SaidMatches | None] = (0, None)
 
     # --- start and stop --------------------------------------------------------------------------
 
@@ -289,6 +293,21 @@ class FeedPipeline:
         adapter = self._resumption.adapter
         lost = adapter.uncovered() if isinstance(adapter, CoverageAdapter) else {}
         return encode(dict(islice(lost.items(), UNCOVERED_MAX)))
+
+    def said_matches(self, memory_ns: int, after: int) -> bytes:
+        """Return SaidPage in msgpack: what was said of matches behind a number of a memory.
+
+        All that is remembered where the memory is another one than this, as after a restart.
+        """
+        adapter = self._resumption.adapter
+        if not isinstance(adapter, StatingAdapter):
+            return encode(SaidPage(memory_ns=0, number=0, matches=()))
+        said = adapter.said_matches()
+        if said is not self._said[1]:
+            self._said = max(self._clock_ns(), self._said[0] + 1), said
+        of_ns = self._said[0]
+        number, matches = said.after(after if memory_ns == of_ns else 0)
+        return encode(SaidPage(memory_ns=of_ns, number=number, matches=tuple(matches)))
 
     def stats(self) -> dict[str, Any]:
         """Return figures for views and benches, by the names of `FeedStats`."""

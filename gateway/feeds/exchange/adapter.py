@@ -38,6 +38,7 @@ from gateway.feeds.core.adapter import (
 )
 from gateway.feeds.core.descriptions import Descriptions
 from gateway.feeds.core.losses import Losses
+from gateway.feeds.core.said_matches import SaidMatches
 from gateway.feeds.exchange.about import about
 from gateway.feeds.exchange.fair_price import is_lowered, moved_by
 from gateway.feeds.exchange.followed_market import (
@@ -131,6 +132,10 @@ class ExchangeAdapter:
     def descriptions(self) -> list[FeedDescription]:
         """Return the descriptions of fixtures that have changed since the last call."""
         return self._descriptions.changed()
+
+    def said_matches(self) -> SaidMatches:
+        """Return what was said of matches."""
+        return self._descriptions.matches
 
     def unopened(self) -> dict[str, str]:
         """Return the markets that never had what it takes to be made, by key or by id, and why."""

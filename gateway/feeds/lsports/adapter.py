@@ -29,6 +29,7 @@ from gateway.feeds.core.adapter import (
 )
 from gateway.feeds.core.descriptions import Descriptions
 from gateway.feeds.core.losses import LOSSES_MAX, Losses
+from gateway.feeds.core.said_matches import SaidMatches
 from gateway.feeds.lsports.about import STATES, read_about
 from gateway.feeds.lsports.market_registry import (
     FIXTURES_MAX,
@@ -274,6 +275,10 @@ class LsportsAdapter:
     def descriptions(self) -> list[FeedDescription]:
         """Return the descriptions of fixtures that have changed since the last call."""
         return self._descriptions.changed()
+
+    def said_matches(self) -> SaidMatches:
+        """Return what was said of matches."""
+        return self._descriptions.matches
 
     def _missed_since(self, message: Message, event: EventPart, fixture: Fixture) -> int | None:
         """Return the time from which messages about an event are missing; None: none is."""

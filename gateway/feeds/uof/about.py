@@ -7,6 +7,7 @@ names of teams and competitions are not in these messages.
 from typing import Any, Final
 
 from engine.common.fixtures import START_MS_MAX, FixtureState
+from engine.common.stated_matches import MatchScore
 from gateway.feeds.uof.messages import FixtureChange, OddsChange
 
 STATES: Final = {
@@ -39,3 +40,11 @@ def about(message: OddsChange | FixtureChange) -> dict[str, Any]:
     if message.start_time is not None and 0 < message.start_time <= START_MS_MAX:
         found["start_ms"] = message.start_time
     return found
+
+
+def score_of(message: OddsChange | FixtureChange) -> MatchScore | None:
+    """Return the score that a message states, both sides' goals or points; None for none."""
+    status = message.status if isinstance(message, OddsChange) else None
+    if status is None or status.home_score is None or status.away_score is None:
+        return None
+    return status.home_score, status.away_score

@@ -18,7 +18,8 @@ from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import Action, KnownMarket, Received
 from gateway.feeds.core.clock import FeedClock, LiveClock
 from gateway.feeds.core.descriptions import Descriptions
-from gateway.feeds.uof.about import about
+from gateway.feeds.core.said_matches import SaidMatches
+from gateway.feeds.uof.about import about, score_of
 from gateway.feeds.uof.bet_stops import BetStops
 from gateway.feeds.uof.cut_off_watch import CutOffWatch
 from gateway.feeds.uof.cut_offs import CutOffs
@@ -267,6 +268,10 @@ class UofAdapter:
         """Return the descriptions of events that have changed since the last call."""
         return self._descriptions.changed()
 
+    def said_matches(self) -> SaidMatches:
+        """Return what was said of matches."""
+        return self._descriptions.matches
+
     def unopened(self) -> dict[str, str]:
         """Return nothing: a market that the feed names is made at once."""
         return {}
@@ -393,7 +398,8 @@ class UofAdapter:
     def _dispatch(self, message: AnyMessage, digest: int, at_ns: Nanos) -> Sequence[Action]:
         if isinstance(message, OddsChange | FixtureChange):
             event_id = message.event_id
-            self._descriptions.take(event_id, event_id, about(message), message.timestamp)
+            said, score = about(message), score_of(message)
+            self._descriptions.take(event_id, event_id, said, message.timestamp, score=score)
         match message:
             case OddsChange():
                 updates = self._odds_changes.on_odds_change(message, digest)

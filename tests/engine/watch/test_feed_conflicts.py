@@ -1,4 +1,4 @@
-"""Results that feeds state differently are found once, until they agree or a person decides."""
+"""What feeds state differently is found once, until they agree or a person decides."""
 
 from itertools import permutations
 
@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.common.commands import OutcomeResult
+from engine.common.fixtures import FixtureState
 from engine.common.ids import MarketNo
+from engine.common.stated_matches import PRICED, StatedMatch, match_differs
 from engine.common.stated_results import StatedOutcome, StatedResult, differing
-from engine.watch.facts import ResultsSeen
+from engine.watch.facts import MatchSeen, ResultsSeen
 from engine.watch.feed_conflicts import FeedConflictDetector, FeedConflictRule
 from tests.engine.watch.streams import FIXTURE, MARKET, ns
 
@@ -69,3 +71,65 @@ def test_a_conflict_is_found_once_and_again_after_it_was_over() -> None:
     assert not list(detector.see(seen(3.0)))
     (again,) = detector.see(seen(4.0, stated("a", {0: VOID}), away))
     assert again.figures["a: outcome 0 refunded"] == 1.0
+
+
+# --- matches --------------------------------------------------------------------------------------
+
+LIVE, ENDED = FixtureState.LIVE, FixtureState.ENDED
+STATED = st.builds(
+    StatedMatch,
+    source=st.sampled_from(["a", "b", "c"]),
+    state=st.sampled_from([None, FixtureState.SCHEDULED, LIVE]),
+    score=st.sampled_from([None, (0, 0), (1, 0)]),
+)
+
+
+def match(source: str, **said: object) -> StatedMatch:
+    return StatedMatch(source=source, **said)  # type: ignore[arg-type]
+
+
+def match_seen(at_s: float, *statements: StatedMatch) -> MatchSeen:
+    return MatchSeen(ns(at_s), FIXTURE, statements)
+
+
+@given(st.lists(STATED, max_size=3))
+def test_a_match_differs_where_two_sources_state_two_things(stated: list[StatedMatch]) -> None:
+    pairs = [(one, other) for one in stated for other in stated]
+    expected = tuple(
+        name
+        for name in ("state", "score")
+        if any(
+            None not in (getattr(one, name), getattr(other, name))
+            and getattr(one, name) != getattr(other, name)
+            for one, other in pairs
+        )
+    )
+    assert all(match_differs(order) == expected for order in permutations(stated))
+
+
+def test_nobody_prices_what_is_over() -> None:
+    feed, priced = match("a", state=LIVE, score=(2, 1)), match(PRICED, score=(1, 1))
+    assert match_differs([feed, priced]) == ("score",)
+    assert match_differs([match("a", state=ENDED, score=(2, 1)), priced]) == ()
+
+
+def test_a_match_is_found_when_its_sources_have_differed_for_too_long() -> None:
+    detector = FeedConflictDetector(FeedConflictRule(differ_s_max=30))
+    first, late = match("a", state=LIVE, score=(1, 0)), match("b", score=(0, 0))
+    assert not list(detector.see(match_seen(0.0, first, late)))
+    assert not list(detector.check(ns(30.0)))
+    assert not list(detector.see(match_seen(30.0, first, match("b", score=(1, 0)))))
+    assert not list(detector.check(ns(90.0)))
+    assert not list(detector.see(match_seen(100.0, first, late)))
+    assert not list(detector.see(match_seen(120.0, match("a", state=LIVE, score=(2, 0)), late)))
+    (found,) = detector.check(ns(130.001))
+    assert (found.subject, found.fixture, found.market_no) == (f"fixture {FIXTURE}", FIXTURE, 0)
+    assert found.figures == {
+        "differ_ms": 30_001,
+        "a: home": 2,
+        "a: away": 0,
+        "a: live": 1.0,
+        "b: home": 0,
+        "b: away": 0,
+    }
+    assert not list(detector.check(ns(500.0)))

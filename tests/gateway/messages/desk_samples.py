@@ -6,6 +6,8 @@ from engine.common.acceptance import AcceptancePatch
 from engine.common.board_inputs import ExpectedGoals
 from engine.common.commands import CancelMarket, LimitsPatch, OutcomeResult
 from engine.common.events import MarketCancelled
+from engine.common.fixtures import FixtureState
+from engine.common.stated_matches import StatedMatch
 from engine.common.stated_results import StatedOutcome, StatedResult
 from gateway.messages.approvals import (
     Decided,
@@ -34,7 +36,12 @@ from gateway.messages.kept_limits import (
 )
 from gateway.messages.margins import AskMargins, KeepMargin, KeptMargin, MarginsKept, ReleaseMargin
 from gateway.messages.scopes import MarketScope
-from gateway.messages.settlement_work import AskSettlementWork, SettlementLine, SettlementList
+from gateway.messages.settlement_work import (
+    AskSettlementWork,
+    MatchLine,
+    SettlementLine,
+    SettlementList,
+)
 from gateway.messages.shells import AskShells, Reconciliation, ShellLine, Shells
 
 CANCEL = CancelMarket(market_no=42, why="wrong match")
@@ -195,6 +202,16 @@ DESK_ANSWERS = (
         ),
         more=True,
         conflicts=9,
+        matches=(
+            MatchLine(
+                fixture="wc22-64",
+                differ=("score",),
+                statements=(
+                    StatedMatch(source="uof", state=FixtureState.LIVE, score=(1, 0)),
+                    StatedMatch(source="priced", score=(0, 0)),
+                ),
+            ),
+        ),
     ),
     Proposed(id=31, proposal=OPEN),
     Decided(id=32, proposal=DONE, events=(CANCELLED,)),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.messages import MarketControl, encode
+from actors.peer import LocalPeer
 from engine.common.commands import (
     CancelMarket,
     FeedStep,
@@ -16,9 +17,11 @@ from engine.common.commands import (
 )
 from engine.common.fixtures import Fixture, FixtureState
 from engine.common.ids import MarketNo
+from engine.common.stated_matches import MatchScore, SaidPage
 from engine.watch.feed_conflicts import FeedConflictRule
 from engine.watch.rules import WatchRule
 from gateway.client import ControlSession
+from gateway.feeds.core.said_matches import SaidMatches
 from gateway.session.tokens import Role
 from tests.gateway.bookmaker import Bookmaker, open_bookmaker, trader
 from tests.gateway.price_gateway import until
@@ -94,6 +97,57 @@ async def test_results_of_which_feeds_differ_are_an_alert_and_a_line(bookmaker: 
         feeds.state("uof", CancelMarket(market_no=MARKET))
         feeds.settle("lsports", 2)
         await differ(control, 0, 1, 2)
+
+
+class Pipeline:
+    """What one feed has said of the match."""
+
+    def __init__(self, score: MatchScore) -> None:
+        self.said = SaidMatches()
+        self.say(score)
+
+    def say(self, score: MatchScore) -> None:
+        self.said.take("cup-0", FixtureState.LIVE, score)
+
+    def said_matches(self, memory_ns: int, after: int) -> bytes:
+        number, matches = self.said.after(after if memory_ns == 1 else 0)
+        return encode(SaidPage(memory_ns=1, number=number, matches=tuple(matches)))
+
+
+async def test_a_match_of_which_feeds_state_two_scores_is_listed_and_an_alert(
+    bookmaker: Bookmaker,
+) -> None:
+    uof, backup = Pipeline((1, 0)), Pipeline((0, 0))
+    bookmaker.desk_part.on_feeds(
+        1, {"uof": LocalPeer(uof, name="uof"), "backup": LocalPeer(backup, name="backup")}
+    )
+    async with trader(bookmaker) as control:
+        await control.set_rule(WatchRule(name="now", kind=FeedConflictRule(differ_s_max=0)))
+
+        async def listed() -> bool:
+            await bookmaker.check_rules()
+            return bool((await control.settlement_work()).matches)
+
+        await until(listed)
+        (line,) = (await control.settlement_work()).matches
+        assert (line.fixture, line.differ) == ("cup-0", ("score",))
+        assert {one.source: one.score for one in line.statements} == {
+            "uof": (1, 0),
+            "backup": (0, 0),
+        }
+
+        async def alerted() -> bool:
+            await bookmaker.check_rules()
+            return bool((await control.alerts(fixture="cup-0")).alerts)
+
+        await until(alerted)
+        backup.say((1, 0))
+
+        async def agreed() -> bool:
+            await bookmaker.check_rules()
+            return not (await control.settlement_work()).matches
+
+        await until(agreed)
 
 
 async def test_markets_of_what_is_over_are_listed_until_they_have_a_result(
