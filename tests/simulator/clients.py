@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from actors.messages import encode
+from engine.common.ids import MarketNo
 from gateway.messages.base import Error
 from gateway.messages.bettor import (
     AskBalance,
@@ -21,6 +22,7 @@ from gateway.messages.bettor import (
 )
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.referrals import AskReferrals, Referred
+from gateway.messages.scopes import MarketScope, ResumeScope, Scoped, SuspendScope
 from gateway.messages.slips import BetLines, Leg, SlipBet
 from gateway.messages.slips import PlaceSlip as PlaceSlipMessage
 from gateway.messages.trader import Control, Controlled
@@ -34,7 +36,7 @@ from tests.simulator.sockets import (
     handshake,
     server_payloads,
 )
-from tests.simulator.story import Command, DecideReferral, PlaceBet, PlaceSlip
+from tests.simulator.story import Command, DecideReferral, PlaceBet, PlaceSlip, StopTogether
 
 SECRET = b"the secret of a simulated bookmaker, long enough"
 KEY = TokenKey(SECRET)
@@ -42,6 +44,8 @@ NOW_S = BASE_NS // 10**9
 
 _decode = msgspec.msgpack.Decoder(ServerMessage).decode
 _DELAY_S = 0.0004
+_HOUSE = MarketScope(house=True)
+_STOPS = Role.HEAD_TRADER
 
 
 class Sent(NamedTuple):
@@ -155,6 +159,14 @@ class Connection:
     def command(self, step: Command) -> None:
         self._send(Control(id=self._ask(step.command), commands=(step.command,)))
 
+    def stop_together(self, step: StopTogether) -> None:
+        scope = MarketScope(market=MarketNo(step.market)) if step.market else _HOUSE
+        number = self._ask(step)
+        if step.starts:
+            self._send(ResumeScope(id=number, scope=scope, force=step.force))
+        else:
+            self._send(SuspendScope(id=number, scope=scope, why="together"))
+
     def hang_up(self) -> None:
         """End the connection from the client's side."""
         self.closed = True
@@ -209,7 +221,7 @@ class Connection:
             )
             for bet in bets_on_offer(self._singles.get(message.ref), message):
                 self.place(bet)
-        elif isinstance(message, BetWaits | Referred):
+        elif isinstance(message, BetWaits | Referred | Scoped):
             self._take_wait(message)
         elif isinstance(message, SlipBet):
             record.received.append(
@@ -264,13 +276,15 @@ class Connection:
         sendings = self._bets[ref]
         return sendings.pop(0) if len(sendings) > 1 else sendings[0]
 
-    def _take_wait(self, message: BetWaits | Referred) -> None:
+    def _take_wait(self, message: BetWaits | Referred | Scoped) -> None:
         """Note that a bet waits, or decide one of those that wait for a trader."""
         if isinstance(message, BetWaits):
             notice = Waited(self.account, message.ref, message.bet_id, message.reason)
             self._record.waited.append(notice)
             return
         _, step = self._asked.pop(message.id)
+        if isinstance(message, Scoped):  # the journals say what came of it
+            return
         command = decision_on(step, message)
         if command is not None:
             self.command(Command(at_ms=step.at_ms, command=command, gateway=step.gateway))
@@ -317,6 +331,10 @@ class Clients:
         """Return the trader's connection to a gateway's control port."""
         return self._connection(-1, gateway, port)
 
+    def person(self, who: int, gateway: int, port: int) -> Connection | None:
+        """Return the connection of somebody who stops markets with others."""
+        return self._connection(-1 - who, gateway, port)
+
     def drop(self, account: int, gateway: int, port: int) -> None:
         connection = self._open.pop((account, gateway, port), None)
         if connection is not None:
@@ -335,11 +353,12 @@ class Clients:
 
     def _token(self, account: int) -> str:
         if account not in self._tokens:
-            trader = account < 0
+            role = Role.BETTOR if account >= 0 else Role.TRADER if account == -1 else _STOPS
+            named = {Role.BETTOR: f"bettor-{account}", Role.TRADER: "trader"}
             self._tokens[account] = KEY.issue(
-                role=Role.TRADER if trader else Role.BETTOR,
-                sub="trader" if trader else f"bettor-{account}",
-                account=None if trader else account,
+                role=role,
+                sub=named.get(role, f"person-{-1 - account}"),
+                account=account if role is Role.BETTOR else None,
                 now_s=NOW_S,
                 expires_s=10**7,
             )

@@ -57,6 +57,7 @@ from tests.simulator.one_market import (
     AcceptedBet,
     MarketModel,
 )
+from tests.simulator.stops_model import StopsModel
 from tests.simulator.waiting_model import DELAYED, REFERRED, WaitingModel
 
 _STATUS_AFTER = {
@@ -89,6 +90,7 @@ class ShellModel:
         """The record of each suspension, by the reason that its trader gave."""
         self.faults: list[str] = []
         self.waiting = WaitingModel(self._fault)
+        self.stops = StopsModel(self._fault)
         self._content: dict[int, tuple[int, ...]] = {}
         self._number = 0
 
@@ -113,6 +115,8 @@ class ShellModel:
                         active=[command.offered] * len(command.odds_milli),
                     )
                 self._read_event(event, record, command)
+                market = self.markets.get(getattr(command, "market_no", -1))
+                self.stops.read(control.by, command, event, market)
                 if isinstance(command, ReferralCommand):
                     self._decide_referral(command, event, record)
                 if isinstance(event, BetsVoided | OddsCorrected | BetsRestored):

@@ -10,6 +10,7 @@ from typing import Any
 from tests.simulator.account_steps import AccountSteps, HouseSteps
 from tests.simulator.correction_steps import CorrectionSteps
 from tests.simulator.mark_steps import MarkSteps
+from tests.simulator.stop_steps import StopSteps
 from tests.simulator.story import AnyStep, Layout
 from tests.simulator.wait_steps import WaitSteps
 
@@ -18,7 +19,7 @@ class StepsBeside:
     """Draws steps of every kind."""
 
     def __init__(self, seed: int, layout: Layout, *, waits: bool | None) -> None:
-        makers = (AccountSteps, CorrectionSteps, HouseSteps, MarkSteps)
+        makers = (AccountSteps, CorrectionSteps, HouseSteps, MarkSteps, StopSteps)
         self._kinds: list[Any] = [make(seed, layout) for make in makers]
         self._kinds.append(WaitSteps(seed, layout, waits=waits))
 

@@ -101,6 +101,19 @@ class Command(Step, frozen=True, tag=True):
     gateway: int = 0
 
 
+class StopTogether(Step, frozen=True, tag=True):
+    """A person stops a market, or all (0), by `suspend` of a scope, or takes that off again.
+
+    With `force` a head trader takes everybody's off.
+    """
+
+    who: int
+    market: int = 0
+    starts: bool = False
+    force: bool = False
+    gateway: int = 0
+
+
 class DecideReferral(Step, frozen=True, tag=True):
     """A trader asks what waits for one and decides one of those bets.
 
@@ -197,7 +210,7 @@ class MoveClock(Step, frozen=True, tag=True):
 
 OPERATIONS = (
     PlaceBet, PlaceSlip, AskSlip, AskMoney, DropClient, Command, FeedMessage, MoveMoney,
-    ChangeAccount, ChangeHouse, DecideReferral,
+    ChangeAccount, ChangeHouse, DecideReferral, StopTogether,
 )  # fmt: skip
 """What clients, traders and feeds do; every other step is a fault."""
 AnyStep = (
@@ -208,6 +221,7 @@ AnyStep = (
     | DropClient
     | Command
     | DecideReferral
+    | StopTogether
     | FeedMessage
     | MoveMoney
     | ChangeAccount
@@ -316,6 +330,10 @@ def sentence(step: AnyStep) -> str:
             text = f"account {step.account} loses its connection to gateway-{step.gateway}"
         case Command():
             text = f"a trader, through gateway-{step.gateway}: {_command(step.command)}"
+        case StopTogether():
+            verb = "lifts all stops of" if step.force else "starts" if step.starts else "stops"
+            what = f"market {step.market}" if step.market else "all markets"
+            text = f"person {step.who} {verb} {what} through gateway-{step.gateway}"
         case DecideReferral():
             text = (
                 f"a trader, through gateway-{step.gateway}, would {step.how} bet {step.pick} of "

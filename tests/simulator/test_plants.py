@@ -10,9 +10,10 @@ from tests.simulator.plant import Plant
 from tests.simulator.plants import PLANTS
 from tests.simulator.runner import run_story
 from tests.simulator.slip_plants import SLIP_PLANTS
+from tests.simulator.stop_plants import STOP_PLANTS
 from tests.simulator.wait_plants import WAIT_PLANTS
 
-HUNTS = PLANTS | SLIP_PLANTS | OFFER_PLANTS | ACCOUNT_PLANTS | WAIT_PLANTS
+HUNTS = PLANTS | SLIP_PLANTS | OFFER_PLANTS | ACCOUNT_PLANTS | WAIT_PLANTS | STOP_PLANTS
 
 
 @pytest.mark.parametrize("plant", HUNTS, ids=lambda plant: plant.__name__)

@@ -80,6 +80,7 @@ from tests.simulator.story import (
     MoveMoney,
     PlaceBet,
     PlaceSlip,
+    StopTogether,
     Story,
 )
 
@@ -333,6 +334,11 @@ class World:
                 trader = self.clients.trader(step.gateway, ports["control"])
                 if trader is not None:
                     (trader.command if isinstance(step, Command) else trader.decide)(step)
+            case StopTogether():
+                ports = self.ports[f"gateway-{step.gateway}"]
+                person = self.clients.person(step.who, step.gateway, ports["control"])
+                if person is not None:
+                    person.stop_together(step)
             case FeedMessage():
                 self.tasks.append(self.loop.create_task(self._feed(step)))
             case MoveMoney() | ChangeAccount() | ChangeHouse():

@@ -19,6 +19,7 @@ from tests.simulator.story import (
     PlaceSlip,
     SlipLeg,
     SlipStake,
+    StopTogether,
     Story,
 )
 
@@ -164,6 +165,18 @@ def offers_taken_again(seed: int) -> Story:
         )
         steps += [bet, offer]
     return Story(layout=layout, steps=tuple(steps))
+
+
+def markets_stopped_by_two(seed: int) -> Story:
+    """Have two people stop a market, and the first start it again before the other does."""
+    rng = random.Random(seed)
+    steps: list[StopTogether] = []
+    for number in range(_TIMES):
+        at_ms = 100.0 + number * 300.0
+        for step, (who, starts) in enumerate(((1, False), (2, False), (1, True), (2, True))):
+            then_ms = round(at_ms + 60.0 * step + rng.uniform(0.0, 10.0), 1)
+            steps.append(StopTogether(at_ms=then_ms, who=who, market=1, starts=starts))
+    return Story(layout=_ONE_SHELL, steps=tuple(steps))
 
 
 def _bet(at_ms: float, number: int, ref: str, *, gateway: int) -> PlaceBet:
