@@ -321,6 +321,11 @@ class Desk:
         document: InputsDocument | Refused
         match request:
             case KeepInputs():
+                room = kept.make_room(
+                    request.inputs.fixture, is_over=self.watch.is_over, by=NAME, at_ns=at_ns
+                )
+                if room is not None and not self._write(room):
+                    return _not_done(Reason.DISK_FULL, MESSAGES[Reason.DISK_FULL])
                 since_ns = at_ns if request.running else Nanos(0)
                 document = kept.keep(
                     replace(request.inputs, since_ns=since_ns, at_ns=at_ns),

@@ -205,6 +205,11 @@ class DeskWatch:
                 self._kick_off(fixture.fixture)
         return all_moved
 
+    def is_over(self, fixture: str) -> bool:
+        """Say whether a fixture's match has ended, or will not be played."""
+        known = self._fixtures.get(fixture)
+        return known is not None and known.state in (FixtureState.ENDED, FixtureState.CANCELLED)
+
     def on_created(self, payload: bytes) -> list[MarketNo]:
         """Take images of markets: all odds and states; return their numbers."""
         images = decode_price_images(payload)

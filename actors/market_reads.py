@@ -107,6 +107,10 @@ class MarketReads(Shell[DurableMarkets]):
         """Return the bets that wait for a trader, as REFERRAL rows, first due in front."""
         return self._machine().referrals(Nanos(self._clock())).tobytes()
 
+    def offer_left_ms(self, bet_id: int) -> int:
+        """Return how long what a trader offered in a bet's place may still be taken; 0: not."""
+        return self._machine().offer_left_ms(BetId(bet_id), Nanos(self._clock()))
+
     def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return recorded decisions in their order, as BET_RECORD rows, from the `start`-th on."""
         return self._machine().bets()[start : start + limit].tobytes()

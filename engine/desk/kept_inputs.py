@@ -5,6 +5,7 @@ shells, from what `pricing_at` returns. Of football alone are events and the clo
 sport's state is set whole.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,8 @@ from engine.common.units import NS_PER_MS, Nanos
 from engine.pricing.football.model import CLOCK_S_MAX, RED_CARDS_MAX, MatchState, Period, Side
 
 FIXTURES_MAX: Final = 4_096
-"""Fixtures whose inputs are kept; those of another are refused with CAPACITY."""
+"""Fixtures whose inputs are kept. Those of another take the room of one that is over, the one kept
+for longest; while none is over they are refused with CAPACITY."""
 FOOTBALL: Final = "football"
 
 
@@ -132,6 +134,15 @@ class Inputs:
             message = f"no clock is kept for {inputs.sport}"
             return Refused(reason=Reason.FIELD_OUT_OF_BOUNDS, field="running", message=message)
         return InputsKept(inputs=inputs)
+
+    def make_room(
+        self, fixture: str, *, is_over: Callable[[str], bool], by: str, at_ns: Nanos
+    ) -> InputsReleased | None:
+        """Release the inputs of a fixture that is over where those of another have no room."""
+        if fixture in self.kept or len(self.kept) < FIXTURES_MAX:
+            return None
+        over = next((kept for kept in self.kept if is_over(kept)), None)
+        return None if over is None else InputsReleased(fixture=over, by=by, at_ns=at_ns)
 
     def release(self, fixture: str, *, by: str, at_ns: Nanos) -> InputsReleased | Refused:
         """Keep a fixture's inputs no longer."""

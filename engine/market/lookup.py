@@ -45,6 +45,13 @@ def repeat(book: Book, rows: Rows, *, otherwise: Reason) -> Rows:
     return decisions
 
 
+def recorded_place(book: Book, bet_id: BetId) -> int:
+    """Return the place of a bet's record among all, -1 for a bet without one."""
+    places: I64s = np.empty(1, np.int64)
+    places_nb(np.array([bet_id], np.uint64), book.records, book.bet_table, places)
+    return int(places[0])
+
+
 def highest_bet_ids(book: Book) -> dict[ShardNo, BetId]:
     """Return the highest bet id decided here, by account shard."""
     # A market also records bets whose id is malformed: 16 bits are above the serial.

@@ -211,6 +211,7 @@ class MarketMachine(PlacesBets, RecordedBets, Forking):
 
     def apply(self, command: MarketCommand, at_ns: Nanos) -> MarketEvent:
         """Apply a command, or refuse it and change nothing."""
+        self._waiting.forget_offers(at_ns)
         if isinstance(command, CreateMarket):
             return self._create(command, at_ns)
         if isinstance(command, AckOutbox):

@@ -41,7 +41,7 @@ from engine.market.book import Book
 from engine.market.command_checks import after_close_fault
 from engine.market.fixture_grid import FixtureGrids
 from engine.market.judge_nb import judge_all_nb
-from engine.market.lookup import highest_bet_ids, recall, repeat
+from engine.market.lookup import highest_bet_ids, recall, recorded_place, repeat
 from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.waiting import Permit, WaitingBets, as_bets, same_bet
 
@@ -281,12 +281,28 @@ class Placing:
     def _is_recorded(self, row: Rows) -> bool:
         return bool(recall(self._book, row["bet_id"])["reason"][0] != Reason.BET_UNKNOWN)
 
+    def offer_left_ms(self, bet_id: BetId, at_ns: Nanos) -> int:
+        """Return for how long the offer that answered a bet still stands; 0 where it does not."""
+        place = recorded_place(self._book, bet_id)
+        if place < 0:
+            return 0
+        record = self._book.records[place]
+        slot = self._slot_of.get(MarketNo(int(record["market_no"])), -1)
+        permit = self._waiting.permits.get(
+            (int(record["account_no"]), slot, int(record["outcome"]))
+        )
+        offered = int(record["stake_max_minor"]), int(record["odds_milli"])
+        if record["reason"] != Reason.REOFFERED or permit is None or permit[:2] != offered:
+            return 0
+        return max(0, (permit.until_ns - at_ns) // NS_PER_MS)
+
     # --- commands ---------------------------------------------------------------------------------
 
     def note_stops(self, slot: int) -> None:
         """Note what a command did to the bets that wait at its market."""
-        if len(self._waiting):
-            self._waiting.note_stops(slot, BET_REFUSAL[self._book.status(slot)])
+        waiting = self._waiting
+        if len(waiting) or waiting.permits or slot in waiting.rules:
+            waiting.note_stops(slot, BET_REFUSAL[self._book.status(slot)])
 
     def stop_waiting(self, command: StopWaiting) -> WaitingStopped:
         """Note a stop of the house, or the block of an account."""
@@ -465,6 +481,10 @@ class PlacesBets:
     def referrals(self, at_ns: Nanos) -> Rows:
         """Return the bets that wait for a trader, as REFERRAL rows, first due in front."""
         return self._waiting.referrals(at_ns)
+
+    def offer_left_ms(self, bet_id: BetId, at_ns: Nanos) -> int:
+        """Return for how long what a trader offered in a bet's place may still be taken; 0: not."""
+        return self._placing.offer_left_ms(bet_id, at_ns)
 
     def highest_bet_ids(self) -> dict[ShardNo, BetId]:
         """Return the highest id of a bet that is decided or waits here, by account shard."""

@@ -2,8 +2,16 @@
 
 Owns which bets wait and until when, which rules of acceptance the markets have, and which offers
 may still be taken. A bet that waits has no record yet and is in no book. Never decides one.
+
+A stop of a market or of an outcome ends the offers on it, as it ends delayed bets: what it stopped
+for may have changed the odds, and an offer is past the limits. One that was made during a stop ends
+with the next. Offers end with their window too, with the stop of the house, the block of their
+account, and the betting on their market. The rules of a market stand after its betting, since a
+settlement may be rolled back; there is one for a market at most, and no bet is slowed by those of
+markets that are over.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,6 +25,7 @@ from engine.common.acceptance import (
     Acceptance,
 )
 from engine.common.ids import ACCOUNT_NO_MAX, MARKET_NO_MAX, SHARD_BITS, BetId, ShardNo
+from engine.common.lifecycle import BET_REFUSAL
 from engine.common.reasons import WAITING, Reason
 from engine.common.row_layout import row_dtype
 from engine.common.rows import BET, FLAG_FENCE, Bools, Rows, U32s
@@ -75,7 +84,7 @@ _RULE_HIGHS: Final = {
 }
 _RULE_FIELDS: Final = ("market_no", *_RULE_HIGHS)
 _PERMIT_FIELDS: Final = (
-    "account_no", "market_no", "outcome", "stake_minor", "odds_milli", "until_ns",
+    "account_no", "market_no", "outcome", "stake_minor", "odds_milli", "until_ns", "taken_bets",
 )  # fmt: skip
 _SAME: Final = tuple(
     name for name in BET.names or () if name not in ("flags", "factor_milli", "pad")
@@ -91,6 +100,8 @@ class Permit(NamedTuple):
     stake_minor: Minor
     odds_milli: int
     until_ns: Nanos
+    taken_bets: bool = False
+    """Whether its outcome has taken bets since it was made: the next stop ends it."""
 
 
 PermitKey = tuple[int, int, int]
@@ -119,6 +130,8 @@ class WaitingBets:
         self._noted: dict[int, tuple[Reason, list[bool]]] = {}
         """What was noted last of the markets on which bets wait; no part of the state."""
         self._watched: U32s | None = None
+        self._over: set[int] = set()
+        """Slots with rules of markets whose betting has ended; no part of the state."""
 
     def __len__(self) -> int:
         return len(self._bets)
@@ -128,7 +141,8 @@ class WaitingBets:
         if not (self.rules or self._bets or self.permits):
             return None
         if self._watched is None:
-            slots = {*self.rules, *self._of_slot, *(slot for _, slot, _ in self.permits)}
+            slots = {*self.rules} - self._over
+            slots |= {*self._of_slot, *(slot for _, slot, _ in self.permits)}
             self._watched = self._book.markets["market_no"][sorted(slots)]
         concerned: Bools = np.isin(rows["market_no"], self._watched)
         return concerned if concerned.any() else None
@@ -140,6 +154,7 @@ class WaitingBets:
     def set_rules(self, slot: int, acceptance: Acceptance) -> None:
         """Let a market take bets so from now on."""
         self.rules.pop(slot, None)
+        self._over.discard(slot)
         if acceptance != AT_ONCE:
             self.rules[slot] = acceptance
         self._watched = None
@@ -193,6 +208,11 @@ class WaitingBets:
         for a trader goes on waiting while the market is suspended. `refusal` is what a bet on the
         market gets by its status.
         """
+        if slot in self.rules and (refusal in _OVER) != (slot in self._over):
+            self._over ^= {slot}
+            self._watched = None
+        if self.permits:
+            self._end_offers(slot, refusal)
         own = self._of_slot.get(slot)
         if own is None:
             return
@@ -215,8 +235,9 @@ class WaitingBets:
     def stop(self, reason: Reason, account_no: int | None) -> int:
         """Note that no bet is taken now, or none of an account; return how many waiting ones end.
 
-        A bet that is stopped already keeps its reason.
+        A bet that is stopped already keeps its reason. Offers end with it.
         """
+        self._keep_permits(lambda key, _: account_no not in (None, key[0]))
         ended = 0
         for bet in self._bets.values():
             if not bet["stopped"][0] and account_no in (None, bet["account_no"][0]):
@@ -304,12 +325,32 @@ class WaitingBets:
 
     def add_permit(self, key: PermitKey, permit: Permit, at_ns: Nanos) -> bool:
         """Let an account take an offer; False at the bound. A later one replaces an earlier."""
-        self.permits = {k: each for k, each in self.permits.items() if each.until_ns >= at_ns}
+        self.forget_offers(at_ns)
         self._watched = None
         if key not in self.permits and len(self.permits) >= PERMITS_MAX:
             return False
         self.permits[key] = permit
         return True
+
+    def forget_offers(self, at_ns: Nanos) -> None:
+        """Forget the offers whose window has ended."""
+        if self.permits:
+            self._keep_permits(lambda _, permit: permit.until_ns >= at_ns)
+
+    def _end_offers(self, slot: int, refusal: Reason) -> None:
+        """End a market's offers on which no bet is taken now, and note those on which one is."""
+        offered = self._book.offered(slot)
+        for key in [key for key in self.permits if key[1] == slot]:
+            permit = self.permits[key]
+            if refusal is Reason.ACCEPTED and offered[key[2]]:
+                self.permits[key] = permit._replace(taken_bets=True)
+            elif permit.taken_bets or refusal in _OVER:
+                self.take_permit(key)
+
+    def _keep_permits(self, stands: Callable[[PermitKey, Permit], bool]) -> None:
+        kept = {key: permit for key, permit in self.permits.items() if stands(key, permit)}
+        if len(kept) < len(self.permits):
+            self.permits, self._watched = kept, None
 
     def take_permit(self, key: PermitKey) -> None:
         """Note that an offer was taken."""
@@ -329,7 +370,7 @@ class WaitingBets:
             ],
             "waiting": pack_rows(np.concatenate(bets)) if bets else b"",
             "permits": [
-                [key[0], int(number(key[1])), key[2], *permit]
+                [key[0], int(number(key[1])), key[2], *map(int, permit)]
                 for key, permit in sorted(self.permits.items())
             ],
         }
@@ -353,6 +394,8 @@ class WaitingBets:
             if slot <= last or acceptance == AT_ONCE:
                 raise each.fail("market_no", "out of order, or taken at once")
             waiting.rules[slot], last = acceptance, slot
+            if BET_REFUSAL[book.status(slot)] in _OVER:
+                waiting._over.add(slot)
         last = 0
         for bet in reader.rows("waiting", WAITING_BET, high=BETS_WAITING_MAX):
             slot = slots.get(int(bet["market_no"]), -1)
@@ -374,6 +417,7 @@ class WaitingBets:
                 Minor(each.integer("stake_minor", low=1, high=STAKE_MINOR_MAX)),
                 each.integer("odds_milli", low=ODDS_MILLI_MIN, high=ODDS_MILLI_MAX),
                 Nanos(each.integer("until_ns", low=0, high=(1 << 63) - 1)),
+                bool(each.integer("taken_bets", low=0, high=1)),
             )
         if len(waiting.permits) > PERMITS_MAX:
             raise reader.fail("permits", f"more than {PERMITS_MAX}")
@@ -390,11 +434,15 @@ class WaitingBets:
                 assert not _bet_fault(bet[0], slot, self._book)
         assert sum(map(len, self._of_slot.values())) == len(self._bets)
         assert all(rule != Acceptance() for rule in self.rules.values())
+        over = {slot for slot in self.rules if BET_REFUSAL[self._book.status(slot)] in _OVER}
+        assert self._over & {*self.rules} == over
 
 
 _A_WHILE: Final = frozenset(
     {Reason.MARKET_SUSPENDED, Reason.MARKET_INACTIVE, Reason.OUTCOME_INACTIVE}
 )
+_OVER: Final = frozenset({Reason.MARKET_SETTLED, Reason.MARKET_CANCELLED, Reason.MARKET_CLOSED})
+"""What a bet gets whose market's betting has ended."""
 
 
 def same_bet(row: Rows, bet: Rows) -> bool:

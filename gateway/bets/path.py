@@ -40,6 +40,7 @@ from engine.common.rows import (
 from engine.common.units import OddsMilli
 from gateway.bets.bet_queues import RETRY_S, BetQueues
 from gateway.bets.known_refs import KnownRefs
+from gateway.bets.offers_left import OffersLeft
 from gateway.bets.queues import (
     AccountQueue,
     MarketQueue,
@@ -129,6 +130,9 @@ class BetPath:
             ask=self._ask_market,
             give_up=self._end_unknown,
         )
+        self._offers = OffersLeft(
+            routes=routes, timeout_s=self._deadline_s / 2, answer=self._answer
+        )
         self._closed = False
 
     @property
@@ -206,6 +210,7 @@ class BetPath:
         calls = [task for queue in self._all_queues() for task in queue.tasks]
         if calls:
             await asyncio.wait(calls, timeout=self._call_timeout_s)
+        await self._offers.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         for queue in self._all_queues():
@@ -346,7 +351,7 @@ class BetPath:
                 )
         for queue in queues.values():
             queue.start_due()
-        self._answer(answered)
+        self._answer(self._offers.take(answered))
 
     # --- step 2: the market decides --------------------------------------------------------------
 
@@ -443,7 +448,9 @@ class BetPath:
                 continue
             ticket.answered = True
             self.in_flight -= 1
-            if not ticket.waits:  # a wait is no latency
+            if ticket.waits:
+                self._waiting.forget([ticket])
+            else:  # a wait is no latency
                 stats.observe(now_s - ticket.received_s)
             if answer.state == "unknown":
                 stats.unknown += 1
@@ -458,7 +465,9 @@ class BetPath:
         self.in_flight -= len(slip.legs)
         self._legs_in_flight -= len(slip.legs)
         self._slips_in_flight -= 1
-        if not slip.waits:
+        if slip.waits:
+            self._waiting.forget(slip.legs)
+        else:
             self.stats.observe(self._loop.time() - slip.received_s)
         self.stats.count(answer.state, answer.reason)
         slip.session.on_slip_answer(slip, answer)

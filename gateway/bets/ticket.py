@@ -14,13 +14,17 @@ from engine.common.units import Minor, OddsMilli
 
 
 class BetAnswer(Struct, frozen=True, gc=False):
-    """The answer to a bet: `state` is accepted, rejected or unknown."""
+    """The answer to a bet: `state` is accepted, rejected or unknown.
+
+    `until_ms` is until when the offer of a trader may be taken that it makes (UTC), else 0.
+    """
 
     state: str
     bet_id: BetId
     odds_milli: OddsMilli
     reason: Reason
     stake_max_minor: Minor
+    until_ms: int = 0
 
 
 class BetWait(Struct, frozen=True, gc=False):

@@ -6,7 +6,7 @@ what a gateway that has gone would have carried, the reconciler carries. So noth
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final
@@ -61,8 +61,13 @@ class WaitingTickets:
         asked for: then its answer is due."""
         self._numbers = count(1)
         self._timer: asyncio.TimerHandle | None = None
-        self.waiting = 0
+        self._held: set[_Waiting] = set()
         """Tickets that wait and are not asked for."""
+
+    @property
+    def waiting(self) -> int:
+        """How many tickets wait and are not asked for."""
+        return len(self._held)
 
     def add(self, ticket: _Waiting, verdict: bytes) -> None:
         """Let a ticket wait by a DECISION row that is none; its session is told the first time."""
@@ -77,9 +82,15 @@ class WaitingTickets:
             bet.waits = True
             until_ms = time.time_ns() // NS_PER_MS + wait_ms
             bet.session.on_bet_waits(bet.ref, BetWait(bet.bet_id, reason, wait_ms, until_ms))
-        self.waiting += 1
+        self._held.add(ticket)
         wait_s = min(wait_ms / 1_000 + _ASK_LATER_S if wait_ms else _ASK_LATE_S, _ASK_AGAIN_S)
         self._put(self._loop.time() + wait_s, ticket, asked=False)
+
+    def forget(self, tickets: Iterable[_Waiting]) -> None:
+        """Let tickets go whose bet is answered, such as the legs of a slip that another ended."""
+        for ticket in tickets:
+            self._held.discard(ticket)
+            ticket.wait_no = 0
 
     def close(self) -> None:
         """Give up every bet that waits."""
@@ -107,9 +118,9 @@ class WaitingTickets:
         now_s = self._loop.time() + TIMER_EARLY_S
         while self._due and self._due[0][0] <= now_s:
             _, number, ticket, asked = heappop(self._due)
-            self.waiting -= not asked
             if ticket.wait_no != number:
                 continue
+            self._held.discard(ticket)
             bet = ticket.slip if isinstance(ticket, LegTicket) else ticket
             if asked:
                 # Of a slip whose legs are decided the account may be silent, or another market.

@@ -137,11 +137,16 @@ class FactorPut(FromGateway, frozen=True, kw_only=True, tag="account_factor_set"
 
 
 class BlockPut(FromGateway, frozen=True, kw_only=True, tag="account_blocked"):
-    """Whether the account is blocked now."""
+    """Whether the account is blocked now.
+
+    The market shells of `missing` did not answer a block: bets of the account may still wait there,
+    and be taken, until the same again names none.
+    """
 
     id: int = 0
     account: AccountNo
     blocked: bool = False
+    missing: tuple[str, ...] = ()
 
 
 FloorAccountRequest = AskAccount | PutBlock | PutFactor

@@ -150,7 +150,10 @@ class Bet(FromGateway, frozen=True, kw_only=True, tag="bet"):
 
     `reason` and `message` say why a bet was not accepted. `retryable` says whether the same
     selection may be accepted later, or with another stake or odds. `stake_max_minor` is the highest
-    stake that would have been accepted; `odds_milli` are the odds accepted, or offered now.
+    stake that would have been accepted; `odds_milli` are the odds accepted, or offered now. With
+    `reason` 805 both are what a trader offers instead: a bet of this account on the outcome, up to
+    the stake, at exactly these odds, until `until_ms` (UTC, in milliseconds, by the gateway's
+    clock; 0: not known, or over), unless a stop of the market or the outcome ends the offer before.
 
     `final` says that the account has recorded this answer under the ref: every later sending of the
     ref, on any connection, gets it again, also when its reason would no longer apply; place the bet
@@ -167,6 +170,7 @@ class Bet(FromGateway, frozen=True, kw_only=True, tag="bet"):
     message: str = ""
     retryable: bool = False
     stake_max_minor: Minor = Minor(0)
+    until_ms: int = 0
 
 
 class BetWaits(FromGateway, frozen=True, kw_only=True, tag="bet_waits"):

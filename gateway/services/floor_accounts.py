@@ -141,11 +141,16 @@ class FloorAccounts:
         event = await ledger_command(self._routes, shell, by, command, timeout_s=self._timeout_s)
         match event:
             case AccountBlocked():
+                missing: tuple[str, ...] = ()
                 if event.blocked:  # what the account let pass before, and waits at its market
-                    await self._waiting.stop(by, why=why, still=self._is_blocked, account_no=number)
+                    missing = await self._waiting.stop(
+                        by, why=why, still=self._is_blocked, account_no=number
+                    )
                 else:
                     self._waiting.lift(number)
-                return BlockPut(id=request.id, account=number, blocked=event.blocked)
+                return BlockPut(
+                    id=request.id, account=number, blocked=event.blocked, missing=missing
+                )
             case AccountFactorSet():
                 return FactorPut(id=request.id, account=number, factor_milli=event.factor_milli)
         return error_of(event if isinstance(event, Refused) else NO_ANSWER, request.id)

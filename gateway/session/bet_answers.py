@@ -39,6 +39,7 @@ def bet_message(ref: str, answer: BetAnswer) -> Bet:
         message=message,
         retryable=retryable,
         stake_max_minor=answer.stake_max_minor,
+        until_ms=answer.until_ms,
     )
 
 

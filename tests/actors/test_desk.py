@@ -8,9 +8,12 @@ import pytest
 
 from actors.desk import Desk
 from actors.desk_messages import (
+    AskInputs,
     Decide,
     DeskAnswer,
     DeskRequest,
+    InputsPage,
+    KeepInputs,
     ListProposals,
     NotDone,
     NoteCarriedOut,
@@ -23,11 +26,13 @@ from actors.desk_messages import (
 )
 from actors.settings import DeskSettings
 from engine.common.commands import CancelMarket
+from engine.common.fixtures import Fixture, FixtureState
 from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
-from engine.desk import audit_trail
+from engine.desk import audit_trail, kept_inputs
 from engine.desk.approvals import Basis, ProposalState, Verdict
 from engine.desk.audit_trail import AuditLine, AuditQuery, LinesAdded
+from engine.desk.kept_inputs import KeptInputs
 from persistence.chain import segment_paths
 from persistence.disk import LocalDisk
 from persistence.journal import JournalOptions
@@ -215,4 +220,33 @@ async def test_an_unknown_proposal_is_refused(tmp_path: Path, number: int) -> No
     answer = await ask(desk, NoteCarriedOut(number=number, result=""))
     assert isinstance(answer, NotDone)
     assert answer.refused.reason is Reason.PROPOSAL_UNKNOWN
+    await desk.stop()
+
+
+async def test_inputs_of_fixtures_that_are_over_make_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_inputs, "FIXTURES_MAX", 2)
+    desk = desk_in(tmp_path)
+
+    async def keep(fixture: str) -> DeskAnswer:
+        inputs = KeptInputs(fixture=fixture, sport="football", model={}, state={}, by="trader:anna")
+        return await ask(desk, KeepInputs(inputs=inputs, running=False))
+
+    def ends(*fixtures: str) -> None:
+        ended = [Fixture(fixture=each, state=FixtureState.ENDED, version=2) for each in fixtures]
+        desk.on_fixtures(encode(ended))
+
+    for fixture in ("cup-0", "cup-1"):
+        await keep(fixture)
+    full = await keep("cup-2")
+    assert isinstance(full, NotDone)
+    assert full.refused.reason is Reason.CAPACITY
+    ends("cup-1")
+    assert isinstance(await keep("cup-0"), InputsPage), "what is kept needs no room"
+    assert isinstance(await keep("cup-2"), InputsPage)
+    await desk.stop()
+    desk = desk_in(tmp_path)
+    kept = [await ask(desk, AskInputs(fixture=f"cup-{number}")) for number in range(3)]
+    assert [isinstance(page, InputsPage) for page in kept] == [True, False, True]
     await desk.stop()

@@ -266,6 +266,7 @@ class ShellModel:
         )
         content = (bet.stake, bet.account, bet.market, bet.odds_seen, bet.outcome)
         self._decided(bet, int(event.reason), waits.policy, content)
+        self.waiting.stop(self.markets[command.market_no])  # an offer stands from now on
 
     def _charge(self, bet_id: int, stake: int, charge_no: int, flags: int) -> None:
         """Apply a charge: the stake that a slip lets run on its leg from now on."""

@@ -55,6 +55,8 @@ class Offer:
     stake: int
     odds: int
     until_ns: int
+    taken_bets: bool = False
+    """Whether its outcome has taken bets since: the next stop ends it."""
 
 
 class WaitingModel:
@@ -168,6 +170,16 @@ class WaitingModel:
                 reason = _OUTCOME_INACTIVE
             if waits.reason != REFERRED or reason not in _PASSES:
                 waits.stopped = reason
+        self._stop_offers(market)
+
+    def _stop_offers(self, market: Any) -> None:
+        for key in [key for key in self._offers if key[1] == market.number]:
+            reason = _OF_STATUS.get(market.status, 0)
+            offer = self._offers[key]
+            if not reason and market.offers(key[2]):
+                offer.taken_bets = True
+            elif offer.taken_bets or reason not in (0, *_PASSES):
+                del self._offers[key]
 
     def wait_anew(self, at_ns: int) -> None:
         """Note that a writer starts: what is delayed waits its whole delay from then on."""
@@ -189,6 +201,9 @@ class WaitingModel:
         if event.bets != stopped:
             self._fault(f"{command} ended {event.bets} bets, by the journal {stopped}")
         self.stops.add(command.why)
+        for key in list(self._offers):
+            if of_all or key[0] == command.account_no:
+                del self._offers[key]
 
     def set_figures(self, command: SetAcceptance, event: Any) -> None:
         """Apply a change of how a market takes bets."""

@@ -24,7 +24,9 @@ from engine.common.commands import (
     OpenMarket,
     Quote,
     ResumeMarket,
+    RollBackSettlement,
     SetOdds,
+    SettleMarket,
     SuspendMarket,
 )
 from engine.common.events import (
@@ -50,6 +52,7 @@ from tests.engine.market.builders import (
     bet_rows,
     do,
     open_machine,
+    won,
 )
 
 DELAYED, REFERRED = Reason.DELAYED, Reason.REFERRED
@@ -336,39 +339,17 @@ def test_a_declined_bet_says_so() -> None:
     assert answers(machine, bet(1, stake=5_000)) == [(Reason.REFERRAL_DECLINED, 0)]
 
 
-def test_an_offer_is_taken_once_within_its_window_and_by_its_account_alone() -> None:
-    machine = waiting_machine(referral_ms=60_000, limits=SMALL)
-    answers(machine, bet(1, stake=5_000))
-    decided = event(machine, offer(1, stake=3_000, odds=2_300))
-    assert (decided.reason, decided.stake_minor, decided.odds_milli) == (
-        Reason.REOFFERED, 3_000, 2_300,
-    )  # fmt: skip
-    assert answers(machine, bet(1, stake=5_000)) == [(Reason.REOFFERED, 3_000)]
-    others = (
-        bet(2, stake=3_000, odds=2_300, account=8),
-        bet(3, stake=3_000, odds=2_400),
-        bet(4, stake=900, odds=2_300, outcome=1),
-    )
-    assert [reason for reason, _ in answers(machine, *others, ms=1)] == [Reason.ODDS_CHANGED] * 3
-    assert answers(machine, bet(5, stake=3_001, odds=2_300), ms=1) == [(Reason.ODDS_CHANGED, 0)]
-    assert answers(machine, bet(6, stake=3_000, odds=2_300), ms=30_000) == [(Reason.ACCEPTED, 0)]
-    assert answers(machine, bet(7, stake=3_000, odds=2_300), ms=1) == [(Reason.ODDS_CHANGED, 0)]
-
-
-def test_an_offer_that_nobody_took_ends_with_its_window() -> None:
-    machine = waiting_machine(referral_ms=60_000, limits=SMALL)
-    answers(machine, bet(1, stake=5_000))
-    event(machine, offer(1, stake=3_000, odds=2_300, window_ms=1_000))
-    assert answers(machine, bet(2, stake=3_000, odds=2_300), ms=1_001) == [(Reason.ODDS_CHANGED, 0)]
-
-
-def test_an_offer_waits_out_the_markets_delay() -> None:
-    """Else its bettor could see a goal, and take it before the suspension."""
-    machine = waiting_machine(referral_ms=60_000, delay_ms=5_000, limits=SMALL)
-    answers(machine, bet(1, stake=5_000))
-    event(machine, offer(1, stake=3_000, odds=2_300))
-    assert answers(machine, bet(2, stake=3_000, odds=2_300)) == [(DELAYED, 5_000)]
-    assert released(machine, ms=5_000) == [(2, Reason.ACCEPTED)]
+def test_rules_of_a_market_that_is_over_slow_no_bet_and_stand_when_it_is_not() -> None:
+    machine = waiting_machine(delay_ms=5_000, markets=2)
+    rows = bet_rows([bet(1), bet(2, market=2)])
+    assert machine._waiting.concern(rows).tolist() == [True, False]
+    event(machine, SettleMarket(market_no=1, results=won(True, False, False)))
+    loaded = MarketMachine.load(machine.dump())
+    assert machine._waiting.concern(rows) is None
+    assert loaded._waiting.concern(rows) is None
+    for command in (RollBackSettlement(market_no=1), ResumeMarket(market_no=1)):
+        event(machine, command)
+    assert answers(machine, bet(1)) == [(DELAYED, 5_000)]
 
 
 def test_no_row_that_arrives_is_past_the_limits_by_its_flags() -> None:
@@ -376,13 +357,6 @@ def test_no_row_that_arrives_is_past_the_limits_by_its_flags() -> None:
     assert answers(machine, bet(1, stake=5_000, flags=FLAG_PERMITTED)) == [(REFERRED, 60_000)]
     plain, over = open_machine(limits=SMALL), bet(1, stake=5_000, flags=FLAG_PERMITTED)
     assert answers(plain, over) == [(Reason.STAKE_OVER_LIMIT, 1_000)]
-
-
-def test_an_offer_of_more_than_was_asked_for_names_the_field() -> None:
-    machine = waiting_machine(referral_ms=60_000, limits=SMALL)
-    answers(machine, bet(1, stake=5_000))
-    refused = event(machine, offer(1, stake=5_001, odds=2_300))
-    assert (refused.reason, refused.field) == (Reason.FIELD_OUT_OF_BOUNDS, "stake_minor")
 
 
 def test_the_patch_changes_the_figures_that_it_names() -> None:
@@ -436,7 +410,7 @@ def test_a_dump_that_contradicts_itself_is_refused() -> None:
     for name, value in {
         "acceptance": [[2, 5_000, 0, 0, 0]],
         "waiting": good["waiting"] * 2,
-        "permits": [[7, 1, 0, 3_000, 2_300, -1]],
+        "permits": [[7, 1, 0, 3_000, 2_300, -1, 1]],
     }.items():
         with pytest.raises(ValueError, match=name):
             MarketMachine.load({**good, name: value})

@@ -11,6 +11,7 @@ import numpy as np
 from actors.messages import MarketControl, MarketRoute, ShellRoute, ShellState, encode
 from actors.peer import Peer, PeerDiedError, PeerRefusedError
 from actors.routes import Routes, account_shell_name
+from engine.common.acceptance import AcceptancePatch, SetAcceptance
 from engine.common.commands import SuspendMarket
 from engine.common.ids import AccountNo, MarketNo, check_bet_ref
 from engine.common.reasons import Reason
@@ -18,7 +19,7 @@ from engine.common.rows import BET, DECISION, SlipState
 from gateway.bets.path import BetPath
 from gateway.bets.slip_reader import SlipReader
 from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
-from gateway.bets.ticket import BetAnswer, Ticket
+from gateway.bets.ticket import BetAnswer, BetWait, Ticket
 from gateway.market_limits import LimitRules, LimitsSettings
 from gateway.messages.slips import BetLines, Leg, PlaceSlip
 from gateway.settings import GatewaySettings
@@ -102,6 +103,11 @@ class Bettor:
     def __init__(self) -> None:
         self.answers: dict[str, list[BetAnswer]] = {}
         self.slip_answers: dict[str, list[SlipBetAnswer]] = {}
+        self.waits: list[str] = []
+        """Refs of bets and slips that wait at a market."""
+
+    def on_bet_waits(self, ref: str, _: BetWait) -> None:
+        self.waits.append(ref)
 
     def on_bet_answer(self, ticket: Ticket, answer: BetAnswer) -> None:
         self.answers.setdefault(ticket.ref, []).append(answer)
@@ -207,9 +213,16 @@ class BetPathShells:
         return available
 
     def suspend(self, market_no: int) -> None:
-        payload = encode(
-            MarketControl(by="t", commands=(SuspendMarket(market_no=MarketNo(market_no)),))
-        )
+        self.command(SuspendMarket(market_no=MarketNo(market_no)))
+
+    def delay(self, market_no: int, delay_ms: int) -> None:
+        acceptance = AcceptancePatch(delay_ms=delay_ms)
+        self.command(SetAcceptance(market_no=MarketNo(market_no), acceptance=acceptance))
+
+    def command(self, command: SuspendMarket | SetAcceptance) -> None:
+        """Give a command to the shell of its market."""
+        market_no = command.market_no
+        payload = encode(MarketControl(by="t", commands=(command,)))
         self.bookmaker.processes[self.bookmaker.shell_of[market_no]].target.control(payload)
 
     def waiting(self, shell: str) -> int:

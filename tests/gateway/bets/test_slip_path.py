@@ -477,3 +477,18 @@ async def test_legs_at_higher_odds_that_pay_too_much_refuse_the_slip_at_its_end(
         assert answer.stake_max_minor == 1_600
         assert [leg.odds_milli for leg in answer.legs] == [2_500, 2_500]
         assert shells.available_minor() == BALANCE_MINOR
+
+
+async def test_a_leg_that_waits_counts_no_more_once_another_has_ended_its_slip(
+    shells: BetPathShells,
+) -> None:
+    """Else the gateway takes more bets than its bound, until it would ask for the leg again."""
+    shells.delay(1, 30_000)
+    shells.suspend(3)
+    shells.peers["market-b"].hold("place", after=0)
+    shells.place_slip("d")
+    await until(lambda: shells.bettor.waits == ["d"])
+    assert (shells.path.in_flight, shells.path.bets_waiting) == (2, 1)
+    shells.peers["market-b"].release()
+    assert (await shells.bettor.slip_answer("d")).reason is Reason.LEG_REFUSED
+    assert (shells.path.in_flight, shells.path.bets_waiting) == (0, 0)

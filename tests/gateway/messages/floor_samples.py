@@ -116,6 +116,7 @@ FLOOR_ANSWERS = (
     ),
     FactorPut(id=47, account=7, factor_milli=250),
     BlockPut(id=42, account=7, blocked=True),
+    BlockPut(id=42, account=7, blocked=True, missing=("market-00001",)),
     FoundBets(id=43, bets=(_LINE,), before_bet_id=281_474_976_710_661),
     BetStory(
         id=45,

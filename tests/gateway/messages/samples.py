@@ -282,6 +282,16 @@ FROM_GATEWAY: list[ServerMessage] = [
     Odds(market=42, version=8, status="suspended", odds_milli=(1_900,), active=(True,)),
     Bet(ref="a1", state="accepted", bet_id=(1 << 48) + 9, odds_milli=2_500),
     Bet(
+        ref="a3",
+        state="rejected",
+        final=True,
+        bet_id=(1 << 48) + 11,
+        odds_milli=2_300,
+        reason=805,
+        stake_max_minor=4_000,
+        until_ms=1_671_372_030_000,
+    ),
+    Bet(
         ref="a2",
         state="rejected",
         bet_id=(1 << 48) + 10,

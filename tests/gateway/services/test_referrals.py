@@ -1,6 +1,7 @@
 """Bets that wait, over real sockets: out a delay, or for a trader who decides them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from engine.common.events import ReferralDecided, Refused
 from engine.common.ids import ShardNo
 from engine.common.reasons import Reason
 from engine.common.rows import DECISION
+from engine.common.units import NS_PER_MS
 from gateway.client import (
     BettorSession,
     ControlSession,
@@ -160,11 +162,30 @@ async def test_an_offer_of_another_stake_and_other_odds_is_the_bettors_to_take(
         offered = await placed
         assert Reason(offered.reason) is Reason.REOFFERED
         assert (offered.stake_max_minor, offered.odds_milli) == (4_000, 2_300)
+        assert 0 < offered.until_ms <= time.time_ns() // NS_PER_MS + 30_000
+        assert (await place(session, "a", stake=9_000)).until_ms > 0
         taken = await session.place(
             ref="b", market=1, outcome=0, stake_minor=4_000, odds_milli=2_300
         )
         assert (taken.state, taken.odds_milli) == ("accepted", 2_300)
         assert await available(session) == BALANCE_MINOR - 4_000
+        assert (await place(session, "a", stake=9_000)).until_ms == 0
+
+
+async def test_an_offer_is_made_though_its_market_does_not_say_how_long(
+    bookmaker: Bookmaker,
+) -> None:
+    async with trader(bookmaker) as control, bettor(bookmaker) as session:
+        waits = Waits(session)
+        await control.set_acceptance(1, AcceptancePatch(referral_ms=LONG_MS))
+        await control.set_limits(1, LimitsPatch(stake_minor_max=1_000))
+        placed = place(session, "a", stake=9_000)
+        wait = await waits.first()
+        await control.offer_referral(1, wait.bet_id, stake_minor=4_000, odds_milli=2_300)
+        await placed
+        bookmaker.kill_shell("market-a")
+        again = await place(session, "a", stake=9_000)
+        assert (Reason(again.reason), again.until_ms) == (Reason.REOFFERED, 0)
 
 
 async def test_a_slip_waits_for_its_delayed_leg(bookmaker: Bookmaker) -> None:
@@ -253,7 +274,9 @@ async def test_the_block_of_an_account_ends_what_waits_of_it(bookmaker: Bookmake
         await control.set_acceptance(1, AcceptancePatch(delay_ms=30_000))
         placed = place(session, "a")
         await waits.first()
-        await control.block_account(7, why="under review")
+        bookmaker.kill_shell("market-b")
+        blocked = await control.block_account(7, why="under review")
+        assert blocked.missing == ("market-b",)
         assert Reason((await placed).reason) is Reason.ACCOUNT_BLOCKED
 
 
