@@ -11,6 +11,7 @@ from typing import Annotated, Final, NamedTuple
 from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
+from engine.common.acceptance import HouseCap
 from engine.common.commands import WHY_CHARS_MAX, LimitField, Limits, LimitsPatch, StakeField
 from engine.common.ids import BUILDER, MalformedIdError, parse_market_key
 from engine.common.payout_bounds import CombinationBoundField, PayoutBoundField
@@ -180,6 +181,11 @@ class LimitRules:
         return next(
             (tier for tier, each in self._tiers if fnmatchcase(fixture, each)), TIER_UNKNOWN
         )
+
+    @property
+    def cap(self) -> HouseCap:
+        """The house cap."""
+        return HouseCap(**{name: Minor(figure) for name, figure in self._cap.items()})
 
     def over_cap(self, patch: LimitsPatch) -> str:
         """Return the first limit of a patch that is over the house cap and the cap, or nothing."""

@@ -11,7 +11,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from engine.common.ids import ACCOUNT_NO_MAX, MARKET_NO_MAX, AccountNo, BetId, MarketNo
-from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX, Minor, OddsMilli
+from engine.common.units import (
+    LIMIT_MINOR_MAX,
+    ODDS_MILLI_MAX,
+    ODDS_MILLI_MIN,
+    STAKE_MINOR_MAX,
+    Minor,
+    OddsMilli,
+)
 
 DELAY_MS_MAX: Final = 30_000
 """The longest delay of bets; exchanges use 1 to 12 s in play."""
@@ -32,6 +39,8 @@ _MarketNoField = Annotated[MarketNo, Meta(ge=0, le=MARKET_NO_MAX)]
 _DelayField = Annotated[int, Meta(ge=0, le=DELAY_MS_MAX)]
 _ReferralField = Annotated[int, Meta(ge=0, le=REFERRAL_MS_MAX)]
 _FromField = Annotated[Minor, Meta(ge=0, le=STAKE_MINOR_MAX)]
+_OddsField = Annotated[OddsMilli, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
+_CapField = Annotated[Minor, Meta(ge=1, le=LIMIT_MINOR_MAX)]
 _WhyField = Annotated[str, Meta(max_length=_WHY_CHARS_MAX)]
 
 
@@ -120,16 +129,32 @@ class SetFeedDelay(_AcceptanceCommand, frozen=True, tag="set_feed_delay", omit_d
     why: _WhyField = ""
 
 
+class HouseCap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """The house cap: what no limit of any market is over, in minor units of base currency."""
+
+    stake_minor_max: _CapField
+    payout_minor_max: _CapField
+    outcome_liability_minor_max: _CapField
+    market_liability_minor_max: _CapField
+
+
 class AcceptReferral(_AcceptanceCommand, frozen=True, tag="accept_referral", omit_defaults=True):
     """Take a bet that waits for a trader, whole and at the odds that its bettor saw.
 
-    No limit of the market holds for it. Its state does: a bet on a suspended market is refused as a
-    command, and goes on waiting.
+    No limit of the market holds for it; the house cap does (LIMIT_OVER_CAP), and the market's
+    state: a bet on a suspended market is refused as a command, and goes on waiting.
+
+    `now_milli` are the odds of the outcome that the trader saw. Where they have fallen below these
+    since, the command is refused (ODDS_CHANGED), and so it is without `now_milli` where they are
+    below the bet's own: nobody takes the odds of before a goal unawares. The gateway writes `cap`,
+    over what is sent.
     """
 
     market_no: _MarketNoField
     bet_id: Annotated[BetId, Meta(ge=1, le=_BET_ID_MAX)]
     why: _WhyField = ""
+    now_milli: _OddsField | UnsetType = UNSET
+    cap: HouseCap | UnsetType = UNSET
 
 
 class DeclineReferral(_AcceptanceCommand, frozen=True, tag="decline_referral", omit_defaults=True):
@@ -146,15 +171,22 @@ class OfferReferral(_AcceptanceCommand, frozen=True, tag="offer_referral", omit_
     The bet is refused (REOFFERED), its stake goes back, and for `window_ms` its account may place
     one bet on the outcome with this stake or less at exactly these odds: no limit of the market
     holds for it, and the market's delay does. `stake_minor` is in the account's currency, and not
-    above the stake that was asked for.
+    above the stake that was asked for; the odds are not above those that were, or those of now.
+
+    The offer ends before its time when its market or outcome takes no bets, when the house is
+    stopped or the account blocked, and when the odds of the outcome fall below the offer and below
+    those that it was made beside. A market that takes no bets refuses the command. `now_milli` and
+    `cap` are as in AcceptReferral, for the odds that are offered.
     """
 
     market_no: _MarketNoField
     bet_id: Annotated[BetId, Meta(ge=1, le=_BET_ID_MAX)]
     stake_minor: Annotated[Minor, Meta(ge=1, le=STAKE_MINOR_MAX)]
-    odds_milli: Annotated[OddsMilli, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
+    odds_milli: _OddsField
     window_ms: Annotated[int, Meta(ge=1_000, le=OFFER_MS_MAX)] = 30_000
     why: _WhyField = ""
+    now_milli: _OddsField | UnsetType = UNSET
+    cap: HouseCap | UnsetType = UNSET
 
 
 class StopWaiting(_AcceptanceCommand, frozen=True, tag="stop_waiting", omit_defaults=True):

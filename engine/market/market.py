@@ -78,7 +78,8 @@ from engine.market.odds_guards import created_fault
 from engine.market.offer import set_limits, set_odds, set_phase_limits, write_offer
 from engine.market.outbox import Outbox, ack_outbox
 from engine.market.outcome_marks import apply_mark
-from engine.market.placing import PlacesBets, Placing
+from engine.market.places_bets import PlacesBets
+from engine.market.placing import Placing
 from engine.market.status_transitions import (
     StatusTransitions,
     market_held,

@@ -16,23 +16,21 @@ from engine.common.acceptance import (
     Acceptance,
     AcceptanceCommand,
     AcceptReferral,
-    DeclineReferral,
+    OfferReferral,
     SetAcceptance,
     SetFeedDelay,
     StopWaiting,
 )
 from engine.common.events import AcceptanceSet, ReferralDecided, Refused, WaitingStopped
-from engine.common.ids import BetId, MarketNo, ShardNo
+from engine.common.ids import BetId, MarketNo
 from engine.common.lifecycle import BET_REFUSAL
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import (
-    BET,
     DECISION,
     FLAG_FENCE,
     FLAG_KNOWN,
     FLAG_LEG,
     FLAG_PERMITTED,
-    Bools,
     I32s,
     Rows,
 )
@@ -41,8 +39,9 @@ from engine.market.book import Book
 from engine.market.command_checks import after_close_fault
 from engine.market.fixture_grid import FixtureGrids
 from engine.market.judge_nb import judge_all_nb
-from engine.market.lookup import highest_bet_ids, recall, recorded_place, repeat
+from engine.market.lookup import recall, recorded_place, repeat
 from engine.market.place_nb import decide_all_nb, find_rows_nb
+from engine.market.taking import offer_fault, taking_fault
 from engine.market.waiting import Permit, WaitingBets, as_bets, same_bet
 
 _ARRIVING: Final = FLAG_FENCE | FLAG_LEG
@@ -325,26 +324,9 @@ class Placing:
             return Refused(reason=reason, field="bet_id", message=MESSAGES[reason])
         if isinstance(command, AcceptReferral):
             return self._accept(command, bet, slot, at_ns)
-        if isinstance(command, DeclineReferral):
-            decision = self._end(bet, at_ns, Reason.REFERRAL_DECLINED)
-        else:
-            if command.stake_minor > bet["stake_minor"][0]:
-                message = f"1 to {int(bet['stake_minor'][0])}, the stake that was asked for"
-                reason = Reason.FIELD_OUT_OF_BOUNDS
-                return Refused(reason=reason, field="stake_minor", message=message)
-            key = (int(bet["account_no"][0]), slot, int(bet["outcome"][0]))
-            until_ns = Nanos(at_ns + command.window_ms * NS_PER_MS)
-            permit = Permit(command.stake_minor, command.odds_milli, until_ns)
-            if not self._waiting.add_permit(key, permit, at_ns):
-                reason = Reason.CAPACITY
-                return Refused(reason=reason, field="bet_id", message=MESSAGES[reason])
-            decision = self._end(
-                bet,
-                at_ns,
-                Reason.REOFFERED,
-                odds_milli=command.odds_milli,
-                stake_minor=command.stake_minor,
-            )
+        if isinstance(command, OfferReferral):
+            return self._offer(command, bet, slot, at_ns)
+        decision = self._end(bet, at_ns, Reason.REFERRAL_DECLINED)
         return self._decided(bet, decision, slot, why=command.why)
 
     def set_feed_delay(self, command: SetFeedDelay, slot: int) -> AcceptanceSet | Refused:
@@ -369,13 +351,58 @@ class Placing:
         self, command: AcceptReferral, bet: Rows, slot: int, at_ns: Nanos
     ) -> ReferralDecided | Refused:
         row = as_bets(bet)
+        refused = self._not_to_be_taken(command, row, slot)
+        if refused is not None:
+            return refused
+        self._let_go(bet)
+        decision = self._decide(row, at_ns)
+        return self._decided(bet, decision, slot, why=command.why)
+
+    def _offer(
+        self, command: OfferReferral, bet: Rows, slot: int, at_ns: Nanos
+    ) -> ReferralDecided | Refused:
+        outcome = int(bet["outcome"][0])
+        now_milli = self._book.odds_milli(slot)[outcome]
+        fault = offer_fault(command, bet, now_milli)
+        if fault is not None:
+            return fault
+        row = as_bets(bet)
+        row["stake_minor"], row["odds_milli"] = command.stake_minor, command.odds_milli
+        refused = self._not_to_be_taken(command, row, slot)
+        if refused is not None:
+            return refused
+        permit = Permit(
+            command.stake_minor,
+            command.odds_milli,
+            Nanos(at_ns + command.window_ms * NS_PER_MS),
+            floor_milli=min(command.odds_milli, now_milli),
+        )
+        if not self._waiting.add_permit((int(bet["account_no"][0]), slot, outcome), permit, at_ns):
+            reason = Reason.CAPACITY
+            return Refused(reason=reason, field="bet_id", message=MESSAGES[reason])
+        decision = self._end(
+            bet,
+            at_ns,
+            Reason.REOFFERED,
+            odds_milli=command.odds_milli,
+            stake_minor=command.stake_minor,
+        )
+        return self._decided(bet, decision, slot, why=command.why)
+
+    def _not_to_be_taken(
+        self, command: AcceptReferral | OfferReferral, row: Rows, slot: int
+    ) -> Refused | None:
+        """Return why a trader cannot have a bet taken now past its limits; None, and it is marked.
+
+        `row` is the bet with the stake and the odds at which it is to be taken.
+        """
         row["flags"] |= FLAG_PERMITTED
         reason = Reason(int(self._judge(row)["reason"][0]))
         if reason is not Reason.ACCEPTED:
             return Refused(reason=reason, field="bet_id", message=MESSAGES[reason])
-        self._let_go(bet)
-        decision = self._decide(row, at_ns)
-        return self._decided(bet, decision, slot, why=command.why)
+        return taking_fault(
+            command, row, slot, book=self._book, grids=self._grids, rules=self.rules
+        )
 
     def _decided(self, bet: Rows, decision: Rows, slot: int, *, why: str) -> ReferralDecided:
         return ReferralDecided(
@@ -426,69 +453,3 @@ def _without_record(row: Rows, reason: Reason) -> Rows:
     decision["bet_id"], decision["odds_milli"] = row["bet_id"], row["odds_milli"]
     decision["reason"] = reason
     return decision
-
-
-class PlacesBets:
-    """What a market machine answers of bets that come, and of those that wait."""
-
-    _placing: Placing
-    _waiting: WaitingBets
-    _book: Book
-
-    def place(self, rows: Rows, at_ns: Nanos) -> Rows:
-        """Decide bets in order, on any of the markets; a repeated bet id gets the same answer.
-
-        A bet may wait (DELAYED, REFERRED; see engine.common.acceptance). It is decided by the first
-        call that names it at or after its time: the owner places the bets of `due` before others.
-
-        A known bet id with other content is refused with BET_ID_REUSED: two bets have one id, which
-        happens only when an account shard has lost records. The first bet stands.
-
-        Parameters
-        ----------
-        rows : Rows
-            BET rows.
-        at_ns : Nanos
-            Time of arrival, written into the record of each new bet.
-
-        Returns
-        -------
-        Rows
-            DECISION rows in the same order.
-        """
-        assert rows.dtype == BET, f"BET rows, not {rows.dtype}"
-        return self._placing.place(rows, at_ns)
-
-    def repeat(self, rows: Rows, *, otherwise: Reason, at_ns: Nanos) -> Rows:
-        """Repeat what was answered on bets and change nothing.
-
-        DECISION rows in order: with FLAG_KNOWN where the bet is recorded with this content or
-        waits, a refusal with the reason `otherwise` for any other.
-        """
-        return self._placing.repeat(rows, otherwise=otherwise, at_ns=at_ns)
-
-    def still_waiting(self, rows: Rows, at_ns: Nanos) -> Bools | None:
-        """Return which BET rows are of bets that wait and are not due; None where none is.
-
-        `place` would repeat their answers and change nothing.
-        """
-        return self._waiting.still(rows, at_ns)
-
-    def due(self, at_ns: Nanos) -> Rows:
-        """Return BET rows of bets that wait and are to be decided at a time, in their order."""
-        return self._waiting.due(at_ns)
-
-    def referrals(self, at_ns: Nanos) -> Rows:
-        """Return the bets that wait for a trader, as REFERRAL rows, first due in front."""
-        return self._waiting.referrals(at_ns)
-
-    def offer_left_ms(self, bet_id: BetId, at_ns: Nanos) -> int:
-        """Return for how long what a trader offered in a bet's place may still be taken; 0: not."""
-        return self._placing.offer_left_ms(bet_id, at_ns)
-
-    def highest_bet_ids(self) -> dict[ShardNo, BetId]:
-        """Return the highest id of a bet that is decided or waits here, by account shard."""
-        highest = highest_bet_ids(self._book)
-        for shard, bet_id in self._waiting.highest_bet_ids().items():
-            highest[shard] = max(bet_id, highest.get(shard, bet_id))
-        return highest

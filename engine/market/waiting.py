@@ -4,11 +4,11 @@ Owns which bets wait and until when, which rules of acceptance the markets have,
 may still be taken. A bet that waits has no record yet and is in no book. Never decides one.
 
 A stop of a market or of an outcome ends the offers on it, as it ends delayed bets: what it stopped
-for may have changed the odds, and an offer is past the limits. One that was made during a stop ends
-with the next. Offers end with their window too, with the stop of the house, the block of their
-account, and the betting on their market. The rules of a market stand after its betting, since a
-settlement may be rolled back; there is one for a market at most, and no bet is slowed by those of
-markets that are over.
+for may have changed the odds, and an offer is past the limits. So do odds that fall below the offer
+and below those beside which it was made. None is made during a stop. Offers end with their window
+too, with the stop of the house, the block of their account, and the betting on their market.
+The rules of a market stand after its betting, since a settlement may be rolled back; there is one
+for a market at most, and no bet is slowed by those of markets that are over.
 """
 
 from collections.abc import Callable
@@ -84,7 +84,7 @@ _RULE_HIGHS: Final = {
 }
 _RULE_FIELDS: Final = ("market_no", *_RULE_HIGHS)
 _PERMIT_FIELDS: Final = (
-    "account_no", "market_no", "outcome", "stake_minor", "odds_milli", "until_ns", "taken_bets",
+    "account_no", "market_no", "outcome", "stake_minor", "odds_milli", "until_ns", "floor_milli",
 )  # fmt: skip
 _SAME: Final = tuple(
     name for name in BET.names or () if name not in ("flags", "factor_milli", "pad")
@@ -100,8 +100,8 @@ class Permit(NamedTuple):
     stake_minor: Minor
     odds_milli: int
     until_ns: Nanos
-    taken_bets: bool = False
-    """Whether its outcome has taken bets since it was made: the next stop ends it."""
+    floor_milli: int
+    """The lowest odds of its outcome with which it stands: the offer's, or those of then."""
 
 
 PermitKey = tuple[int, int, int]
@@ -211,7 +211,7 @@ class WaitingBets:
         if slot in self.rules and (refusal in _OVER) != (slot in self._over):
             self._over ^= {slot}
             self._watched = None
-        if self.permits:
+        if any(key[1] == slot for key in self.permits):
             self._end_offers(slot, refusal)
         own = self._of_slot.get(slot)
         if own is None:
@@ -338,14 +338,18 @@ class WaitingBets:
             self._keep_permits(lambda _, permit: permit.until_ns >= at_ns)
 
     def _end_offers(self, slot: int, refusal: Reason) -> None:
-        """End a market's offers on which no bet is taken now, and note those on which one is."""
-        offered = self._book.offered(slot)
-        for key in [key for key in self.permits if key[1] == slot]:
-            permit = self.permits[key]
-            if refusal is Reason.ACCEPTED and offered[key[2]]:
-                self.permits[key] = permit._replace(taken_bets=True)
-            elif permit.taken_bets or refusal in _OVER:
-                self.take_permit(key)
+        """End a market's offers on which no bet is taken now, or whose odds have fallen."""
+        offered, odds_milli = self._book.offered(slot), self._book.odds_milli(slot)
+        self._keep_permits(
+            lambda key, permit: (
+                key[1] != slot
+                or (
+                    refusal is Reason.ACCEPTED
+                    and offered[key[2]]
+                    and odds_milli[key[2]] >= permit.floor_milli
+                )
+            )
+        )
 
     def _keep_permits(self, stands: Callable[[PermitKey, Permit], bool]) -> None:
         kept = {key: permit for key, permit in self.permits.items() if stands(key, permit)}
@@ -370,7 +374,7 @@ class WaitingBets:
             ],
             "waiting": pack_rows(np.concatenate(bets)) if bets else b"",
             "permits": [
-                [key[0], int(number(key[1])), key[2], *map(int, permit)]
+                [key[0], int(number(key[1])), key[2], *permit]
                 for key, permit in sorted(self.permits.items())
             ],
         }
@@ -417,7 +421,7 @@ class WaitingBets:
                 Minor(each.integer("stake_minor", low=1, high=STAKE_MINOR_MAX)),
                 each.integer("odds_milli", low=ODDS_MILLI_MIN, high=ODDS_MILLI_MAX),
                 Nanos(each.integer("until_ns", low=0, high=(1 << 63) - 1)),
-                bool(each.integer("taken_bets", low=0, high=1)),
+                each.integer("floor_milli", low=ODDS_MILLI_MIN, high=ODDS_MILLI_MAX),
             )
         if len(waiting.permits) > PERMITS_MAX:
             raise reader.fail("permits", f"more than {PERMITS_MAX}")
@@ -436,6 +440,10 @@ class WaitingBets:
         assert all(rule != Acceptance() for rule in self.rules.values())
         over = {slot for slot in self.rules if BET_REFUSAL[self._book.status(slot)] in _OVER}
         assert self._over & {*self.rules} == over
+        for (_, slot, outcome), permit in self.permits.items():
+            assert BET_REFUSAL[self._book.status(slot)] is Reason.ACCEPTED
+            assert self._book.offered(slot)[outcome]
+            assert self._book.odds_milli(slot)[outcome] >= permit.floor_milli
 
 
 _A_WHILE: Final = frozenset(

@@ -5,6 +5,8 @@ Owns one method per request. Never sends a command twice.
 
 from abc import abstractmethod
 
+from msgspec import UNSET, UnsetType
+
 from engine.common.acceptance import (
     AcceptancePatch,
     AcceptReferral,
@@ -54,11 +56,22 @@ class AcceptanceRequests(Session):
         return await self._request(AskReferrals, Referred)
 
     async def accept_referral(
-        self, market: MarketNo, bet_id: BetId, *, why: str = ""
+        self,
+        market: MarketNo,
+        bet_id: BetId,
+        *,
+        why: str = "",
+        now_milli: OddsMilli | UnsetType = UNSET,
     ) -> MarketEvent:
-        """Take a bet that waits, whole and at the odds that its bettor saw."""
+        """Take a bet that waits, whole and at the odds that its bettor saw.
+
+        It is refused where the odds are below `now_milli`, which the trader saw; without it, where
+        they are below the bet's own.
+        """
         return await self._command(
-            AcceptReferral(market_no=MarketNo(market), bet_id=BetId(bet_id), why=why)
+            AcceptReferral(
+                market_no=MarketNo(market), bet_id=BetId(bet_id), why=why, now_milli=now_milli
+            )
         )
 
     async def decline_referral(
@@ -78,8 +91,13 @@ class AcceptanceRequests(Session):
         odds_milli: OddsMilli,
         window_ms: int = 30_000,
         why: str = "",
+        now_milli: OddsMilli | UnsetType = UNSET,
     ) -> MarketEvent:
-        """Offer the bettor of a bet that waits another stake or other odds, for a while."""
+        """Offer the bettor of a bet that waits another stake or other odds, for a while.
+
+        It is refused where the odds are below `now_milli`; without it, where they are below the
+        offer.
+        """
         return await self._command(
             OfferReferral(
                 market_no=MarketNo(market),
@@ -88,5 +106,6 @@ class AcceptanceRequests(Session):
                 odds_milli=OddsMilli(odds_milli),
                 window_ms=window_ms,
                 why=why,
+                now_milli=now_milli,
             )
         )

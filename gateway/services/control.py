@@ -18,6 +18,7 @@ from actors.messages import MarketControl, decode_market_events, encode
 from actors.peer import PeerError
 from actors.routes import Routes
 from actors.weights import Allowance
+from engine.common.acceptance import AcceptReferral, OfferReferral
 from engine.common.commands import (
     ResumeWithAll,
     SetLimits,
@@ -374,7 +375,9 @@ class ControlService:
                 places.setdefault(shell, []).append(place)
         answers = await asyncio.gather(
             *(
-                self._call(by, shell, [commands[i] for i in at], allowances.get(shell))
+                self._call(
+                    by, shell, [self._capped(commands[i]) for i in at], allowances.get(shell)
+                )
                 for shell, at in places.items()
             )
         )
@@ -382,6 +385,12 @@ class ControlService:
             for place, event in zip(at, answer, strict=True):
                 events[place] = event
         return events
+
+    def _capped(self, command: _Command) -> _Command:
+        """Return a command with the house cap in it, where it takes a bet past its limits."""
+        if isinstance(command, AcceptReferral | OfferReferral):
+            return msgspec.structs.replace(command, cap=self._limits.cap)
+        return command
 
     async def _call(
         self, by: str, shell: str, commands: Sequence[_Command], allowance: Allowance | None

@@ -29,7 +29,7 @@ from gateway.messages.trader import Control, Controlled
 from gateway.session.tokens import Role, TokenKey
 from tests.simulator.event_loop import SimulatedLoop
 from tests.simulator.processes import BASE_NS
-from tests.simulator.referrals import bets_on_offer, decision_on
+from tests.simulator.referrals import bets_on_offer, decision_on, taken_after_s
 from tests.simulator.sockets import (
     VirtualTransport,
     client_frame,
@@ -146,6 +146,10 @@ class Connection:
             )
         )
 
+    def _place_if_open(self, bet: PlaceBet) -> None:
+        if not self.closed:
+            self.place(bet)
+
     def ask_status(self, ref: str) -> None:
         self._send(AskStatus(id=self._ask(ref), ref=ref))
 
@@ -220,7 +224,7 @@ class Connection:
                 )
             )
             for bet in bets_on_offer(self._singles.get(message.ref), message):
-                self.place(bet)
+                self._loop.call_later(taken_after_s(message.ref), self._place_if_open, bet)
         elif isinstance(message, BetWaits | Referred | Scoped):
             self._take_wait(message)
         elif isinstance(message, SlipBet):

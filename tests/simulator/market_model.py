@@ -252,9 +252,11 @@ class ShellModel:
     def _decide_referral(self, command: ReferralCommand, event: Any, record: Record) -> None:
         """Apply a trader's decision on a bet that waits for one."""
         if isinstance(event, Refused):
-            self.waiting.refused(command, int(event.reason), record.at_ns)
+            market = self.markets[command.market_no]
+            self.waiting.refused(command, int(event.reason), record.at_ns, market)
             return
-        waits = self.waiting.decide(command, event, record.at_ns)
+        market = self.markets[command.market_no]
+        waits = self.waiting.decide(command, event, record.at_ns, market)
         if waits is None:
             return
         bet = replace(
@@ -266,7 +268,6 @@ class ShellModel:
         )
         content = (bet.stake, bet.account, bet.market, bet.odds_seen, bet.outcome)
         self._decided(bet, int(event.reason), waits.policy, content)
-        self.waiting.stop(self.markets[command.market_no])  # an offer stands from now on
 
     def _charge(self, bet_id: int, stake: int, charge_no: int, flags: int) -> None:
         """Apply a charge: the stake that a slip lets run on its leg from now on."""

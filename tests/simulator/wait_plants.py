@@ -10,7 +10,7 @@ from engine.common.rows import FLAG_PERMITTED
 from tests.simulator.hunt import Hunt, ShellPlant, Wrapped
 from tests.simulator.plant import Plant
 from tests.simulator.story import Layout
-from tests.simulator.written import offers_taken_again
+from tests.simulator.written import offers_across_goals, offers_taken_again
 
 
 class _Planted(Wrapped):
@@ -92,6 +92,17 @@ class TraderOfferTakenTwice(_WaitPlant):
     wrapper = _KeepsOffers
 
 
+class _KeepsOffersInFalls(_Planted):
+    def spoil(self, waiting: Any) -> None:
+        waiting._end_offers = lambda slot, refusal: None
+
+
+class TraderOfferOutlivesGoal(_WaitPlant):
+    """A trader's offer may be taken after the odds of its outcome have fallen."""
+
+    wrapper = _KeepsOffersInFalls
+
+
 _WORLD = Layout(markets=1, shards=1)
 
 WAIT_PLANTS: dict[type[Plant], Hunt] = {
@@ -104,6 +115,9 @@ WAIT_PLANTS: dict[type[Plant], Hunt] = {
     ),
     TraderOfferTakenTwice: Hunt(
         r"was accepted at \d+ instead of", written=offers_taken_again, seeds_max=3
+    ),
+    TraderOfferOutlivesGoal: Hunt(
+        r"was accepted at \d+ instead of", written=offers_across_goals, seeds_max=3
     ),
 }
 """Every defect of bets that wait and its hunt."""

@@ -20,6 +20,7 @@ from engine.common.acceptance import (
 DELAYED, REFERRED, DECLINED, EXPIRED, OFFERED, UNKNOWN = (801, 802, 803, 804, 805, 806)
 _ID_REUSED = 609
 _STAKE_OVER_LIMIT, _CAPACITY = (302, 905)
+_OUT_OF_BOUNDS, _TOO_SMALL, _ODDS_CHANGED = (102, 301, 431)
 _HOUSE_STOPPED, _ACCOUNT_BLOCKED = (419, 610)
 _OUTCOME_INACTIVE = 408
 _OVER_LIMIT = (_STAKE_OVER_LIMIT, 501, 701, 704, 705)
@@ -55,8 +56,8 @@ class Offer:
     stake: int
     odds: int
     until_ns: int
-    taken_bets: bool = False
-    """Whether its outcome has taken bets since: the next stop ends it."""
+    least: int
+    """The lowest odds of its outcome with which it stands."""
 
 
 class WaitingModel:
@@ -176,9 +177,7 @@ class WaitingModel:
         for key in [key for key in self._offers if key[1] == market.number]:
             reason = _OF_STATUS.get(market.status, 0)
             offer = self._offers[key]
-            if not reason and market.offers(key[2]):
-                offer.taken_bets = True
-            elif offer.taken_bets or reason not in (0, *_PASSES):
+            if reason or not market.offers(key[2]) or market.odds_now(key[2]) < offer.least:
                 del self._offers[key]
 
     def wait_anew(self, at_ns: int) -> None:
@@ -214,8 +213,8 @@ class WaitingModel:
             if getattr(event.acceptance, name) != figures[name]:
                 self._fault(f"market {event.market_no}: {event.acceptance} after {command}")
 
-    def decide(self, command: Any, event: Any, at_ns: int) -> WaitingBet | None:
-        """Apply a trader's decision; return the bet if it waited for one."""
+    def decide(self, command: Any, event: Any, at_ns: int, market: Any) -> WaitingBet | None:
+        """Apply a trader's decision on a bet of a market; return the bet if it waited for one."""
         waits = self.bets.get(command.bet_id)
         what = f"bet {command.bet_id}, of which a trader decided,"
         if waits is None or not self._is_open(waits, command, at_ns):
@@ -223,6 +222,9 @@ class WaitingModel:
             return None
         del self.bets[command.bet_id]
         bet = waits.bet
+        why_not = self._not_to_be_taken(command, bet, market)
+        if why_not:
+            self._fault(f"{what} was not to be taken ({why_not}): {command}")
         if isinstance(command, AcceptReferral):
             due: tuple[int, int, int] = (0, bet.stake, bet.odds_seen)
             self.permitted.add(bet.bet_id)
@@ -233,18 +235,47 @@ class WaitingModel:
             if command.stake_minor > bet.stake:
                 self._fault(f"{what} of {bet.stake} was offered {command.stake_minor}")
             self._offers[bet.account, bet.market, bet.outcome] = Offer(
-                command.stake_minor, command.odds_milli, at_ns + command.window_ms * _MS
+                command.stake_minor,
+                command.odds_milli,
+                at_ns + command.window_ms * _MS,
+                min(command.odds_milli, market.odds_now(bet.outcome)),
             )
         stated = (int(event.reason), event.stake_minor, event.odds_milli)
         if stated != due:
             self._fault(f"{what} got {stated} by {command}, not {due}")
         return waits
 
-    def refused(self, command: Any, reason: int, at_ns: int) -> None:
-        """Judge the refusal of a trader's decision."""
+    def refused(self, command: Any, reason: int, at_ns: int, market: Any) -> None:
+        """Judge the refusal of a trader's decision on a bet of a market."""
         waits = self.bets.get(command.bet_id)
-        if reason == UNKNOWN and waits is not None and self._is_open(waits, command, at_ns):
+        if waits is None or not self._is_open(waits, command, at_ns):
+            return
+        if reason == UNKNOWN:
             self._fault(f"bet {command.bet_id} waits, and a trader was told that it does not")
+        elif not self._not_to_be_taken(command, waits.bet, market):
+            self._fault(f"bet {command.bet_id} was to be taken, and was refused ({reason})")
+
+    @staticmethod
+    def _not_to_be_taken(command: Any, bet: Any, market: Any) -> int:
+        """Return why a trader cannot have a bet taken; house caps are out of a story's reach."""
+        if isinstance(command, DeclineReferral):
+            return 0
+        reason = _OF_STATUS.get(market.status, 0)
+        if reason or not market.offers(bet.outcome):
+            return reason or _OUTCOME_INACTIVE
+        now = market.odds_now(bet.outcome)
+        odds = bet.odds_seen
+        if not isinstance(command, AcceptReferral):
+            odds = command.odds_milli
+            if command.stake_minor > bet.stake or odds > max(bet.odds_seen, now):
+                return _OUT_OF_BOUNDS
+            if command.stake_minor * bet.rate < _ONE:
+                return _TOO_SMALL
+        return (
+            _ODDS_CHANGED
+            if now < (odds if command.now_milli is UNSET else command.now_milli)
+            else 0
+        )
 
     @staticmethod
     def _is_open(waits: WaitingBet, command: Any, at_ns: int) -> bool:

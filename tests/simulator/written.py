@@ -7,7 +7,8 @@ little: whatever order the world then finds, the situation stays.
 import random
 
 from engine.common.acceptance import AcceptancePatch, SetAcceptance
-from tests.simulator.referrals import parts_taken
+from engine.common.commands import Quote, SetOdds
+from tests.simulator.referrals import parts_taken, taken_after_s
 from tests.simulator.story import (
     Command,
     DecideReferral,
@@ -164,6 +165,36 @@ def offers_taken_again(seed: int) -> Story:
             at_ms=at_ms + 150.0, how="offer", pick=0, stake_milli=300, odds_milli=900
         )
         steps += [bet, offer]
+    return Story(layout=layout, steps=tuple(steps))
+
+
+def offers_across_goals(seed: int) -> Story:
+    """Have a trader offer other odds to bettors that think about it, while the odds fall."""
+    rng = random.Random(seed)
+    layout = Layout(markets=1, shards=1)
+    refs = [f"o{number}" for number in range(400)]
+    slow = [ref for ref in refs if parts_taken(ref) == (1_000,) and taken_after_s(ref)][:_TIMES]
+    rule = SetAcceptance(market_no=1, acceptance=AcceptancePatch(referral_ms=2_000))
+    steps: list[Command | DecideReferral | PlaceBet] = [Command(at_ms=0.0, command=rule)]
+    for number, ref in enumerate(slow, start=1):
+        at_ms = number * 900.0 + rng.uniform(0.0, 10.0)
+        bet = PlaceBet(
+            at_ms=at_ms,
+            account=1 + number % layout.accounts,
+            ref=ref,
+            market=1,
+            outcome=0,
+            stake=layout.stake_max + 1,
+            odds=layout.odds[0],
+        )
+        offer = DecideReferral(
+            at_ms=at_ms + 150.0, how="offer", pick=0, stake_milli=300, odds_milli=900
+        )
+        steps += [bet, offer]
+        for after_ms, odds in ((300.0, 1_100), (340.0, layout.odds[0])):
+            quotes = (Quote(outcome=0, odds_milli=odds),)
+            goal = SetOdds(market_no=1, quotes=quotes, override=True)
+            steps.append(Command(at_ms=at_ms + after_ms, command=goal))
     return Story(layout=layout, steps=tuple(steps))
 
 

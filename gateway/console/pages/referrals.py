@@ -7,9 +7,10 @@ refuses it at its time.
 import time
 from typing import Any, Final
 
+from msgspec import UNSET, UnsetType
 from nicegui import ui
 
-from engine.common.acceptance import OfferReferral
+from engine.common.acceptance import AcceptReferral, OfferReferral
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import RATE_MICRO_ONE, Minor, OddsMilli, payout_minor
 from gateway.console.pages.forms import FormError, field, minor_of
@@ -49,11 +50,15 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Why", "field": "why", "flex": 2, "minWidth": 130, "cellClass": "dim"},
     {"headerName": "Bet", "field": "bet", "width": 150, "cellClass": "dim"},
 )  # fmt: skip
+_SEEN: Final = field("now", "if the odds now are not below", fill="now_text")
+"""Filled as the form opens, with what its trader sees: a goal meanwhile refuses the rest."""
+ACCEPT: Final = (field("why", "reason"), _SEEN)
 OFFER: Final = (
     field("stake_minor", "stake", fill="stake_text", hint="in the account's currency"),
     field("odds", fill="odds_text"),
     field("seconds", "seconds to take it", value=str(_WINDOW_S)),
     field("why", "reason"),
+    _SEEN,
 )
 _KEYS: Final = (
     ("accept whole", "a", False),
@@ -89,7 +94,7 @@ class ReferralsPage:
                 "referrals",
                 COLUMNS,
                 prompts={
-                    "a": {"title": "accept whole, reason", "row": True},
+                    "a": {"title": "accept whole", "row": True, "fields": ACCEPT},
                     "d": {"title": "decline, reason", "row": True},
                     "o": {"title": "offer instead", "row": True, "fields": OFFER},
                 },
@@ -116,11 +121,7 @@ class ReferralsPage:
             return
         session, why = self._screen.user.session, text[:_WHY_MAX]
         market, bet_id, model = line.market, line.bet_id, self._screen.model
-        if key == "a":
-            await self._screen.act(
-                f"accept bet {bet_id}", lambda: session.accept_referral(market, bet_id, why=why)
-            )
-        elif key == "d":
+        if key == "d":
             await self._screen.act(
                 f"decline bet {bet_id}", lambda: session.decline_referral(market, bet_id, why=why)
             )
@@ -133,20 +134,40 @@ class ReferralsPage:
 
     async def _on_form(self, key: str, row: str, values: dict[str, str]) -> bool:
         line = self._line_of(row)
-        if key != "o" or line is None:
+        if key not in ("a", "o") or line is None:
             return False
+        command: AcceptReferral | OfferReferral
         try:
-            offer = offer_of(line, values)
+            command = accepted_of(line, values) if key == "a" else offer_of(line, values)
         except FormError as error:
             self._screen.say(str(error), bad=True)
             return False
-        session = self._screen.user.session
+        session, what = self._screen.user.session, "accept" if key == "a" else "offer on"
         return await self._screen.act(
-            f"offer on bet {line.bet_id}", lambda: session.control([offer])
+            f"{what} bet {line.bet_id}", lambda: session.control([command])
         )
 
     def _line_of(self, row: str) -> ReferralLine | None:
         return next((one for one in self._screen.waiting.lines if str(one.bet_id) == row), None)
+
+
+def accepted_of(line: ReferralLine, values: dict[str, str]) -> AcceptReferral:
+    """Return the acceptance that a form states, of one bet; a FormError names a field."""
+    return AcceptReferral(
+        market_no=line.market,
+        bet_id=line.bet_id,
+        why=values.get("why", "")[:_WHY_MAX],
+        now_milli=_seen_of(values),
+    )
+
+
+def _seen_of(values: dict[str, str]) -> OddsMilli | UnsetType:
+    """Return the odds below which nothing is to be done; without, those that a bet gets."""
+    text = values.get("now", "")
+    now_milli = odds_milli_of(text) if text else None
+    if text and now_milli is None:
+        raise FormError("odds now: 1.001 to 10000, or none")
+    return UNSET if now_milli is None else OddsMilli(now_milli)
 
 
 def offer_of(line: ReferralLine, values: dict[str, str]) -> OfferReferral:
@@ -173,6 +194,7 @@ def offer_of(line: ReferralLine, values: dict[str, str]) -> OfferReferral:
         odds_milli=OddsMilli(odds_milli),
         window_ms=int(seconds) * 1_000,
         why=values.get("why", "")[:_WHY_MAX],
+        now_milli=_seen_of(values),
     )
 
 
@@ -209,4 +231,5 @@ def referral_row(screen: Screen, line: ReferralLine, *, left_s: float) -> dict[s
         "bet": str(line.bet_id),
         "stake_text": f"{line.stake_minor / 100:.15g}",
         "odds_text": f"{line.odds_milli / 1_000:g}",
+        "now_text": f"{line.now_milli / 1_000:g}",
     }

@@ -101,26 +101,12 @@ def test_an_offer_whose_delayed_bet_a_stop_refuses_is_gone_with_it() -> None:
     assert answers(machine, bet(3, stake=3_000, odds=2_300), ms=3) == [(BEYOND, 0)]
 
 
-def test_an_offer_that_is_made_during_a_stop_outlives_it_and_not_the_next() -> None:
-    machine = waiting_machine(referral_ms=60_000, limits=SMALL)
-    answers(machine, bet(1, stake=5_000), bet(2, stake=5_000, account=8))
-    made = [offer(1, stake=3_000, odds=2_300), offer(2, stake=3_000, odds=2_300)]
-    for command in (GOAL, *made, RESTART):
-        event(machine, command)
-        machine = MarketMachine.load(machine.dump())
-    assert answers(machine, bet(3, stake=3_000, odds=2_300)) == [(Reason.ACCEPTED, 0)]
-    for command in (GOAL, RESTART):
-        event(machine, command)
-    assert answers(machine, bet(4, stake=3_000, odds=2_300, account=8)) == [(BEYOND, 0)]
-
-
 def test_offers_are_forgotten_with_their_window_and_with_the_betting() -> None:
     settle = SettleMarket(market_no=1, results=won(True, False, False))
     for end, ms in ((settle, 1), (LET_GO, 30_001)):
         machine = waiting_machine(referral_ms=60_000, limits=SMALL)
         answers(machine, bet(1, stake=5_000))
-        for command in (GOAL, offer(1, stake=3_000, odds=2_300)):
-            event(machine, command)
+        event(machine, offer(1, stake=3_000, odds=2_300))
         assert len(machine.dump()["permits"]) == 1
         event(machine, end, ms=ms)
         assert machine.dump()["permits"] == []

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from actors.routes import account_shell_name
 from engine.common.acceptance import AcceptancePatch
-from engine.common.commands import LimitsPatch
+from engine.common.commands import LimitsPatch, Quote
 from engine.common.events import ReferralDecided, Refused
 from engine.common.ids import ShardNo
 from engine.common.reasons import Reason
 from engine.common.rows import DECISION
-from engine.common.units import NS_PER_MS
+from engine.common.units import NS_PER_MS, Minor, OddsMilli
 from gateway.client import (
     BettorSession,
     ControlSession,
@@ -24,6 +25,7 @@ from gateway.client import (
     accumulator,
     stay_connected,
 )
+from gateway.market_limits import LimitsSettings
 from gateway.messages.bettor import Bet, BetWaits
 from gateway.messages.scopes import MarketScope
 from gateway.messages.slips import Leg, SlipBet
@@ -170,6 +172,56 @@ async def test_an_offer_of_another_stake_and_other_odds_is_the_bettors_to_take(
         assert (taken.state, taken.odds_milli) == ("accepted", 2_300)
         assert await available(session) == BALANCE_MINOR - 4_000
         assert (await place(session, "a", stake=9_000)).until_ms == 0
+
+
+async def test_neither_a_bet_nor_an_offer_is_taken_at_the_odds_of_before_a_goal(
+    bookmaker: Bookmaker,
+) -> None:
+    async with trader(bookmaker) as control, bettor(bookmaker) as session:
+        waits = Waits(session)
+        await control.set_acceptance(1, AcceptancePatch(referral_ms=LONG_MS))
+        await control.set_limits(1, LimitsPatch(stake_minor_max=1_000))
+        offered, waiting = place(session, "a", stake=5_000), place(session, "b", stake=5_000)
+        await until(lambda: len(waits.received) == 2)
+        first, second = (wait.bet_id for wait in waits.received)
+        (line, _) = (await control.referrals()).bets
+        await control.offer_referral(1, first, stake_minor=5_000, odds_milli=ODDS)
+        assert Reason((await offered).reason) is Reason.REOFFERED
+        shorter = Quote(outcome=0, odds_milli=1_100)
+        await control.set_odds(1, [shorter], override=True)
+        for seen in (UNSET, line.now_milli):
+            refused = await control.accept_referral(1, second, now_milli=seen)
+            assert isinstance(refused, Refused)
+            assert (refused.reason, refused.field) == (Reason.ODDS_CHANGED, "now_milli")
+        taken = await place(session, "c", stake=5_000)
+        assert (taken.state, taken.odds_milli) == ("rejected", 1_100)
+        assert not waiting.done()
+        await control.accept_referral(1, second, now_milli=OddsMilli(1_100))
+        assert ((await waiting).state, (await waiting).odds_milli) == ("accepted", ODDS)
+
+
+@pytest.mark.parametrize("way", ["accept", "offer"])
+async def test_no_trader_takes_a_bet_past_the_house_cap(tmp_path: Path, way: str) -> None:
+    limits = LimitsSettings(cap_stake_minor_max=Minor(6_000), cap_payout_minor_max=Minor(12_500))
+    async with (
+        open_bookmaker(tmp_path, limits=limits) as system,
+        trader(system) as control,
+        bettor(system) as session,
+    ):
+        waits = Waits(session)
+        await control.set_acceptance(1, AcceptancePatch(referral_ms=LONG_MS))
+        await control.set_limits(1, LimitsPatch(stake_minor_max=1_000))
+        placed = place(session, "a", stake=5_001)
+        bet_id = (await waits.first()).bet_id
+        if way == "accept":
+            refused = await control.accept_referral(1, bet_id)
+        else:
+            refused = await control.offer_referral(1, bet_id, stake_minor=5_001, odds_milli=ODDS)
+        assert isinstance(refused, Refused)
+        assert (refused.reason, refused.field) == (Reason.LIMIT_OVER_CAP, "bet_id")
+        assert not placed.done()
+        await control.offer_referral(1, bet_id, stake_minor=5_000, odds_milli=ODDS)
+        assert Reason((await placed).reason) is Reason.REOFFERED
 
 
 async def test_an_offer_is_made_though_its_market_does_not_say_how_long(
