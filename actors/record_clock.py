@@ -1,6 +1,8 @@
 """The time of a shell's records: the wall clock, except that it never goes back.
 
 Owns the rule (the later of the clock and of the last record's time) and the recognition of jumps.
+While the wall clock is behind, the time goes on at half the pace of a steady clock: so what waits
+by it ends, at the latest after twice its time, and the wall clock catches up all the same.
 It never sets a clock. A jump is a difference between the steps of the wall clock and of a steady
 clock: a person or NTP set the clock, or the machine was asleep.
 """
@@ -13,6 +15,8 @@ from engine.common.units import NS_PER_MS, Nanos
 
 JUMP_MS_MAX: Final = 1_000
 """A larger difference between the two clocks' steps is a jump; NTP's slewing stays far below."""
+_BEHIND_PACE: Final = 2
+"""Steady nanoseconds for one of the records' while the wall clock is behind."""
 
 logger = logging.getLogger("overround.clock")
 
@@ -27,7 +31,8 @@ class RecordClock:
     wall_ns : callable
         UTC nanoseconds.
     steady_ns : callable or None
-        Nanoseconds that no one sets. None: jumps are not recognised.
+        Nanoseconds that no one sets. None: jumps are not recognised, and the time stands still
+        while the wall clock is behind.
     """
 
     def __init__(
@@ -47,9 +52,11 @@ class RecordClock:
 
     def __call__(self) -> Nanos:
         """Return the time for a record, and note a jump since the last call."""
-        wall_ns = self.wall_ns()
+        wall_ns, passed_ns = self.wall_ns(), 0
         if self._steady_ns is not None:
-            self._compare(wall_ns, self._steady_ns())
+            passed_ns = self._compare(wall_ns, self._steady_ns())
+        if wall_ns < self._last_ns:
+            self._last_ns += passed_ns // _BEHIND_PACE
         self._last_ns = max(self._last_ns, wall_ns)
         return Nanos(self._last_ns)
 
@@ -59,8 +66,8 @@ class RecordClock:
         behind_ms = self.behind_ms
         if behind_ms > JUMP_MS_MAX:
             logger.warning(
-                "%s: the clock is %d ms behind the last record; records keep that time until "
-                "the clock has caught up",
+                "%s: the clock is %d ms behind the last record; their time goes on at half "
+                "the pace until the clock has caught up",
                 self._name,
                 behind_ms,
             )
@@ -70,11 +77,13 @@ class RecordClock:
         """Milliseconds by which the wall clock is behind the last record's time."""
         return max(0, self._last_ns - self.wall_ns()) // NS_PER_MS
 
-    def _compare(self, wall_ns: int, steady_ns: int) -> None:
+    def _compare(self, wall_ns: int, steady_ns: int) -> int:
+        """Note a jump since the last call; return how long ago that was by the steady clock."""
         seen, self._seen = self._seen, (wall_ns, steady_ns)
         if seen is None:
-            return
+            return 0
         jump_ms = ((wall_ns - seen[0]) - (steady_ns - seen[1])) // NS_PER_MS
         if abs(jump_ms) > JUMP_MS_MAX:
             self.jumps += 1
             logger.warning("%s: the clock jumped by %d ms", self._name, jump_ms)
+        return steady_ns - seen[1]

@@ -59,3 +59,17 @@ def test_a_journal_that_is_ahead_of_the_clock_gives_the_first_time(caplog):
     assert f"{HOUR_MS} ms behind" in caplog.text
     clocks.advance(wall_ms=-HOUR_MS, steady_ms=10)
     assert "jumped by" in caplog.text
+
+
+def test_a_time_that_the_clock_is_behind_goes_on_at_half_its_pace_until_it_is_caught_up():
+    clocks = TwoClocks()
+    before = clocks.record_clock()
+    set_back = clocks.advance(wall_ms=-HOUR_MS, steady_ms=0)
+    assert set_back == before
+    for second in range(1, 11):  # a wait of five seconds ends after ten
+        passed_ns = clocks.advance(wall_ms=1_000, steady_ms=1_000) - before
+        assert passed_ns == second * 500 * NS_PER_MS
+    assert clocks.record_clock.behind_ms == HOUR_MS - 5_000
+    clocks.advance(wall_ms=2 * HOUR_MS, steady_ms=2 * HOUR_MS)
+    assert clocks.record_clock.behind_ms == 0
+    assert clocks.record_clock() == clocks.wall_ms * NS_PER_MS
