@@ -10,7 +10,7 @@ from nicegui import ui
 
 from gateway.client import GatewayError
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
-from gateway.console.pages.parts import Text, figures, key_buttons
+from gateway.console.pages.parts import Text, figures, key_buttons, time_text
 from gateway.messages.audit import AuditTrailLine
 
 REFRESH_S: Final = 10.0
@@ -20,7 +20,7 @@ _SEARCH_MAX: Final = 64
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "No", "field": "number", "width": 80, "cellClass": ["num", "dim"],
      "headerClass": "num", "sort": "desc"},
-    {"headerName": "When (UTC)", "field": "at", "width": 172, "cellClass": "dim"},
+    {"headerName": "When (UTC)", "field": "at", "width": 146, "cellClass": "dim"},
     {"headerName": "Who", "field": "by", "width": 150, "cellClass": "strong", "filter": True},
     {"headerName": "What", "field": "what", "width": 150, "filter": True},
     {"headerName": "About", "field": "about", "flex": 2, "minWidth": 120, "filter": True},
@@ -104,7 +104,7 @@ def _row(line: AuditTrailLine) -> dict[str, Any]:
     return {
         "id": str(line.number),
         "number": line.number,
-        "at": line.at,
+        "at": time_text(line.at),
         "by": line.by,
         "what": line.what,
         "about": line.about,

@@ -43,7 +43,7 @@ class Charts:
                 self._score_title = Text("h2", "profit by final score")
                 self._score = ui.echart(_heat_options(screen.ink))
             with ui.element("div"):
-                Text("h2", "main market: worst (line), expected (dashes), goals, \u2016 stops")
+                Text("h2", "main market: worst (line), expected (dashes)")
                 self._profit = ui.echart(_time_options(2, screen.ink))
             with ui.element("div"):
                 self._odds_title = Text("h2")
@@ -159,6 +159,7 @@ class Charts:
             options["series"][0]["markLine"] = mark_lines(
                 self._view, self._screen.ink, from_ms=first_ms
             )
+            options["grid"]["top"] = 40
             options["yAxis"] |= {"type": "log", "logBase": 2, "min": "dataMin"}
         self._prices.update()
 

@@ -54,12 +54,12 @@ _MONEY: Final[dict[str, Any]] = {
 }
 _PLAIN: Final[dict[str, Any]] = {"sortable": False}
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (
-    {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 108, "cellClass": "strong",
+    {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 118, "cellClass": "strong",
      "filter": True, **_PLAIN},
     {"headerName": "State", "field": "state", "width": 104, "tooltipField": "state", **_PLAIN,
      "cellClassRules": {"warn": "x.includes('susp') || x.includes('quar') || x.includes('held')",
                         "dim": "x.includes('sett')"}},
-    {"headerName": "Outcome", "field": "outcome", "flex": 2, "minWidth": 84, **_PLAIN},
+    {"headerName": "Outcome", "field": "outcome", "flex": 2, "minWidth": 92, **_PLAIN},
     {"headerName": "Odds", "field": "odds", ":cellRenderer": "Overround.Odds", "width": 70,
      "headerClass": "num", **_PLAIN},
     {"headerName": "Marks", "field": "marks", "width": 76, "cellClass": "warn", **_PLAIN,
@@ -210,7 +210,7 @@ class FixturePage:
         values["alerts"] = self._screen.alerts.of_fixture(view.id) or "none"
         values["owner"] = ("" if about is None else about.owner.partition(":")[2]) or "nobody"
         for name, text in values.items():
-            self._labels[name].text = text
+            self._labels[name].text = text or "\u2013"
 
     # --- forms -----------------------------------------------------------------------------------
 

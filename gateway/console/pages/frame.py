@@ -365,8 +365,8 @@ def _bar(screen: Screen, menu: Sequence[tuple[str, str]]) -> None:
             Text("kbd", "/")
         keys = ui.element("button").classes("act")
         keys.on("click", js_handler="() => Overround.openHelp()")
+        keys.props('title="keys of this page"')
         with keys:
-            Text("span", "keys")
             Text("kbd", "?")
         Text("button", "theme", classes="act").on("click", screen.toggle_dark)
         ui.label(f"{screen.user.role}:{screen.user.sub}").classes("say")

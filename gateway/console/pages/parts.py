@@ -65,6 +65,11 @@ def part_text(*, of: int, unknown: int) -> str:
     return f" ({of - unknown:,} of {of:,} markets)" if unknown else ""
 
 
+def time_text(iso: str) -> str:
+    """Return a time in ISO 8601 to the second, as a table shows it."""
+    return iso[:19].replace("T", " ")
+
+
 def outcome_text(name: str) -> str:
     """Return an outcome's name for people."""
     return name.replace("_", " ")

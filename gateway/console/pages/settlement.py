@@ -75,7 +75,7 @@ _BUTTONS: Final = (
 )
 _FIGURES: Final = (
     "preview", "bets", "accounts", "stake", "paid now", "paid after", "house now", "house after",
-    "largest change", "conflicts", "matches in conflict", "markets not shown",
+    "largest change", "conflicts", "matches in conflict", "not shown",
 )  # fmt: skip
 
 
@@ -150,7 +150,7 @@ class SettlementPage:
                 line.number,
             )
         )
-        self._labels["markets not shown"].text = f"{max(len(lines) - MARKETS_MAX, 0):,}"
+        self._labels["not shown"].text = f"{max(len(lines) - MARKETS_MAX, 0):,}"
         rows = [row for line in lines[:MARKETS_MAX] for row in self._rows(line)]
         self._table.show([{**row, "order": -place} for place, row in enumerate(rows)])
 

@@ -26,6 +26,8 @@ from gateway.messages.bet_lines import BetLine
 SHOWN_MAX: Final = 400
 REFERRED_MAX: Final = 5
 """Bets that wait for a trader, those due first, shown above; a page of their own has all."""
+HEAD_PX: Final = 40
+ROW_PX: Final = 24
 LARGE_MINOR: Final = 50_000
 """Stake in base currency from which a bet is flagged as large, unless the screen has another."""
 LATE_S: Final = 5.0
@@ -110,6 +112,8 @@ class TickerPage:
         bets, now_s = self._screen.waiting, time.monotonic()
         await bets.refresh(now_s)
         self._referred_box.set_visibility(bool(bets.lines))
+        shown = min(len(bets.lines), REFERRED_MAX)
+        self._referred_box.style(f"height: {HEAD_PX + ROW_PX * shown}px")
         self._referred.show(
             [
                 referrals.referral_row(self._screen, line, left_s=bets.left_s(line, now_s))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gateway.session.tokens import Role
 from tests.gateway.bookmaker import Bookmaker, bettor
 from tests.gateway.console.browser import login_token, open_browser, open_console, visit
 
@@ -21,7 +22,11 @@ async def test_a_trader_sees_the_accounts_that_can_cost_most_and_opens_one(
         await other.place(ref="a", stake_minor=4_000, **BET)
         person = await visit(browser, keeper)
         page = person.page
-        await person.log_in(login_token(), path="/risk")
+        await person.log_in(login_token(Role.HEAD_TRADER), path="/risk")
+        # Nothing is beyond the edge of a screen of 1,280, however long the role's name.
+        out = await page.locator("form[action='/logout'] button").bounding_box()
+        assert out is not None
+        assert out["x"] + out["width"] <= 1_280
         # Stakes of 140 at 2.50 cost 210 if home wins.
         await page.wait_for_selector("[row-id='1-0'] [col-id='worst']:has-text('\u2212210')")
         await person.ready()
