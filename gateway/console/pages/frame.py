@@ -273,6 +273,8 @@ def outcome_text(answer: Any) -> tuple[str, bool]:
     refused, why = getattr(answer, "refused", 0), getattr(answer, "why", "")
     if failed:
         parts.append(f"{failed} FAILED")
+    if owed := getattr(answer, "owed", 0):
+        parts.append(f"{owed} of them kept, until their shells answer")
     if refused:
         parts.append(f"{refused} REFUSED")
     others = {name for each in (answer, *_events(answer)) for name in getattr(each, "others", ())}

@@ -49,6 +49,9 @@ def test_what_was_not_done_is_said_and_said_as_bad() -> None:
     assert outcome_text(kept_inputs) == (": 2 suspended, 0 resumed, 130 REFUSED, shell down", True)
     text, bad = outcome_text(InputsKept(fixture="f", suspended=1, failed=(4, 5), why="x"))
     assert (text, bad) == (": 1 suspended, 0 resumed, 2 FAILED, x", True)
+    text, bad = outcome_text(SuspendedAll(suspended=5, unchanged=1, failed=(1, 2), owed=2))
+    assert bad
+    assert text == ": 5 suspended, 1 unchanged, 2 FAILED, 2 of them kept, until their shells answer"
     text, bad = outcome_text(SuspendedAll(suspended=4, unchanged=1))
     assert (text, bad) == (": 4 suspended, 1 unchanged", False)
     left = ResumedAll(kept=2, others=("trader:ada", "risk:bob"))
