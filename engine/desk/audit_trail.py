@@ -28,7 +28,8 @@ class AuditLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     """One request of a person or program on the control listener, after its answer.
 
     `what` is the message's type, or its single command's; `about` names markets, fixtures, accounts
-    or proposals, as the request did. `request` is its text in JSON, cut at a bound.
+    or proposals, as the request did. `request` is its text in JSON; of a long one the lines that
+    follow have the rest.
     """
 
     at_ns: Nanos

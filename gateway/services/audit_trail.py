@@ -12,12 +12,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.back_off import BackOff
 from actors.desk_messages import LINES_IN_CALL_MAX, SearchTrail, TrailPage, encode
 from actors.peer import PeerError, PeerRefusedError
 from engine.common.acceptance import ReferralCommand
 from engine.common.events import Refused
+from engine.common.previews import PreviewCommand
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Nanos
 from engine.desk.audit_trail import (
@@ -29,6 +31,7 @@ from engine.desk.audit_trail import (
     NumberedLine,
 )
 from gateway.counters import Counters
+from gateway.messages.approvals import ProposeCommands
 from gateway.messages.audit import AskAuditTrail, AuditLines, AuditTrailLine
 from gateway.messages.base import Error
 from gateway.messages.protocol import ServerMessage
@@ -38,6 +41,8 @@ from gateway.services.utc_text import utc_text
 
 LINES_WAITING_MAX: Final = 10_000
 """Lines that wait for the desk; past it the oldest are dropped and counted."""
+LINES_OF_REQUEST_MAX: Final = 64
+"""Lines of one request, each with `REQUEST_CHARS_MAX` characters of it; the rest is left out."""
 INQUIRY_NS: Final = 60_000_000_000
 """For so long after its line a person's look-up of the same thing has no other: pages poll."""
 INQUIRIES_MAX: Final = 10_000
@@ -162,7 +167,19 @@ class AuditTrailService:
         return True
 
     def _note(self, by: str, request: Any, result: str, *, refused: bool) -> None:
-        self._add(self._line(by, request, result, refused=refused, what=_what(request)))
+        """Add the lines of a request: one, and for a long one as many more as it takes."""
+        line = self._line(by, request, result, refused=refused, what=_what(request))
+        self._add(line)
+        text = msgspec.json.encode(request).decode()
+        count = min(-(-len(text) // REQUEST_CHARS_MAX), LINES_OF_REQUEST_MAX)
+        for part in range(1, count):
+            more = replace(
+                line,
+                about=_about(request, part),
+                request=text[part * REQUEST_CHARS_MAX :][:REQUEST_CHARS_MAX],
+                result=f"part {part + 1} of {count} of the request before",
+            )
+            self._add(more)
 
     def _line(
         self, by: str, request: object, result: str, *, refused: bool, what: str
@@ -224,16 +241,19 @@ def _what(request: Any) -> str:
     return str(type(request).__struct_config__.tag)
 
 
-def _about(request: object) -> str:
-    """Return what a request names: markets, fixtures, accounts and the like, the first ones."""
-    if isinstance(request, Control):
+def _about(request: object, part: int = 0) -> str:
+    """Return what a request names: markets, fixtures, accounts and the like, some of them a line.
+
+    The markets of a `control` or `propose` go on from line to line.
+    """
+    if isinstance(request, Control | ProposeCommands):
         commanded = dict.fromkeys(map(_of_command, request.commands))
-        return ", ".join(list(commanded)[:_ABOUT_MAX])
+        return ", ".join(list(commanded)[part * _ABOUT_MAX :][:_ABOUT_MAX])
     named = ((name, getattr(request, name, None)) for name in _ABOUT)
     return ", ".join(f"{name} {value}" for name, value in named if value not in (None, "", 0))
 
 
-def _of_command(command: TraderCommand) -> str:
+def _of_command(command: TraderCommand | PreviewCommand) -> str:
     bet_id = f" bet {command.bet_id}" if isinstance(command, ReferralCommand) else ""
     return f"market {command.market_no}{bet_id}"
 

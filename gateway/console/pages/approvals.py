@@ -1,43 +1,60 @@
 """Approvals: what a second person must decide, and what became of it.
 
-Owns the table and its keys. Who may decide, and what is carried out, is the desk's.
+Owns the table, its keys, and the previews that a person has looked at. Who may decide, and what is
+carried out, is the desk's.
 """
 
 from typing import Any, Final
 
-import msgspec
 from nicegui import ui
 
-from engine.common.commands import SettleMarket
-from engine.common.previews import PreviewCommand
+from engine.common.previews import Preview, PreviewCommand
 from gateway.client import GatewayError
-from gateway.console.model import Model
+from gateway.console.command_texts import command_text
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
 from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, outcome_text, time_text
 from gateway.messages.approvals import ProposalLine
 
 REFRESH_S: Final = 1.0
+COMMANDS_SHOWN: Final = 1_024
+"""More than a proposal has commands: their rows are in one order with those of others."""
+LOOKED_MAX: Final = 64
+"""Proposals of which a screen keeps the previews; past it those looked at first are dropped."""
 _SIGNS: Final = {"open": "\u2691", "done": "\u2713", "approved": "\u2713", "rejected": "\u2715"}
-_COMMANDS_CHARS: Final = 400
-COMMANDS_SHOWN_MAX: Final = 20
-"""Commands of a proposal that are put in words."""
+_WHOLE: Final[dict[str, Any]] = {"wrapText": True, "autoHeight": True, "sortable": False}
+"""Of a text of which nothing may be cut."""
+_MONEY: Final[dict[str, Any]] = {
+    ":valueFormatter": "Overround.money",
+    "cellClass": "num",
+    "headerClass": "num",
+    "sortable": False,
+    "width": 88,
+}
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     ORDER,
-    {"headerName": "No", "field": "number", "width": 48, "cellClass": ["num", "dim"],
-     "headerClass": "num"},
-    {"headerName": "State", "field": "state", "width": 96, "filter": True,
+    {"headerName": "No", "field": "number", "width": 50, "cellClass": ["num", "dim"],
+     "headerClass": "num", "sortable": False},
+    {"headerName": "State", "field": "state", "width": 92, "filter": True, "sortable": False,
      "cellClassRules": {"warn": "x.includes('\u2691')"}},
-    {"headerName": "Proposed by", "field": "by", "width": 138, "cellClass": "strong"},
-    {"headerName": "At (UTC)", "field": "at", "width": 146, "cellClass": "dim"},
-    {"headerName": "Changes", "field": "change", "width": 92, ":valueFormatter": "Overround.money",
-     "cellClass": "num", "headerClass": "num",
-     "headerTooltip": "what it changes in what bets are paid, in base currency"},
-    {"headerName": "Commands", "field": "commands", "flex": 4, "minWidth": 200,
-     "tooltipField": "whole"},
-    {"headerName": "Why", "field": "why", "flex": 2, "minWidth": 120, "tooltipField": "why"},
-    {"headerName": "Decided by", "field": "decided_by", "width": 130},
-    {"headerName": "Result", "field": "result", "flex": 2, "minWidth": 120, "cellClass": "dim"},
-    {"headerName": "Expires", "field": "expires", "width": 146, "cellClass": "dim"},
+    {"headerName": "Proposed by", "field": "by", "width": 105, "cellClass": "strong", **_WHOLE},
+    {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 115, **_WHOLE},
+    {"headerName": "Command", "field": "command", "flex": 5, "minWidth": 220, **_WHOLE},
+    {"headerName": "Why", "field": "why", "flex": 2, "minWidth": 110, **_WHOLE},
+    {"headerName": "Proposed", "field": "change", **_MONEY,
+     "headerTooltip": "what all its commands move, in base currency, when it was proposed"},
+    {"headerName": "Moves now", "field": "moved", **_MONEY,
+     "headerTooltip": "what the command moves, by the preview of Enter"},
+    {"headerName": "Paid now", "field": "paid", **_MONEY},
+    {"headerName": "Paid after", "field": "after", **_MONEY},
+    {"headerName": "Accounts", "field": "accounts", "width": 78, "cellClass": "num",
+     "headerClass": "num", "sortable": False},
+    {"headerName": "Largest", "field": "largest", **_MONEY,
+     "headerTooltip": "the largest change of one bet"},
+    {"headerName": "Decided by", "field": "decided_by", "width": 120, **_WHOLE},
+    {"headerName": "Result", "field": "result", "flex": 2, "minWidth": 110, "cellClass": "dim",
+     **_WHOLE},
+    {"headerName": "At (UTC)", "field": "at", "width": 150, "cellClass": "dim", **_WHOLE},
+    {"headerName": "Expires", "field": "expires", "width": 150, "cellClass": "dim", **_WHOLE},
 )  # fmt: skip
 
 
@@ -53,12 +70,15 @@ class ApprovalsPage:
         self._screen = screen
         self._open_only = False
         self._asking = False
+        self._lines: dict[int, ProposalLine] = {}
+        self._looked: dict[int, tuple[Preview | str, ...]] = {}
+        """By proposal the previews of its commands, or why there is none."""
         with ui.element("div").classes("strip"):
             Text("h1", "Approvals")
             self._labels = figures(("waiting", "shown", "state"))
         key_buttons(
-            (("approve", "a", False), ("reject", "j", True), ("withdraw", "w", False),
-             ("waiting only", "f", False))
+            (("look", "Enter", False), ("approve", "a", False), ("reject", "j", True),
+             ("withdraw", "w", False), ("waiting only", "f", False))
         )  # fmt: skip
         with ui.element("div").classes("fill"):
             self._table = Table(
@@ -69,6 +89,7 @@ class ApprovalsPage:
                     "a": {"title": "approve, because", "row": True},
                     "j": {"title": "reject, because", "row": True},
                 },
+                row_class="(params) => params.data.first ? 'first' : ''",
                 tooltipShowDelay=300,
             )
         screen.on_key = self._on_key
@@ -91,16 +112,91 @@ class ApprovalsPage:
         self._labels["waiting"].classes(replace="warn" if waiting else "")
         self._labels["shown"].text = f"{len(answer.proposals):,}"
         self._labels["state"].text = "waiting only" if self._open_only else "all"
-        self._table.show([_row(line, self._screen.model) for line in answer.proposals])
+        self._lines = {line.proposal: line for line in answer.proposals}
+        self._show()
+
+    def _show(self) -> None:
+        self._table.show([row for line in self._lines.values() for row in self._rows(line)])
+
+    def _rows(self, line: ProposalLine) -> list[dict[str, Any]]:
+        """Return a row for each command of a proposal; what is of all of them is in the first."""
+        looked = self._looked.get(line.proposal, ())
+        first = {
+            "state": f"{_SIGNS.get(line.state, '')} {line.state}".strip(),
+            "by": line.by,
+            "at": time_text(line.at),
+            "change": line.change_minor,
+            "why": line.why,
+            "decided_by": line.decided_by,
+            "result": line.result or line.decided_why,
+            "expires": time_text(line.expires),
+        }
+        rows = []
+        for at, command in enumerate(line.commands):
+            row = dict.fromkeys(first) if at else first
+            seen = looked[at] if at < len(looked) else ""
+            rows.append(row | self._command(command, seen) | {
+                "id": f"{line.proposal}-{at}",
+                "order": line.proposal - at / COMMANDS_SHOWN,
+                "number": line.proposal,
+                "first": not at,
+            })  # fmt: skip
+        return rows
+
+    def _command(self, command: PreviewCommand, seen: Preview | str) -> dict[str, Any]:
+        """Return what a command is, and what its last preview said."""
+        known = self._screen.model.lines.get(command.market_no)
+        names = () if known is None else [outcome_text(name) for name in known.image.outcomes]
+        where = "" if known is None else self._screen.model.name_of(known.fixture)
+        text = command_text(command, names)
+        if isinstance(seen, str) and seen:
+            text += f"; NOT POSSIBLE NOW: {seen}"
+        row: dict[str, Any] = {
+            "market": f"{where} {known.name}" if known else f"market {command.market_no}",
+            "command": text,
+        }
+        if isinstance(seen, Preview):
+            row |= {
+                "moved": seen.moved_minor,
+                "paid": seen.payout_now_minor,
+                "after": seen.payout_after_minor,
+                "accounts": seen.accounts,
+                "largest": seen.change_minor_max,
+            }
+        return row
+
+    async def _preview(self, number: int) -> None:
+        """Preview a proposal's commands, one after another, as they would be carried out now."""
+        line, session = self._lines.get(number), self._screen.user.session
+        if line is None:
+            return
+        found: list[Preview | str] = []
+        for command in line.commands:
+            try:
+                found.append((await session.preview(command)).preview)
+            except GatewayError as error:
+                found.append(str(error))
+        self._looked.pop(number, None)
+        self._looked[number] = tuple(found)
+        if len(self._looked) > LOOKED_MAX:
+            del self._looked[next(iter(self._looked))]
+        self._show()
 
     async def _on_key(self, key: str, row: str, text: str) -> None:
         if key == "f":
             self._open_only = not self._open_only
             await self._refresh()
             return
-        if not (row.isascii() and row.isdigit() and len(row) <= 15):
+        name = row.partition("-")[0]
+        if not (name.isascii() and name.isdigit() and len(name) <= 15):
             return
-        number, session = int(row), self._screen.user.session
+        number, session = int(name), self._screen.user.session
+        if key == "Enter":
+            await self._preview(number)
+            return
+        if key == "a" and number not in self._looked:
+            self._screen.say(f"look at {number} first: Enter", bad=True)
+            return
         if key in ("a", "j"):
             verb = "approve" if key == "a" else "reject"
             await self._screen.act(
@@ -109,36 +205,3 @@ class ApprovalsPage:
         elif key == "w":
             await self._screen.act(f"withdraw {number}", lambda: session.withdraw_proposal(number))
         await self._refresh()
-
-
-def command_text(command: PreviewCommand, model: Model) -> str:
-    """Return what a command would do, in words: to which market, and which outcomes win."""
-    what = str(command.__struct_config__.tag).replace("_", " ")
-    line = model.lines.get(command.market_no)
-    if line is None:
-        return f"{what} {command.market_no}"
-    text = f"{what}: {model.name_of(line.fixture)}, {line.name}"
-    if isinstance(command, SettleMarket):
-        pairs = zip(line.image.outcomes, command.results, strict=False)
-        won = [outcome_text(name) for name, result in pairs if result.won]
-        text += f": {', '.join(won) or 'nothing'} won"
-    return text
-
-
-def _row(line: ProposalLine, model: Model) -> dict[str, Any]:
-    texts = [command_text(command, model) for command in line.commands[:COMMANDS_SHOWN_MAX]]
-    return {
-        "id": str(line.proposal),
-        "order": line.proposal,
-        "number": line.proposal,
-        "state": f"{_SIGNS.get(line.state, '')} {line.state}".strip(),
-        "by": line.by,
-        "at": time_text(line.at),
-        "change": line.change_minor,
-        "commands": "; ".join(texts)[:_COMMANDS_CHARS],
-        "whole": msgspec.json.encode(line.commands).decode()[:_COMMANDS_CHARS],
-        "why": line.why,
-        "decided_by": line.decided_by,
-        "result": line.result or line.decided_why,
-        "expires": time_text(line.expires),
-    }

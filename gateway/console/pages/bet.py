@@ -10,7 +10,7 @@ from nicegui import ui
 
 from engine.common.corrections import ChosenBets, CorrectedQuote, CorrectOdds, VoidBets
 from engine.common.ids import BetId, MarketNo
-from engine.common.previews import Preview, PreviewCommand
+from engine.common.previews import ExpectedMarket, Preview, PreviewCommand, expected_of
 from engine.common.units import OddsMilli
 from gateway.client import GatewayError
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
@@ -63,7 +63,7 @@ class BetPage:
         self._market = MarketNo(0)
         """Of a single; 0 for a slip, whose legs are corrected one by one."""
         self._outcome = 0
-        self._pending: PreviewCommand | None = None
+        self._pending: tuple[PreviewCommand, ExpectedMarket] | None = None
         with ui.element("div").classes("strip"):
             Text("h1", f"Bet {bet_id}")
             self._labels = figures(
@@ -76,6 +76,7 @@ class BetPage:
                 ("preview voiding it", "v", False),
                 ("preview other odds", "o", False),
                 ("send", "y", False),
+                ("propose", "p", False),
                 ("undo", "u", False),
             )
         )
@@ -88,7 +89,10 @@ class BetPage:
                 screen,
                 "story",
                 STORY,
-                prompts={"o": {"title": "odds at which the bet is settled"}},
+                prompts={
+                    "o": {"title": "odds at which the bet is settled"},
+                    "p": {"title": "propose what was previewed, because"},
+                },
             )
         screen.on_key = self._on_key
         self._fixture = ""
@@ -163,26 +167,28 @@ class BetPage:
 
         if not await self._screen.act(f"preview: {what}", ask) or preview is None:
             return
-        self._pending = command
+        self._pending = command, expected_of(preview)
         before, after = preview.payout_now_minor, preview.payout_after_minor
         self._labels["preview"].text = (
             f"{what}: paid {before / 100:,.2f} to {after / 100:,.2f}, can pay "
-            f"{preview.open_now_minor / 100:,.2f} to {preview.open_after_minor / 100:,.2f}; y sends"
+            f"{preview.open_now_minor / 100:,.2f} to {preview.open_after_minor / 100:,.2f}; "
+            "y sends, p proposes"
         )
 
     async def _send(self) -> None:
         """Send the correction that was previewed, once; undo rolls it back."""
-        command, screen, market = self._pending, self._screen, self._market
-        if command is None:
+        pending, screen, market = self._pending, self._screen, self._market
+        if pending is None:
             screen.say("preview first", bad=True)
             return
+        command, seen = pending
         self._pending = None
         self._labels["preview"].text = ""
         events: tuple[Any, ...] = ()
 
         async def send() -> tuple[Any, ...]:
             nonlocal events
-            events = await screen.user.session.control([command])
+            events = await screen.user.session.control([command], expected=[seen])
             return events
 
         if await screen.act(f"correct bet {self._bet_id}", send):
@@ -194,10 +200,23 @@ class BetPage:
             undo = Undo(f"undo: restore bet {self._bet_id}", restore)
             screen.undos.push(undo, time.monotonic())
 
+    async def _propose(self, why: str) -> None:
+        """Propose the correction that was previewed to a second person."""
+        if self._pending is None:
+            self._screen.say("preview first", bad=True)
+            return
+        (command, _), session = self._pending, self._screen.user.session
+        label = f"propose to correct bet {self._bet_id}"
+        if await self._screen.act(label, lambda: session.propose([command], why=why)):
+            self._pending = None
+            self._labels["preview"].text = "proposed"
+
     async def _on_key(self, key: str, _: str, text: str) -> None:
         chosen = ChosenBets(bet_ids=(self._bet_id,))
         if key == "y":
             await self._send()
+        elif key == "p":
+            await self._propose(text)
         elif key in ("v", "o") and not self._market:
             self._screen.say("legs of a slip are corrected at their markets", bad=True)
         elif key == "v":

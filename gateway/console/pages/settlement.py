@@ -11,9 +11,10 @@ from nicegui import ui
 
 from engine.common.commands import CancelMarket, OutcomeResult, RollBackSettlement, SettleMarket
 from engine.common.events import MarketSettled
-from engine.common.previews import Preview, PreviewCommand
+from engine.common.previews import ExpectedMarket, Preview, PreviewCommand, expected_of
 from engine.common.stated_matches import StatedMatch
 from gateway.client import GatewayError
+from gateway.console.command_texts import result_text
 from gateway.console.lines import DECIDED, Line
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table, UndoOf
 from gateway.console.pages.parts import (
@@ -75,7 +76,7 @@ _BUTTONS: Final = (
 )
 _FIGURES: Final = (
     "preview", "bets", "accounts", "stake", "paid now", "paid after", "house now", "house after",
-    "largest change", "conflicts", "matches in conflict", "not shown",
+    "largest change", "moved", "conflicts", "matches in conflict", "not shown",
 )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ class SettlementPage:
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._marks: dict[int, dict[int, str]] = {}
-        self._pending: tuple[str, Line, PreviewCommand] | None = None
+        self._pending: tuple[str, Line, PreviewCommand, ExpectedMarket] | None = None
         """What `y` sends: it has been previewed."""
         self._conflicts: dict[int, SettlementLine] = {}
         with ui.element("div").classes("strip"):
@@ -242,7 +243,7 @@ class SettlementPage:
 
         if not await self._screen.act(f"preview {what} {line.name}", ask) or preview is None:
             return
-        self._pending = (what, line, command)
+        self._pending = (what, line, command, expected_of(preview))
         amounts = {
             "stake": preview.stake_minor,
             "paid now": preview.payout_now_minor,
@@ -250,6 +251,7 @@ class SettlementPage:
             "house now": preview.house_now_minor,
             "house after": preview.house_after_minor,
             "largest change": preview.change_minor_max,
+            "moved": preview.moved_minor,
         }
         self._labels["preview"].text = f"{what} {line.fixture} {line.name}: y sends it"
         self._labels["bets"].text = f"{preview.bets:,}"
@@ -259,18 +261,18 @@ class SettlementPage:
             self._labels[name].classes(replace=tone(minor))
 
     async def _send(self) -> None:
-        """Send what was previewed, once."""
+        """Send what was previewed, once, if the market is still as it was then."""
         if self._pending is None:
             self._screen.say("preview first", bad=True)
             return
-        what, line, command = self._pending
+        what, line, command, seen = self._pending
         self._pending = None
         session = self._screen.user.session
         undo = None
         if isinstance(command, SettleMarket):
             undo = self._roll_back_of(line)
         if await self._screen.act(
-            f"{what} {line.name}", lambda: session.control([command]), undo=undo
+            f"{what} {line.name}", lambda: session.control([command], expected=[seen]), undo=undo
         ):
             self._marks.pop(line.number, None)
             self._labels["preview"].text = f"{what} {line.fixture} {line.name}: done"
@@ -299,7 +301,7 @@ class SettlementPage:
         if self._pending is None:
             self._screen.say("preview first", bad=True)
             return
-        what, line, command = self._pending
+        what, line, command, _ = self._pending
         session = self._screen.user.session
         if await self._screen.act(
             f"propose to {what} {line.name}", lambda: session.propose([command], why=why)
@@ -338,15 +340,3 @@ def feeds_text(line: SettlementLine, outcome: int) -> str:
         elif outcome in results:
             said.append(f"{one.feed} {result_text(results[outcome])}")
     return ", ".join(said)
-
-
-def result_text(result: OutcomeResult) -> str:
-    """Return an outcome's result in a word, with the part that is void or shared."""
-    if result.void_halves == 2:
-        return "\u2205 void"
-    text = "\u2713 wins" if result.won else "\u2715 loses"
-    if result.void_halves:
-        text += ", half void"
-    if result.dead_heat_num != result.dead_heat_den:
-        text += f" {result.dead_heat_num}/{result.dead_heat_den}"
-    return text

@@ -125,6 +125,8 @@ async def settle_by_two(person: Visit, second: Visit, token: str) -> None:
     await propose_result(person, "over after ninety minutes")
     await second.log_in(token, path="/approvals")
     await second.ready()
+    await second.page.keyboard.press("Enter")
+    await second.page.wait_for_selector("[role='gridcell'][col-id='accounts']:not(:empty)")
     await second.page.keyboard.press("a")
     await second.page.keyboard.type("seen the score")
     await second.page.keyboard.press("Enter")

@@ -75,6 +75,8 @@ async def settle_the_final(person: Visit, second: Visit, token: str) -> None:
     await second.log_in(token, path="/approvals")
     await second.page.wait_for_selector("[col-id='state']:has-text('open')")
     await second.ready()
+    await second.page.keyboard.press("Enter")
+    await second.page.wait_for_selector("[role='gridcell'][col-id='accounts']:not(:empty)")
     await second.page.keyboard.press("a")
     await second.page.keyboard.type("seen the score")
     await second.page.keyboard.press("Enter")

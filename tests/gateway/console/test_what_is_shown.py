@@ -5,7 +5,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from engine.common.commands import CancelMarket, LimitsPatch, OutcomeResult, SettleMarket
+from engine.common.commands import LimitsPatch, OutcomeResult
 from engine.common.ids import MarketNo
 from engine.common.stated_results import StatedOutcome, StatedResult
 from engine.pricing.margin import Method
@@ -15,9 +15,7 @@ from engine.watch.kinds import Kind
 from gateway.client import ConnectionLostError
 from gateway.console.guide import heading_of, sections
 from gateway.console.lines import FixtureView, Line, OddsHistory
-from gateway.console.model import Model
 from gateway.console.open_alerts import OpenAlerts
-from gateway.console.pages.approvals import command_text
 from gateway.console.pages.creation import market_of, start_ms
 from gateway.console.pages.floor_rows import SOON_S, STATE_NAMES, state_text
 from gateway.console.pages.forms import FormError, fields_of, minor_of, read, text_of, values_of
@@ -257,19 +255,6 @@ def test_a_conflict_says_what_each_feed_states_of_the_outcomes_that_differ() -> 
         "uof \u2713 wins, lsports \u2715 loses, exchange \u2713 wins, half void, other cancelled"
     )
     assert feeds_text(line, 1) == ""
-
-
-def test_what_a_proposal_would_do_is_put_in_words() -> None:
-    model, view = Model(), fixture()
-    model.fixtures["cup"] = view
-    model.lines = dict(view.lines)
-    results = (OutcomeResult(won=True), OutcomeResult(won=False))
-    number = MarketNo(1)
-    assert command_text(SettleMarket(market_no=number, results=results), model) == (
-        "settle market: Cup, 1x2: home won"
-    )
-    assert command_text(CancelMarket(market_no=number), model) == "cancel market: Cup, 1x2"
-    assert command_text(CancelMarket(market_no=MarketNo(9)), model) == "cancel market 9"
 
 
 def test_a_sum_of_worst_cases_says_how_many_books_it_does_not_know() -> None:

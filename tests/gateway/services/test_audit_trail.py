@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.desk_messages import decode_lines
 from actors.peer import LocalPeer
-from engine.common.ids import AccountNo
+from engine.common.commands import Quote, SetOdds
+from engine.common.ids import AccountNo, MarketNo
 from engine.common.reasons import Reason
+from engine.common.units import OddsMilli
 from engine.desk.audit_trail import AuditLine
 from gateway.client import RefusedError
 from gateway.counters import Counters
@@ -207,3 +210,24 @@ async def test_what_is_obeyed_of_a_malformed_message_has_its_line(bookmaker: Boo
         (line,) = (await lines_of(control, 1)).lines
         assert (line.what, line.about) == ("suspend_market", "market 1")
         assert line.refused
+
+
+async def test_every_command_of_a_long_request_is_in_the_trail(bookmaker: Bookmaker) -> None:
+    commands = [
+        SetOdds(market_no=MarketNo(number), quotes=(Quote(outcome=0, odds_milli=OddsMilli(9_000)),))
+        for number in range(101, 131)
+    ]
+    async with trader(bookmaker) as control:
+        await control.control(commands)
+        await control.suspend(1)
+        page = await lines_of(control, 4)
+    first, *rest = [line for line in reversed(page.lines) if line.what == "set_odds"]
+    assert "30 refused" in first.result
+    assert [line.result for line in rest] == [
+        f"part {part} of {1 + len(rest)} of the request before" for part in range(2, 2 + len(rest))
+    ]
+    text = msgspec.json.decode("".join(line.request for line in (first, *rest)))
+    assert [each["market_no"] for each in text["commands"]] == list(range(101, 131))
+    assert [f"market {each}" for each in range(101, 131)][: 8 * (1 + len(rest))] == ", ".join(
+        line.about for line in (first, *rest) if line.about
+    ).split(", ")
