@@ -11,8 +11,8 @@ class AskPreview(FromClient, frozen=True, kw_only=True, tag="preview"):
     """Ask what a command would do to its market's bets; nothing changes. See `previewed`.
 
     What the command would be refused for is answered by `error` with the same reason. The figures
-    are of the command's market alone: bet builders and place markets that follow it are settled by
-    commands of their own.
+    are of the command's market, and `moved_minor` includes what moves of bet builders and place
+    markets that follow it.
     """
 
     id: IdField = 0
