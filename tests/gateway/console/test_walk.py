@@ -240,7 +240,8 @@ async def test_every_field_of_every_page_takes_hostile_text_as_text(
         await page.wait_for_selector(".bar .lost:has-text('HOUSE STOPPED by head_trader:anna')")
         assert await page.title() == "Overround"
         assert not await page.locator("img[src='x']").count()
-        assert (await waiting).state == "accepted"  # for a reason that was such a text
+        # Its acceptance asks for figures, so a reason that was such a text has declined it.
+        assert (await waiting).reason == Reason.REFERRAL_DECLINED
         # Nothing else has come of it: neither odds nor limits, rules, results, accounts.
         after = [await control.book(number) for number in (1, 2, 3)]
         for was, now in zip(before, after, strict=True):
