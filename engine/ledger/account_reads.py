@@ -79,7 +79,7 @@ class AccountReads:
         """Return the accounts on which the house can lose most, at most `limit`, and the sums.
 
         That is what open bets can pay if all of them win, less what they staked. One look at all
-        accounts of the shard, in some 10 ms for a million.
+        accounts of the shard: some 10 ms for a million of which 10,000 have open bets.
         """
         tables = self._tables
         accounts = tables.accounts[: tables.accounts_len]
@@ -98,8 +98,8 @@ class AccountReads:
             tables.rates_micro[: len(tables.currencies)].tolist()
         ):
             own = rows["currency"] == currency
-            payout_minor += base_minor_up(sum(rows["open_payout_minor"][own].tolist()), rate_micro)
-            stake_minor += base_minor_up(sum(staked_minor[own].tolist()), rate_micro)
+            payout_minor += base_minor_up(_exact_sum(rows["open_payout_minor"][own]), rate_micro)
+            stake_minor += base_minor_up(_exact_sum(staked_minor[own]), rate_micro)
         return ExposedAccounts(
             accounts=tuple(found),
             open=len(rows),
@@ -206,6 +206,11 @@ class AccountReads:
             slot -= int(row["legs"])
         legs = int(tables.slips["legs"][slot])
         return lines_of(tables.slips[slot : slot + 1 + legs])
+
+
+def _exact_sum(amounts: Any) -> int:
+    """Return the exact sum of 64-bit amounts, which may be more than 63 bits hold."""
+    return (int((amounts >> 32).sum()) << 32) + int((amounts & 0xFFFFFFFF).sum())
 
 
 def lines_of(slips: Rows) -> Rows:
