@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import importlib.util
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from msgspec.structs import replace
 from actors.back_off import BackOff
 from gateway.configuration.config import Config, gateway_settings
 from gateway.console.briefing import Briefing, encode
+from gateway.net.held_ports import hold_port, port_of
 from gateway.session.tokens import Role, TokenKey, load_key
 from gateway.settings import ConsoleSettings
 
@@ -88,7 +88,9 @@ class ConsoleKeeper:
         control: Callable[[], Sequence[str]],
         say: Callable[[str], None],
     ) -> None:
-        port = settings.port or _free_port(settings.host)
+        # Every process of the console is to listen on the same port, and nobody else meanwhile.
+        self._held = None if settings.port else hold_port(settings.host)
+        port = settings.port if self._held is None else port_of(self._held)
         self._settings = replace(settings, port=port)
         self._key = key
         self._expires_s = expires_s
@@ -114,6 +116,8 @@ class ConsoleKeeper:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
+        if self._held is not None:
+            self._held.close()
 
     async def _keep(self) -> None:
         while True:
@@ -198,12 +202,6 @@ def console_of(system: "System", config: Config, *, say: Callable[[str], None]) 
 def _reachable(host: str) -> str:
     """Return an address of this machine that a listener on `host` can be reached at."""
     return "127.0.0.1" if host in ("", "0.0.0.0") else host  # noqa: S104 - compared, not bound
-
-
-def _free_port(host: str) -> int:
-    """Return a port that is free now: every process of the console is to listen on the same."""
-    with socket.create_server((host, 0)) as server:
-        return int(server.getsockname()[1])
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

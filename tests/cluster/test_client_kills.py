@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from engine.common.commands import SuspendMarket
 from engine.common.reasons import Reason
 from gateway.app import Gateway
 from gateway.client import ReconnectSettings, stay_connected
+from gateway.net.held_ports import hold_port, port_of
 from gateway.session.tokens import Role, TokenKey
 from gateway.settings import GatewaySettings
 from tests.cluster.betting_crowd import open_funded_markets, until
@@ -27,15 +27,6 @@ BETS = 300
 KILLS = 3
 QUICK = ReconnectSettings(longest_s=0.5)
 BALANCE_MINOR = 10_000_000
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on: a gateway that is replaced keeps its port."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in held]
-    for server in held:
-        server.close()
-    return ports
 
 
 def token() -> str:
@@ -62,9 +53,14 @@ def system_in(folder: Path, ports: list[int]) -> System:
 async def test_every_bet_gets_one_answer_and_prices_go_on_while_gateways_are_killed(
     tmp_path: Path,
 ):
-    ports = free_ports(2)
+    with hold_port("127.0.0.1") as one, hold_port("127.0.0.1") as other:
+        await _kill_gateways(tmp_path, [port_of(one), port_of(other)])
+
+
+async def _kill_gateways(folder: Path, ports: list[int]) -> None:
+    """Kill both gateways in turn under bets; one that is replaced keeps its port."""
     urls = [f"ws://127.0.0.1:{port}" for port in ports]
-    async with system_in(tmp_path, ports) as system:
+    async with system_in(folder, ports) as system:
         market, *_ = await open_funded_markets(system, markets=3)
         async with stay_connected(*urls, token=token(), settings=QUICK) as client:
             await client.subscribe(markets=[market])

@@ -19,6 +19,7 @@ from typing import Any
 import aio_pika
 import pytest
 
+from gateway.net.held_ports import hold_port, port_of
 from tests.gateway.feeds.certificate import Certificate
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -44,7 +45,8 @@ class Broker:
         self, folder: Path, *, certificate: Certificate | None = None, password: str = "guest"
     ) -> None:
         self.folder = folder
-        self.port, self.tls_port, self._dist_port, epmd_port = _free_ports(4)
+        self._held = [hold_port("127.0.0.1") for _ in range(4)]
+        self.port, self.tls_port, self._dist_port, epmd_port = map(port_of, self._held)
         self._password = password
         self._tls = certificate is not None
         tls = ""
@@ -118,6 +120,8 @@ class Broker:
         if self._epmd is not None:
             _end(self._epmd)
             self._epmd = None
+        for held in self._held:
+            held.close()
 
     @property
     def output(self) -> str:
@@ -167,11 +171,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(ENDED_S)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
