@@ -12,7 +12,15 @@ from engine.common.previews import Preview, PreviewCommand
 from gateway.client import GatewayError
 from gateway.console.command_texts import command_text
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
-from gateway.console.pages.parts import ORDER, Text, figures, key_buttons, outcome_text, time_text
+from gateway.console.pages.parts import (
+    ORDER,
+    WHOLE,
+    Text,
+    figures,
+    key_buttons,
+    outcome_text,
+    time_text,
+)
 from gateway.messages.approvals import ProposalLine
 
 REFRESH_S: Final = 1.0
@@ -21,8 +29,6 @@ COMMANDS_SHOWN: Final = 1_024
 LOOKED_MAX: Final = 64
 """Proposals of which a screen keeps the previews; past it those looked at first are dropped."""
 _SIGNS: Final = {"open": "\u2691", "done": "\u2713", "approved": "\u2713", "rejected": "\u2715"}
-_WHOLE: Final[dict[str, Any]] = {"wrapText": True, "autoHeight": True, "sortable": False}
-"""Of a text of which nothing may be cut."""
 _MONEY: Final[dict[str, Any]] = {
     ":valueFormatter": "Overround.money",
     "cellClass": "num",
@@ -36,10 +42,10 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
      "headerClass": "num", "sortable": False},
     {"headerName": "State", "field": "state", "width": 92, "filter": True, "sortable": False,
      "cellClassRules": {"warn": "x.includes('\u2691')"}},
-    {"headerName": "Proposed by", "field": "by", "width": 105, "cellClass": "strong", **_WHOLE},
-    {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 115, **_WHOLE},
-    {"headerName": "Command", "field": "command", "flex": 5, "minWidth": 220, **_WHOLE},
-    {"headerName": "Why", "field": "why", "flex": 2, "minWidth": 110, **_WHOLE},
+    {"headerName": "Proposed by", "field": "by", "width": 105, "cellClass": "strong", **WHOLE},
+    {"headerName": "Market", "field": "market", "flex": 2, "minWidth": 115, **WHOLE},
+    {"headerName": "Command", "field": "command", "flex": 5, "minWidth": 220, **WHOLE},
+    {"headerName": "Why", "field": "why", "flex": 2, "minWidth": 110, **WHOLE},
     {"headerName": "Proposed", "field": "change", **_MONEY,
      "headerTooltip": "what all its commands move, in base currency, when it was proposed"},
     {"headerName": "Moves now", "field": "moved", **_MONEY,
@@ -50,11 +56,11 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
      "headerClass": "num", "sortable": False},
     {"headerName": "Largest", "field": "largest", **_MONEY,
      "headerTooltip": "the largest change of one bet"},
-    {"headerName": "Decided by", "field": "decided_by", "width": 120, **_WHOLE},
+    {"headerName": "Decided by", "field": "decided_by", "width": 120, **WHOLE},
     {"headerName": "Result", "field": "result", "flex": 2, "minWidth": 110, "cellClass": "dim",
-     **_WHOLE},
-    {"headerName": "At (UTC)", "field": "at", "width": 150, "cellClass": "dim", **_WHOLE},
-    {"headerName": "Expires", "field": "expires", "width": 150, "cellClass": "dim", **_WHOLE},
+     **WHOLE},
+    {"headerName": "At (UTC)", "field": "at", "width": 150, "cellClass": "dim", **WHOLE},
+    {"headerName": "Expires", "field": "expires", "width": 150, "cellClass": "dim", **WHOLE},
 )  # fmt: skip
 
 

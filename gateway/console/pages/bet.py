@@ -14,7 +14,7 @@ from engine.common.previews import ExpectedMarket, Preview, PreviewCommand, expe
 from engine.common.units import OddsMilli
 from gateway.client import GatewayError
 from gateway.console.pages.frame import TEXT_MAX, Screen, Table
-from gateway.console.pages.parts import Text, figures, key_buttons, odds_milli_of
+from gateway.console.pages.parts import WHOLE, Text, figures, key_buttons, odds_milli_of
 from gateway.console.undos import Undo
 from gateway.messages.bet_lookup import BetStory
 
@@ -28,7 +28,7 @@ STORY: Final[tuple[dict[str, Any], ...]] = (
      "cellClass": ["num", "dim"], "headerClass": "num", "sortable": False},
     {"headerName": "Where", "field": "where", "width": 200, "sortable": False},
     {"headerName": "What", "field": "text", "flex": 1, "minWidth": 300, "cellClass": "strong",
-     "sortable": False},
+     **WHOLE},
 )  # fmt: skip
 SIDES: Final[tuple[dict[str, Any], ...]] = (
     {"headerName": "Market", "field": "key", "flex": 2, "minWidth": 200, "cellClass": "strong"},

@@ -11,6 +11,8 @@ from nicegui.elements.mixins.text_element import TextElement
 
 ORDER: Final[dict[str, Any]] = {"field": "order", "hide": True, "sort": "desc"}
 """A column that is not shown: rows are in its order, however late they came."""
+WHOLE: Final[dict[str, Any]] = {"wrapText": True, "autoHeight": True, "sortable": False}
+"""Of a column with texts of which nothing may be cut."""
 
 _ODDS_MILLI_MIN: Final = 1_001
 _ODDS_MILLI_MAX: Final = 10_000_000

@@ -37,6 +37,7 @@ async def main() -> None:
             await person.log_in(demo.token)
             await asyncio.sleep(PLAYED_S)
             await trade(person)
+            await in_light(person)
             for name, path in (
                 ("floor", "/"),
                 ("fixture", "/fixture/wc22-64"),
@@ -73,12 +74,16 @@ async def main() -> None:
             await take(person, "fixture-wide")
             await person.open("/")
             await take(person, "floor-wide")
-            await page.set_viewport_size({"width": 1280, "height": 760})
-            await person.open("/fixture/wc22-64")
-            await page.click("button:has-text('theme')")
-            await take(person, "fixture-light")
-            await person.open("/")
-            await take(person, "floor-light")
+
+
+async def in_light(person: Visit) -> None:
+    """Take two pages in the light theme, while the match is young."""
+    await person.open("/fixture/wc22-64")
+    await person.page.click("button:has-text('theme')")
+    await take(person, "fixture-light")
+    await person.open("/")
+    await take(person, "floor-light")
+    await person.page.click("button:has-text('theme')")
 
 
 async def trade(person: Visit) -> None:
