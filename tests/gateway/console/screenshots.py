@@ -84,6 +84,8 @@ async def in_light(person: Visit) -> None:
     await person.open("/")
     await take(person, "floor-light")
     await person.page.click("button:has-text('theme')")
+    await person.page.wait_for_selector("body.body--dark")
+    await person.page.wait_for_load_state("networkidle")
 
 
 async def trade(person: Visit) -> None:
