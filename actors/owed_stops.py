@@ -137,6 +137,7 @@ class OwedStops:
         """
         await self._give(shell)
         self._changed()
+        self._wake()  # one whose disk is full has taken none, and takes bets once it has room
 
     def stop(self) -> None:
         """Give nothing any more."""

@@ -34,6 +34,7 @@ from engine.common.events import Refused
 from engine.common.house import StartHouse, StopHouse
 from engine.common.lifecycle import Status
 from engine.common.outcome_marks import ResumeOutcomes, SuspendOutcomes
+from engine.common.reasons import Reason
 from persistence.disk import LocalDisk
 from persistence.journal import JournalOptions
 from tests.actors.supervised import MARKET, SupervisedShells
@@ -163,6 +164,21 @@ async def open_market(system: SupervisedShells) -> None:
     assert not isinstance(event, Refused)
 
 
+async def owe_while_down(system: SupervisedShells) -> None:
+    """Have a stop of the market owed while its shell is down, and let the shell start then."""
+    begin, let = system.launcher.begin, asyncio.Event()
+
+    async def begin_when_let(spec: PartSpec) -> LocalProcess:
+        await let.wait()
+        return await begin(spec)
+
+    system.launcher.begin = begin_when_let  # type: ignore[method-assign]
+    system.local_process().kill()
+    await system.until(lambda: system.routes.peer(MARKET) is None)
+    await keep(system, KeepStops(by=PEOPLE[0], owe=(SuspendWithAll(market_no=1),)))
+    let.set()
+
+
 def test_the_stop_of_the_house_reaches_every_process_from_now_on(tmp_path: Path) -> None:
     async def main() -> None:
         async with SupervisedShells(tmp_path) as system:
@@ -205,19 +221,40 @@ def test_a_shell_is_not_announced_before_it_has_its_stops(tmp_path: Path) -> Non
                         seen.append(image.status)
                     await asyncio.sleep(0)
 
-            begin, let = system.launcher.begin, asyncio.Event()
-
-            async def begin_when_let(spec: PartSpec) -> LocalProcess:
-                await let.wait()
-                return await begin(spec)
-
-            system.launcher.begin = begin_when_let  # type: ignore[method-assign]
-            system.local_process().kill()
-            await system.until(lambda: system.routes.peer(MARKET) is None)
-            await keep(system, KeepStops(by=PEOPLE[0], owe=(SuspendWithAll(market_no=1),)))
-            let.set()
+            await owe_while_down(system)
             await poll()
             assert seen == [Status.SUSPENDED]
+
+    run_virtual(main())
+
+
+def test_a_shell_that_starts_on_a_full_disk_gets_its_stops_once_there_is_room(
+    tmp_path: Path,
+) -> None:
+    full = encode([Refused(reason=Reason.DISK_FULL, message="")])
+
+    async def main() -> None:
+        async with SupervisedShells(tmp_path) as system:
+            await open_market(system)
+            refused = 0
+
+            def fill_disk(process: LocalProcess) -> None:
+                control = process.target.control
+
+                def refuse_twice(payload: bytes) -> bytes:
+                    nonlocal refused
+                    refused += 1
+                    return full if refused <= 2 else control(payload)
+
+                process.target.control = refuse_twice
+
+            system.launcher.on_start = fill_disk
+            await owe_while_down(system)
+            await system.until_serving(generation=2)
+            assert await status(system) is Status.ACTIVE
+            await system.until(lambda: not system.supervisor._stops.status().owed)
+            assert await status(system) is Status.SUSPENDED
+            assert refused == 3
 
     run_virtual(main())
 
