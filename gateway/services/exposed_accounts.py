@@ -1,7 +1,7 @@
 """Say on which accounts the house can lose most, as all account shards have them.
 
-Owns one question to all shards at a time, whose answer serves everybody who asks within its
-lifetime: a shard looks at all of its accounts for it. It changes nothing.
+Owns the question to all shards, asked once for all: a shard looks at all of its accounts for it. It
+changes nothing.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from gateway.messages.exposed_accounts import (
     ExposedAccounts,
     ExposedLine,
 )
+from gateway.services.shared_answers import SharedAnswer
 
 LIFETIME_S: Final = 1.0
 """Seconds for which an answer serves others."""
@@ -42,17 +43,11 @@ class ExposedAccountService:
     def __init__(self, *, routes: Routes, timeout_s: float) -> None:
         self._routes = routes
         self._timeout_s = timeout_s
-        self._asking: asyncio.Task[ExposedAccounts] | None = None
-        self._asked_s = 0.0
+        self._answer = SharedAnswer(self._ask, lifetime_s=LIFETIME_S)
 
     async def answer(self, request: AskExposedAccounts) -> ExposedAccounts:
         """Return the accounts, as of `LIFETIME_S` ago at most."""
-        loop = asyncio.get_running_loop()
-        asking = self._asking
-        if asking is None or (asking.done() and loop.time() - self._asked_s > LIFETIME_S):
-            self._asked_s = loop.time()
-            asking = self._asking = loop.create_task(self._ask())
-        found = await asyncio.shield(asking)
+        found = await self._answer.get()
         return msgspec.structs.replace(
             found, id=request.id, accounts=found.accounts[: request.limit]
         )

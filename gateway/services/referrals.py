@@ -1,7 +1,6 @@
 """Say which bets wait for a trader, as all market shells have them.
 
-Owns one question to all shells at a time, whose answer serves everybody who asks within its
-lifetime: twenty screens that look each second cost the shells what one does. Never decides a bet.
+Owns the question to all shells, asked once for all. Never decides a bet.
 """
 
 import asyncio
@@ -19,6 +18,7 @@ from engine.common.units import NS_PER_MS, Minor, OddsMilli
 from engine.market.waiting import REFERRAL
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.referrals import REFERRALS_SHOWN_MAX, AskReferrals, ReferralLine, Referred
+from gateway.services.shared_answers import SharedAnswer
 
 LIFETIME_S: Final = 0.25
 """Seconds for which an answer serves others."""
@@ -38,17 +38,11 @@ class ReferralService:
     def __init__(self, *, routes: Routes, timeout_s: float) -> None:
         self._routes = routes
         self._timeout_s = timeout_s
-        self._asking: asyncio.Task[Referred] | None = None
-        self._asked_s = 0.0
+        self._answer = SharedAnswer(self._ask, lifetime_s=LIFETIME_S)
 
     async def answer(self, request: AskReferrals) -> ServerMessage:
         """Return the bets that wait, as of `LIFETIME_S` ago at most."""
-        loop = asyncio.get_running_loop()
-        asking = self._asking
-        if asking is None or (asking.done() and loop.time() - self._asked_s > LIFETIME_S):
-            self._asked_s = loop.time()
-            asking = self._asking = loop.create_task(self._ask())
-        found = await asyncio.shield(asking)
+        found = await self._answer.get()
         return Referred(
             id=request.id, bets=found.bets, waiting=found.waiting, unheard=found.unheard
         )

@@ -1,10 +1,8 @@
 """Say how the shells are, as their supervisor knows them, and what the reconciler has done.
 
-Owns one question to the supervisor at a time, whose answer serves everybody who asks within its
-lifetime. It changes nothing.
+Owns the question to the supervisor, asked once for all. It changes nothing.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -27,6 +25,7 @@ from gateway.messages.shells import (
     ShellLine,
     Shells,
 )
+from gateway.services.shared_answers import SharedAnswer
 
 LIFETIME_S: Final = 0.5
 """Seconds for which an answer serves others."""
@@ -55,17 +54,11 @@ class ShellService:
         self._supervisor = supervisor
         self._reconciliation = reconciliation
         self._timeout_s = timeout_s
-        self._asking: asyncio.Task[list[ShellStatus] | None] | None = None
-        self._asked_s = 0.0
+        self._answer = SharedAnswer(self._ask, lifetime_s=LIFETIME_S)
 
     async def answer(self, request: AskShells) -> ServerMessage:
         """Return the shells, as of `LIFETIME_S` ago at most; UNAVAILABLE without a supervisor."""
-        loop = asyncio.get_running_loop()
-        asking = self._asking
-        if asking is None or (asking.done() and loop.time() - self._asked_s > LIFETIME_S):
-            self._asked_s = loop.time()
-            asking = self._asking = loop.create_task(self._ask())
-        statuses = await asyncio.shield(asking)
+        statuses = await self._answer.get()
         if statuses is None:
             reason = Reason.UNAVAILABLE
             return Error(code=int(reason), message=MESSAGES[reason], id=request.id)

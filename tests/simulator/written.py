@@ -142,6 +142,25 @@ def many_slips_of_the_same_selections(seed: int) -> Story:
     return Story(layout=layout, steps=tuple(steps))
 
 
+def _offered(
+    layout: Layout, number: int, ref: str, *, at_ms: float
+) -> tuple[PlaceBet, DecideReferral]:
+    """Return a bet that is too large, and a trader's offer of other odds for a part of it."""
+    bet = PlaceBet(
+        at_ms=at_ms,
+        account=1 + number % layout.accounts,
+        ref=ref,
+        market=1,
+        outcome=0,
+        stake=layout.stake_max + 1,
+        odds=layout.odds[0],
+    )
+    offer = DecideReferral(
+        at_ms=at_ms + 150.0, how="offer", pick=0, stake_milli=300, odds_milli=900
+    )
+    return bet, offer
+
+
 def offers_taken_again(seed: int) -> Story:
     """Have a trader offer other odds for large bets, to bettors that take each offer twice."""
     rng = random.Random(seed)
@@ -152,19 +171,7 @@ def offers_taken_again(seed: int) -> Story:
     steps: list[Command | DecideReferral | PlaceBet] = [Command(at_ms=0.0, command=rule)]
     for number, ref in enumerate(twice, start=1):
         at_ms = number * 300.0 + rng.uniform(0.0, 10.0)
-        bet = PlaceBet(
-            at_ms=at_ms,
-            account=1 + number % layout.accounts,
-            ref=ref,
-            market=1,
-            outcome=0,
-            stake=layout.stake_max + 1,
-            odds=layout.odds[0],
-        )
-        offer = DecideReferral(
-            at_ms=at_ms + 150.0, how="offer", pick=0, stake_milli=300, odds_milli=900
-        )
-        steps += [bet, offer]
+        steps += _offered(layout, number, ref, at_ms=at_ms)
     return Story(layout=layout, steps=tuple(steps))
 
 
@@ -178,19 +185,7 @@ def offers_across_goals(seed: int) -> Story:
     steps: list[Command | DecideReferral | PlaceBet] = [Command(at_ms=0.0, command=rule)]
     for number, ref in enumerate(slow, start=1):
         at_ms = number * 900.0 + rng.uniform(0.0, 10.0)
-        bet = PlaceBet(
-            at_ms=at_ms,
-            account=1 + number % layout.accounts,
-            ref=ref,
-            market=1,
-            outcome=0,
-            stake=layout.stake_max + 1,
-            odds=layout.odds[0],
-        )
-        offer = DecideReferral(
-            at_ms=at_ms + 150.0, how="offer", pick=0, stake_milli=300, odds_milli=900
-        )
-        steps += [bet, offer]
+        steps += _offered(layout, number, ref, at_ms=at_ms)
         for after_ms, odds in ((300.0, 1_100), (340.0, layout.odds[0])):
             quotes = (Quote(outcome=0, odds_milli=odds),)
             goal = SetOdds(market_no=1, quotes=quotes, override=True)

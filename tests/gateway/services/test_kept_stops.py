@@ -175,6 +175,19 @@ async def test_a_goal_stops_a_shell_that_was_down_for_it(floor: Floor) -> None:
         assert statuses == {"suspended"}
 
 
+async def goes_on_waiting(floor: Floor, trader: ControlSession, bettor: BettorSession) -> None:
+    """Have a bet wait beyond the first gateway's second stop of what waits, and be accepted."""
+    waits = Waits(bettor)
+    odds = OddsMilli((await trader.book(1)).odds_milli[0])
+    placed = bettor.place_nowait(ref="a", market=1, outcome=0, stake_minor=1_000, odds_milli=odds)
+    wait = await waits.first()
+    services = floor.gateway(0)._services
+    assert services is not None
+    await until(lambda: not services.house._waiting._again)
+    await trader.accept_referral(1, wait.bet_id)
+    assert (await placed).state == "accepted"
+
+
 async def test_what_begins_to_wait_after_another_gateway_started_the_house_goes_on_waiting(
     floor: Floor,
 ) -> None:
@@ -186,17 +199,7 @@ async def test_what_begins_to_wait_after_another_gateway_started_the_house_goes_
         await anna.set_acceptance(1, AcceptancePatch(referral_ms=LONG_MS, referral_minor_from=500))
         await anna.stop_house(why="alarm")
         assert not (await bob.start_house()).missing
-        waits = Waits(bettor)
-        odds = OddsMilli((await anna.book(1)).odds_milli[0])
-        placed = bettor.place_nowait(
-            ref="a", market=1, outcome=0, stake_minor=1_000, odds_milli=odds
-        )
-        wait = await waits.first()
-        services = floor.gateway(0)._services
-        assert services is not None
-        await until(lambda: not services.house._waiting._again)
-        await anna.accept_referral(1, wait.bet_id)
-        assert (await placed).state == "accepted"
+        await goes_on_waiting(floor, anna, bettor)
 
 
 async def test_an_account_that_another_gateway_unblocked_is_stopped_no_more(floor: Floor) -> None:
@@ -208,14 +211,4 @@ async def test_an_account_that_another_gateway_unblocked_is_stopped_no_more(floo
         await anna.set_acceptance(1, AcceptancePatch(referral_ms=LONG_MS, referral_minor_from=500))
         await anna.block_account(7, blocked=True)
         await bob.block_account(7, blocked=False)
-        waits = Waits(bettor)
-        odds = OddsMilli((await anna.book(1)).odds_milli[0])
-        placed = bettor.place_nowait(
-            ref="a", market=1, outcome=0, stake_minor=1_000, odds_milli=odds
-        )
-        wait = await waits.first()
-        services = floor.gateway(0)._services
-        assert services is not None
-        await until(lambda: not services.house._waiting._again)
-        await anna.accept_referral(1, wait.bet_id)
-        assert (await placed).state == "accepted"
+        await goes_on_waiting(floor, anna, bettor)
