@@ -16,10 +16,10 @@ from actors.weights import SLIP_MOST, Allowance, Weighed, Weight
 from engine.common.commands import MarketCommand
 from engine.common.events import MarketEvent, Refused
 from engine.common.ids import MarketNo
+from engine.common.people import subject
 from engine.common.previews import PREVIEWED, ExpectedMarket
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Minor, Nanos
-from engine.desk.approvals import subject
 from engine.desk.moved_money import MovedMoney
 from engine.market.market import MarketMachine
 

@@ -27,6 +27,7 @@ from engine.common.ids import (
     parse_market_key,
 )
 from engine.common.outcome_marks import ResumeOutcomes, SuspendOutcomes
+from engine.common.people import is_one_person
 from engine.common.reasons import Reason
 from engine.common.units import Nanos
 from persistence.chain import ChainReader, segment_paths
@@ -341,7 +342,7 @@ class Directory:
         lifted: dict[str, list[OwedStop]] = {}
         for lifting in liftings:
             for whose, stop in self.owed_stops.get(lifting.market_no, ()):
-                if _lifts(lifting, stop, own=whose == by):
+                if _lifts(lifting, stop, own=is_one_person(whose, by)):
                     lifted.setdefault(whose, []).append(stop)
         for whose, stops in lifted.items():
             self.strike_stops(stops, by=whose, at_ns=at_ns)

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from engine.common.commands import MarketCommand
 from engine.common.events import Refused
+from engine.common.people import subject
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Minor, Nanos
 
@@ -223,11 +224,6 @@ class Approvals:
             if proposal.state(now_ns) not in waits:
                 del self.proposals[number]
                 return
-
-
-def subject(identity: str) -> str:
-    """Return the person of an identity: ``settler:anna`` is anna, in whatever role."""
-    return identity.partition(":")[2]
 
 
 def _refused(reason: Reason, message: str) -> Refused:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from engine.common.house import AUTHOR_CHARS_MAX
 from engine.common.ids import MARKET_NO_MAX
+from engine.common.people import is_one_person
 from engine.common.state_hash import Reader
 from engine.market.book import MARKET_HELD, MARKET_HELD_WITH_ALL, Book
 
@@ -58,7 +59,7 @@ def hold_alone(book: Book, slot: int) -> None:
 
 def with_one_more(who: tuple[str, ...], by: str) -> tuple[str, ...]:
     """Return who holds a market once somebody more does; unchanged where this one is kept."""
-    if any(_is_one(by, name) for name in who):
+    if any(is_one_person(by, name) for name in who):
         return who
     if len(who) - (SEVERAL in who) < NAMES_MAX:
         return (*who, by)
@@ -67,12 +68,7 @@ def with_one_more(who: tuple[str, ...], by: str) -> tuple[str, ...]:
 
 def without(who: tuple[str, ...], by: str) -> tuple[str, ...]:
     """Return who holds a market once somebody's own stop is off, and any without a name."""
-    return tuple(name for name in who if name != UNNAMED and not _is_one(by, name))
-
-
-def _is_one(by: str, name: str) -> bool:
-    """Say whether two callers are one person, who may come in several roles (`role:person`)."""
-    return by.partition(":")[2] == name.partition(":")[2] if by and ":" in name else by == name
+    return tuple(name for name in who if name != UNNAMED and not is_one_person(by, name))
 
 
 # --- state as a document --------------------------------------------------------------------------

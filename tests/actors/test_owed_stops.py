@@ -43,7 +43,7 @@ from tests.actors.virtual import run_virtual
 from tests.faults.faulty_disk import FaultyDisk
 
 ACCOUNTS = "account-000"
-PEOPLE = ("trader:anna", "trader:bob")
+PEOPLE = ("trader:anna", "trader:bob", "head_trader:anna")
 STOP_HOUSE = KeepStops(by="trader:anna", house=StopHouse(by="trader:anna", why="attack"))
 
 
@@ -72,6 +72,7 @@ steps = st.tuples(st.sampled_from(["owe", "owe", "lift", "strike"]), st.sampled_
 def ends(lifting: Any, by: str, stop: Any, whose: str) -> bool:
     """Say whether a command ends a stop of its market, in the words of the decision record."""
     of_outcomes = isinstance(stop, SuspendOutcomes)
+    own = whose.split(":")[1] == by.split(":")[1]
     if isinstance(lifting, ResumeOutcomes):
         return of_outcomes and (
             lifting.outcomes == () or any(each in stop.outcomes for each in lifting.outcomes)
@@ -79,8 +80,8 @@ def ends(lifting: Any, by: str, stop: Any, whose: str) -> bool:
     if of_outcomes:
         return False
     if isinstance(lifting, ResumeWithAll):
-        return isinstance(stop, SuspendWithAll) and (lifting.force is True or whose == by)
-    return isinstance(stop, SuspendMarket) or whose == by
+        return isinstance(stop, SuspendWithAll) and (lifting.force is True or own)
+    return isinstance(stop, SuspendMarket) or own
 
 
 @settings(max_examples=60, deadline=None)
@@ -114,6 +115,16 @@ def test_what_is_owed_is_what_was_neither_given_nor_lifted_also_after_a_restart(
         assert directory._owed_len == len(model)
         directory.close()
         directory = open_directory(disk, folder)
+    directory.close()
+
+
+def test_a_person_lifts_their_own_owed_stop_in_another_role() -> None:
+    directory = open_directory(FaultyDisk(), Path("/directory"))
+    directory.place([market("a/1x2")], shells=[MARKET], by="", at_ns=2)
+    for by in ("trader:anna", "trader:bob"):
+        directory.owe_stops([SuspendWithAll(market_no=1)], by=by, at_ns=3)
+    directory.lift_stops([ResumeWithAll(market_no=1)], by="head_trader:anna", at_ns=4)
+    assert list(directory.stops_of(MARKET)) == ["trader:bob"]
     directory.close()
 
 
